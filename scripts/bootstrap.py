@@ -1,0 +1,129 @@
+"""Prepare the checkout: a virtual environment with the locked requirements and, on demand, a .env with random keys.
+
+Runs on a bare Python 3.11, so it imports the standard library only. Two at a time wait for each other.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+
+ENV_FILE = """\
+# Written by run.sh, which never changes it again. The environment wins over it; .env.example shows every setting.
+SECRET_KEY={secret_key}
+ANON_KEY={anon_key}
+PORT=8001
+BASE_URL=http://localhost:${{PORT}}
+STORAGE_SERVICE_PUBLIC_URL=http://localhost:${{PORT}}
+STORAGE_PATH=./data
+"""
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    with only_one() as lock:
+        make_venv(lock)
+        install(arguments.requirements, lock)
+        if arguments.write_env:
+            write_env(ROOT / ".env")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("requirements", help="the locked requirements to install, such as requirements.txt")
+    parser.add_argument("--write-env", action="store_true", help="write .env with random keys where there is none")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def only_one() -> Iterator[int]:
+    """Hold the checkout's setup lock; yields its descriptor."""
+    with (ROOT / ".setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def make_venv(lock: int) -> None:
+    """Make .venv, again if it is broken, too old or was moved here from another folder."""
+    if venv_works():
+        return
+    check_venv_module()
+    say("Making the virtual environment .venv ...")
+    run([sys.executable, "-m", "venv", "--clear", str(VENV)], lock)
+
+
+def venv_works() -> bool:
+    # pip's script names its interpreter by an absolute path, so it tells whether the folder was moved.
+    pip = VENV / "bin" / "pip"
+    if not pip.is_file() or str(VENV / "bin") not in pip.read_text(errors="replace"):
+        return False
+    probe = [str(PYTHON), "-c", "import pip, sys; sys.exit(sys.version_info < (3, 11))"]
+    return PYTHON.exists() and subprocess.run(probe, capture_output=True, check=False).returncode == 0
+
+
+def check_venv_module() -> None:
+    try:
+        import ensurepip  # noqa: F401, PLC0415
+        import venv  # noqa: F401, PLC0415
+    except ImportError:
+        package = f"python3.{sys.version_info.minor}-venv"
+        sys.exit(
+            f"{sys.executable} cannot make virtual environments: install its venv module "
+            f"(Debian and Ubuntu: apt-get install {package}) and run this again."
+        )
+
+
+def install(requirements: str, lock: int) -> None:
+    """Install exactly the locked requirements, unless that was done before."""
+    stamp = VENV / f"{requirements}.sha256"
+    digest = hashlib.sha256((ROOT / requirements).read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == digest:
+        return
+    say(f"Installing {requirements} ...")
+    options = ["--require-hashes", "--quiet", "--disable-pip-version-check", "--no-input"]
+    run([str(PYTHON), "-m", "pip", "install", *options, "-r", str(ROOT / requirements)], lock)
+    stamp.write_text(digest)
+
+
+def write_env(path: Path) -> None:
+    """Write new random keys, readable by the owner only, unless there is a file; whole or not at all."""
+    if path.is_symlink() or path.exists():
+        return
+    text = ENV_FILE.format(secret_key=secrets.token_urlsafe(48), anon_key=secrets.token_urlsafe(32))
+    staged = path.with_name(".env.new")
+    staged.unlink(missing_ok=True)
+    with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        os.fsync(file.fileno())
+    staged.rename(path)
+    say("Wrote .env with new random keys.")
+
+
+def run(command: list[str], lock: int) -> None:
+    """Run a step to its end. A signal ends the step too; killed outright, we leave the lock to the step."""
+    try:
+        status = subprocess.run(command, check=False, pass_fds=[lock]).returncode
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    if status != 0:
+        sys.exit(f"This step failed with exit code {status}; its message is above: {' '.join(command)}")
+
+
+def say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Locks requirements.in and requirements-dev.in with hashes, for every supported Python: scripts/lock.sh [--upgrade]
+set -euo pipefail
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+
+for name in requirements requirements-dev; do
+  .venv/bin/uv pip compile --quiet --no-config --no-header --universal --python-version 3.11 --generate-hashes "$@" \
+    "$name.in" -o "$name.txt"
+done

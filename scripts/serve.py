@@ -1,0 +1,38 @@
+"""Say where the service will be and how to get a token, then become gunicorn. Run by run.sh, in the project's root."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from storage_app.errors import SettingsError  # noqa: E402
+from storage_app.settings import Settings, load_settings  # noqa: E402
+
+GUNICORN = ROOT / ".venv" / "bin" / "gunicorn"
+TOKEN_COMMAND = ".venv/bin/flask --app wsgi storage token --sub alice"  # noqa: S105
+
+
+def main() -> None:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(error.detail)
+    print(hints(settings), flush=True)
+    # The same process from here on: one signal ends everything.
+    os.execv(GUNICORN, [str(GUNICORN)])  # noqa: S606
+
+
+def hints(settings: Settings) -> str:
+    return f"""
+  API docs    {settings.public_url}/docs
+  A token     cd {shlex.quote(str(ROOT))} && {TOKEN_COMMAND}
+  Files       {settings.storage_path}
+  Stop        Ctrl-C
+"""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""The kinds of values that settings take: each says its rule in words, and enforces it.
+
+Values are read by environs and checked by marshmallow's validators, from the text of one variable.
+"""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environs
+from environs import validate
+
+LARGEST = 2**63 - 1  # what the index can count
+UNITS: dict[str, int] = {"": 1, "b": 1} | {
+    f"{prefix}{suffix}": base**power
+    for power, prefix in enumerate("kmgt", start=1)
+    for suffix, base in (("b", 1000), ("ib", 1024))
+}
+
+
+class Environment(environs.Env):
+    """environs over the values given, instead of over the process's environment."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        super().__init__()
+        self._environ = dict(values)
+
+    def _get_value(self, env_key: str, default: Any) -> Any:
+        return self._environ.get(env_key, default)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Kind:
+    """What values a setting takes: `rule` says it in words, `read` enforces it or raises EnvError or ValueError."""
+
+    rule: str
+    read: Callable[[Environment, str], Any]
+
+
+def text(rule: str, pattern: str) -> Kind:
+    return Kind(rule, lambda env, name: env.str(name, validate=validate.Regexp(rf"(?:{pattern})\Z")))
+
+
+def header_value(shortest: int) -> Kind:
+    """RFC 9110 section 5.5: visible ASCII travels in a header unchanged."""
+    return text(f"{shortest} to 1024 visible ASCII characters without spaces", f"[!-~]{{{shortest},1024}}")
+
+
+def one_of(*choices: str) -> Kind:
+    return Kind(f"one of {', '.join(choices)}", lambda env, name: env.str(name, validate=validate.OneOf(choices)))
+
+
+def whole_number(low: int, high: int) -> Kind:
+    return Kind(
+        f"a whole number from {low} to {high}", lambda env, name: env.int(name, validate=validate.Range(low, high))
+    )
+
+
+def key_bytes(shortest: int) -> Kind:
+    def read(env: Environment, name: str) -> str:
+        value = env.str(name)
+        if len(value.encode()) < shortest:
+            raise ValueError("too short")
+        return value
+
+    return Kind(f"at least {shortest} bytes of UTF-8", read)
+
+
+def size(smallest: int) -> Kind:
+    def read(env: Environment, name: str) -> int:
+        match = re.fullmatch(r"([0-9]{1,19}) ?([A-Za-z]*)", env.str(name).strip())
+        if match is None or match[2].lower() not in UNITS:
+            raise ValueError("not a number with a unit")
+        value = int(match[1]) * UNITS[match[2].lower()]
+        if not smallest <= value <= LARGEST:
+            raise ValueError("out of range")
+        return value
+
+    return Kind(f"a number of bytes, at least {smallest}, such as 1048576, 500MB or 10GiB", read)
+
+
+def folder(base: Path) -> Kind:
+    """A relative path starts at `base`, whatever the current folder is."""
+    return Kind("the path of a folder", lambda env, name: base / env.path(name).expanduser())
+
+
+def flag() -> Kind:
+    return Kind("true or false", lambda env, name: env.bool(name))
+
+
+def log_level() -> Kind:
+    levels = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+    def read(env: Environment, name: str) -> str:
+        value = env.str(name).upper()
+        validate.OneOf(levels)(value)
+        return value
+
+    return Kind(f"one of {', '.join(levels)}", read)
+
+
+def host() -> Kind:
+    return text("an IP address or a host name, without port", r"[A-Za-z0-9._:-]+")
+
+
+def web_address(value: str) -> str:
+    """Check an http or https URL that ends with its path, and drop the trailing slash."""
+    if not re.fullmatch(r"https?://[!-~]+", value) or set(value) & set("?#@\\"):
+        raise ValueError("not an http URL, or it says more than host and path")
+    parts = urlsplit(value)
+    if not parts.hostname or parts.netloc.endswith(":") or parts.port == 0:
+        raise ValueError("no host, or no port after the colon")
+    return value.rstrip("/")
+
+
+def url() -> Kind:
+    rule = "an http:// or https:// URL without user, query or fragment"
+    return Kind(rule, lambda env, name: web_address(env.str(name)))
+
+
+def origin(value: str) -> str:
+    """RFC 6454 section 6.2: scheme, host and port; browsers send them in lower case."""
+    address = web_address(value.strip()).lower()
+    if urlsplit(address).path:
+        raise ValueError("an origin has no path")
+    return address
+
+
+def origins() -> Kind:
+    def read(env: Environment, name: str) -> tuple[str, ...]:
+        return ("*",) if env.str(name).strip() == "*" else tuple(env.list(name, subcast=origin))
+
+    return Kind("* or a comma-separated list of origins such as https://app.example.com", read)
