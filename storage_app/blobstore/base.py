@@ -1,0 +1,120 @@
+"""What the service asks of a place that keeps bytes: the port that every store fulfils.
+
+A store holds, for each bucket, one record; for each key at most one *sidecar* (the file's record); and *blobs*, the
+immutable bytes that sidecars name. The sidecar is the truth: a blob that none names is nothing, however complete.
+
+The port knows no rename, no lock and no directory. The caller holds the lock of the key (or the bucket) while it calls
+`place`, `remove` and the bucket methods; a store need not guard against two writers of one key, but readers come at
+any time and must see the old sidecar or the new one, never a part of either.
+
+Errors. A store raises `InsufficientStorage` when there is no room, `Unavailable` when it cannot be written or reached
+(the call may be tried again), `DamagedFile` when a record cannot be read, and `FileNotFoundError` from `open` alone.
+Nothing else leaves a store: translating happens here, once.
+"""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import BinaryIO, Protocol, Self
+
+from ..domain import Bucket, File
+
+
+class DamagedRecord(str):
+    """Stands in an iteration for a record that cannot be read: where it lies and what is wrong, for an operator."""
+
+
+class StagedBlob(Protocol):
+    """Bytes on their way in, which no reader can see. Leaving it as a context discards what was not placed."""
+
+    def write(self, data: bytes) -> int:
+        """Append `data`; all of it or an error."""
+
+    def seal(self) -> None:
+        """End the bytes and make them durable. `place` takes sealed blobs only."""
+
+    def discard(self) -> None:
+        """Forget the bytes, wherever they were; does nothing once they are placed. Never raises."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class StagedSidecar(Protocol):
+    """A record ready to be placed, already durable where the store can."""
+
+    @property
+    def file(self) -> File: ...
+
+    def discard(self) -> None:
+        """Forget it; does nothing once it is placed. Never raises."""
+
+
+class BlobStore(Protocol):
+    """A place that keeps buckets. Methods may be called from several threads and processes."""
+
+    def stage(self, bucket: Bucket) -> StagedBlob:
+        """Begin new bytes for some key of `bucket`."""
+
+    def stage_sidecar(self, bucket: Bucket, file: File) -> StagedSidecar:
+        """Prepare the record of `file`."""
+
+    def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
+        """Make `sidecar` the record of its key, its bytes first where `blob` is given. This is the commit of a write.
+
+        The sidecar's replacement is atomic: after any failure there is the old record or the new one, and where the
+        new one is, its bytes are too. Raises `BucketNotFound` when the bucket is gone, and then places nothing.
+        """
+
+    def remove(self, bucket: Bucket, key: str) -> None:
+        """Take the sidecar of `key` away, atomically; the commit of a delete. Its bytes stay. An absent one is fine."""
+
+    def settle(self, bucket: Bucket, key: str) -> None:
+        """Make what `place` or `remove` did to `key` durable. The caller answers its client only after this."""
+
+    def read(self, bucket: Bucket, key: str) -> File | None:
+        """Return the record of `key` as it is now, None if there is none.
+
+        A record that carries another bucket's uid counts as none: it belonged to a bucket deleted since.
+        """
+
+    def open(self, bucket: Bucket, blob: str) -> BinaryIO:
+        """Open bytes for reading; the caller closes them. Raises `FileNotFoundError` when they are not there."""
+
+    def locate(self, bucket: Bucket, blob: str) -> str | None:
+        """Say where a web server can fetch the bytes without us: a path relative to the store, or None: nowhere."""
+
+    def delete_blob(self, bucket: Bucket, blob: str) -> None:
+        """Remove bytes for good. The caller knows that no sidecar names them. Absent ones are fine."""
+
+    def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
+        """Yield every record of `bucket`, in any order, in constant memory."""
+
+    def create_bucket(self, bucket: Bucket) -> None:
+        """Make the bucket and its record, atomically. Raises `BucketExists` when something stands in its place."""
+
+    def replace_bucket(self, bucket: Bucket) -> None:
+        """Replace the record of a bucket, atomically."""
+
+    def remove_bucket(self, bucket: Bucket) -> None:
+        """Take the bucket away with all it holds, atomically; `purge_bucket` frees the room. An absent one is fine."""
+
+    def settle_bucket(self, bucket: Bucket) -> None:
+        """Make what the three methods above did durable."""
+
+    def purge_bucket(self, uid: str) -> None:
+        """Free the room of a bucket that was removed. May take long; interrupted, it is called again."""
+
+    def read_bucket(self, name: str) -> Bucket | None:
+        """Return the record of the bucket called `name`, None if there is none."""
+
+    def buckets(self) -> Iterator[Bucket | DamagedRecord]:
+        """Yield the record of every bucket, in any order."""
+
+    def free_bytes(self) -> int | None:
+        """Return how much room is left, None where the store has no end."""
+
+    def probe(self) -> None:
+        """Write, sync and remove a few bytes; raises as a write would."""

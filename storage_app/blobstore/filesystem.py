@@ -1,0 +1,259 @@
+"""Buckets as directories of plain files.
+
+    STORAGE_PATH/
+      photos/                                           a bucket
+        .bucket.json                                    its record
+        7e/                                             the first two digits of the key's hash
+          7e93….json                                    a sidecar: <hash of the key>.json
+          7e93…-0198c3f2a7b84c1e2d3f-cat.jpg            its bytes: <hash>-<generation>-<slug>
+      .system/
+        staging/<process>/                              bytes and records on their way in
+        trash/<uid>/                                    buckets that were deleted
+
+All of it is one filesystem, so that a rename places what was staged. Renames in a directory must reach the disk in
+order (ext4, XFS, btrfs and ZFS do so). No text of a user reaches a path but the slug, which is reduced to
+`[a-z0-9._-]`, and the bucket's name, which is no wider.
+"""
+
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ..domain import Bucket, File, quoted
+from ..errors import BucketExists, BucketNotFound, DamagedFile
+from .base import DamagedRecord, StagedBlob, StagedSidecar
+from .disk import scan, translated
+from .records import UnreadableRecord, dump_bucket, dump_file, key_hash, load_bucket, load_file
+from .staging import StagedBytes, StagedRecord
+
+BUCKET_RECORD = ".bucket.json"
+SYSTEM = ".system"
+
+
+class FilesystemStore:
+    """A `BlobStore` at `root`. `process` names the staging directory; with `durable` False nothing is synced."""
+
+    def __init__(self, root: Path, *, process: str, durable: bool = True) -> None:
+        self.root = root
+        self.durable = durable
+        self._staging = root / SYSTEM / "staging" / process
+        self._trash = root / SYSTEM / "trash"
+        self._synced_subdirectories: set[tuple[str, str]] = set()
+        with translated():
+            self._staging.mkdir(parents=True, exist_ok=True)
+            self._trash.mkdir(exist_ok=True)
+
+    # Writes
+
+    def stage(self, bucket: Bucket) -> StagedBytes:
+        return StagedBytes(self._new_staging_path(), durable=self.durable)
+
+    def stage_sidecar(self, bucket: Bucket, file: File) -> StagedRecord:
+        path = self._new_staging_path()
+        self._write_new(path, dump_file(file))
+        return StagedRecord(path, file)
+
+    def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
+        record = cast(StagedRecord, sidecar)
+        directory = self._subdirectory(bucket, key_hash(record.file.key))
+        with translated():
+            self._make_subdirectory(bucket, directory)
+            if blob is not None:
+                os.rename(cast(StagedBytes, blob).path, directory / record.file.blob)
+            # The commit: one rename, over the old sidecar where there is one.
+            os.rename(record.path, directory / f"{key_hash(record.file.key)}.json")
+
+    def remove(self, bucket: Bucket, key: str) -> None:
+        # By way of staging, not unlinked in place: a process taken for gone has lost its staging directory, and so
+        # its late delete fails.
+        path = self._new_staging_path()
+        with translated():
+            try:
+                os.rename(self._sidecar_path(bucket, key), path)
+            except FileNotFoundError:
+                if not self._staging.is_dir():
+                    raise
+                return
+            path.unlink(missing_ok=True)
+
+    def settle(self, bucket: Bucket, key: str) -> None:
+        with translated(), suppress(FileNotFoundError):  # the bucket may be in the trash by now
+            self._sync_directory(self._subdirectory(bucket, key_hash(key)))
+
+    # Reads
+
+    def read(self, bucket: Bucket, key: str) -> File | None:
+        path = self._sidecar_path(bucket, key)
+        try:
+            file = self._load_sidecar(path)
+        except FileNotFoundError:
+            return None
+        if file.bucket_uid != bucket.uid:
+            return None
+        if file.key != key:
+            raise DamagedFile(f"The record of file {quoted(key)} belongs to another file; ask the operator to look.")
+        return file
+
+    def open(self, bucket: Bucket, blob: str) -> BinaryIO:
+        # Unbuffered: what reads it asks for large pieces or hands it to the kernel whole.
+        return cast(BinaryIO, open(self._blob_path(bucket, blob), "rb", buffering=0))
+
+    def locate(self, bucket: Bucket, blob: str) -> str | None:
+        return f"{bucket.name}/{blob[:2]}/{blob}"
+
+    def delete_blob(self, bucket: Bucket, blob: str) -> None:
+        with translated():
+            self._blob_path(bucket, blob).unlink(missing_ok=True)
+
+    def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
+        for subdirectory in scan(self.root / bucket.name):
+            if subdirectory.is_dir(follow_symlinks=False) and len(subdirectory.name) == 2:
+                for entry in scan(subdirectory.path):
+                    if entry.name.endswith(".json") and "-" not in entry.name:
+                        yield from self._file_at(bucket, Path(entry.path))
+
+    # Buckets
+
+    def create_bucket(self, bucket: Bucket) -> None:
+        staged = self._new_staging_path()
+        with translated():
+            staged.mkdir()
+            self._write_new(staged / BUCKET_RECORD, dump_bucket(bucket))
+            self._sync_directory(staged)
+            try:
+                os.rename(staged, self.root / bucket.name)
+            except OSError as error:
+                shutil.rmtree(staged, ignore_errors=True)
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise BucketExists(
+                        f"Something called {quoted(bucket.name)} is in the storage directory already; choose another "
+                        "name or ask the operator to move it away."
+                    ) from error
+                raise
+
+    def replace_bucket(self, bucket: Bucket) -> None:
+        staged = self._new_staging_path()
+        self._write_new(staged, dump_bucket(bucket))
+        with translated():
+            os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
+
+    def remove_bucket(self, bucket: Bucket) -> None:
+        with translated(), suppress(FileNotFoundError):
+            os.rename(self.root / bucket.name, self._trash / bucket.uid)
+
+    def settle_bucket(self, bucket: Bucket) -> None:
+        with translated():
+            with suppress(FileNotFoundError):
+                self._sync_directory(self.root / bucket.name)
+            self._sync_directory(self.root)
+            self._sync_directory(self._trash)
+
+    def purge_bucket(self, uid: str) -> None:
+        shutil.rmtree(self._trash / uid, ignore_errors=True)
+
+    def read_bucket(self, name: str) -> Bucket | None:
+        try:
+            return self._load_bucket(name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnreadableRecord as error:
+            raise DamagedFile(f"The record of bucket {quoted(name)} cannot be read; ask the operator.") from error
+
+    def buckets(self) -> Iterator[Bucket | DamagedRecord]:
+        for entry in scan(self.root):
+            if entry.name == SYSTEM or not entry.is_dir(follow_symlinks=False):
+                continue
+            try:
+                yield self._load_bucket(entry.name)
+            except FileNotFoundError:
+                continue
+            except UnreadableRecord as error:
+                yield DamagedRecord(f"{entry.name}/{BUCKET_RECORD}: {error}")
+
+    # The disk
+
+    def free_bytes(self) -> int | None:
+        with translated():
+            disk = os.statvfs(self.root)
+            return disk.f_bavail * disk.f_frsize
+
+    def probe(self) -> None:
+        path = self._new_staging_path()
+        self._write_new(path, b"probe\n")
+        path.unlink(missing_ok=True)
+
+    def _new_staging_path(self) -> Path:
+        return self._staging / secrets.token_hex(8)
+
+    def _subdirectory(self, bucket: Bucket, hashed: str) -> Path:
+        return self.root / bucket.name / hashed[:2]
+
+    def _sidecar_path(self, bucket: Bucket, key: str) -> Path:
+        hashed = key_hash(key)
+        return self._subdirectory(bucket, hashed) / f"{hashed}.json"
+
+    def _blob_path(self, bucket: Bucket, blob: str) -> Path:
+        return self._subdirectory(bucket, blob) / blob
+
+    def _make_subdirectory(self, bucket: Bucket, directory: Path) -> None:
+        """Make it where it is missing, and durable before anything in it is; never makes the bucket's own."""
+        known = (bucket.uid, directory.name)
+        if known in self._synced_subdirectories:
+            return
+        try:
+            directory.mkdir(exist_ok=True)
+        except FileNotFoundError as error:
+            raise BucketNotFound(bucket.name) from error
+        self._sync_directory(directory.parent)
+        self._synced_subdirectories.add(known)
+
+    def _write_new(self, path: Path, content: bytes) -> None:
+        with translated():
+            try:
+                with open(path, "xb") as file:
+                    file.write(content)
+                    file.flush()
+                    if self.durable:
+                        os.fsync(file.fileno())
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+
+    def _sync_directory(self, directory: Path | str) -> None:
+        if not self.durable:
+            return
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _load_sidecar(self, path: Path) -> File:
+        try:
+            return load_file(path.read_bytes())
+        except UnreadableRecord as error:
+            raise DamagedFile(f"The sidecar {path.name} cannot be read: {error}.") from error
+
+    def _load_bucket(self, name: str) -> Bucket:
+        bucket = load_bucket((self.root / name / BUCKET_RECORD).read_bytes())
+        if bucket.name != name:
+            raise UnreadableRecord(f"it is the record of {bucket.name!r}")
+        return bucket
+
+    def _file_at(self, bucket: Bucket, path: Path) -> Iterator[File | DamagedRecord]:
+        try:
+            file = self._load_sidecar(path)
+        except FileNotFoundError:  # deleted since it was listed
+            return
+        except DamagedFile as error:
+            yield DamagedRecord(f"{path.relative_to(self.root)}: {error.__cause__}")
+            return
+        if path.stem != key_hash(file.key):
+            yield DamagedRecord(f"{path.relative_to(self.root)}: it is the record of {quoted(file.key)}")
+        elif file.bucket_uid == bucket.uid:
+            yield file

@@ -1,0 +1,60 @@
+"""Where things lie under STORAGE_PATH besides the buckets themselves."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import StoreUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths under `root`, which is STORAGE_PATH."""
+
+    root: Path
+
+    @property
+    def system(self) -> Path:
+        return self.root / ".system"
+
+    @property
+    def index(self) -> Path:
+        return self.system / "index.sqlite3"
+
+    @property
+    def alive(self) -> Path:
+        return self.system / "alive"
+
+    @property
+    def staging(self) -> Path:
+        return self.system / "staging"
+
+    @property
+    def slots(self) -> Path:
+        return self.system / "slots"
+
+    @property
+    def lost_and_found(self) -> Path:
+        return self.system / "lost+found"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.system / "start.lock"
+
+    @property
+    def last_start(self) -> Path:
+        return self.system / "last-start.json"
+
+    def prepare(self) -> None:
+        """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""
+        try:
+            for directory in (self.root, self.system, self.alive, self.staging, self.slots, self.lost_and_found):
+                directory.mkdir(parents=True, exist_ok=True)
+            probe = self.staging / f"probe-{secrets.token_hex(8)}"
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            raise StoreUnusable(
+                f"STORAGE_PATH={self.root} cannot be written ({error.strerror}): make it a directory that the user of "
+                "this service owns, on a disk with room."
+            ) from error
