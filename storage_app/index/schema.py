@@ -1,0 +1,165 @@
+"""The tables of the index, and rows to nouns and back."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..domain import Bucket, File, Grant, Totals
+
+# No migrations: the index is a cache, and one of another version is rebuilt.
+VERSION = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+schema = sa.MetaData()
+
+# One row, `version`, written last: an index without it is not complete.
+properties = sa.Table(
+    "properties",
+    schema,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+buckets = sa.Table(
+    "buckets",
+    schema,
+    sa.Column("uid", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("owner_id", sa.Text, nullable=False, index=True),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Column("is_public", sa.Boolean, nullable=False),
+    sa.Column("description", sa.Text),
+    sa.Column("max_file_size", sa.BigInteger),
+    sa.Column("quota", sa.BigInteger),
+    sa.Column("allowed_content_types", sa.JSON(none_as_null=True)),
+    sa.Column("cache_control", sa.Text),
+    sa.Column("grants", sa.JSON, nullable=False),
+    sa.Column("file_count", sa.BigInteger, nullable=False, default=0),
+    sa.Column("total_size", sa.BigInteger, nullable=False, default=0),
+)
+
+# The grants once more, so that "which buckets may she see" is a lookup.
+bucket_grants = sa.Table(
+    "bucket_grants",
+    schema,
+    sa.Column("grantee", sa.Text, primary_key=True),
+    sa.Column("bucket_uid", sa.Text, primary_key=True),
+)
+
+files = sa.Table(
+    "files",
+    schema,
+    sa.Column("bucket_uid", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("blob", sa.Text, nullable=False),
+    sa.Column("filename", sa.Text, nullable=False),
+    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("cache_control", sa.Text),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", sa.BigInteger, nullable=False),
+    sa.Index("files_by_creation", "bucket_uid", "created_at", "key"),
+)
+
+# What a process is about to do. It reserves `size` bytes of the bucket's quota, and says which key to look at again if
+# the process does not come back.
+notes = sa.Table(
+    "notes",
+    schema,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("process", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("bucket_uid", sa.Text, nullable=False, index=True),
+    sa.Column("key", sa.Text),
+    sa.Column("blob", sa.Text),
+    sa.Column("size", sa.BigInteger, nullable=False),
+)
+
+# What is to be removed a minute from `since`: bytes that were replaced or deleted, or the rest of a bucket.
+memories = sa.Table(
+    "memories",
+    schema,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("bucket_uid", sa.Text, nullable=False),
+    sa.Column("key", sa.Text),
+    sa.Column("blob", sa.Text),
+    sa.Column("since", sa.BigInteger, nullable=False, index=True),
+)
+
+
+def to_microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def bucket_row(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "uid": bucket.uid,
+        "name": bucket.name,
+        "owner_id": bucket.owner_id,
+        "created_at": to_microseconds(bucket.created_at),
+        "updated_at": to_microseconds(bucket.updated_at),
+        "is_public": bucket.is_public,
+        "description": bucket.description,
+        "max_file_size": bucket.max_file_size,
+        "quota": bucket.quota,
+        "allowed_content_types": None if bucket.allowed_content_types is None else list(bucket.allowed_content_types),
+        "cache_control": bucket.cache_control,
+        "grants": dict(bucket.grants),
+    }
+
+
+def bucket_from(row: sa.RowMapping) -> Bucket:
+    types = row["allowed_content_types"]
+    return Bucket(
+        uid=row["uid"],
+        name=row["name"],
+        owner_id=row["owner_id"],
+        created_at=from_microseconds(row["created_at"]),
+        updated_at=from_microseconds(row["updated_at"]),
+        is_public=row["is_public"],
+        description=row["description"],
+        grants={grantee: Grant(grant) for grantee, grant in row["grants"].items()},
+        max_file_size=row["max_file_size"],
+        quota=row["quota"],
+        allowed_content_types=None if types is None else tuple(types),
+        cache_control=row["cache_control"],
+    )
+
+
+def totals_from(row: sa.RowMapping) -> Totals:
+    return Totals(file_count=row["file_count"], total_size=row["total_size"])
+
+
+def file_row(file: File) -> dict[str, Any]:
+    return {
+        "bucket_uid": file.bucket_uid,
+        "key": file.key,
+        "blob": file.blob,
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "owner_id": file.owner_id,
+        "metadata": dict(file.metadata),
+        "cache_control": file.cache_control,
+        "created_at": to_microseconds(file.created_at),
+        "updated_at": to_microseconds(file.updated_at),
+    }
+
+
+def file_from(row: sa.RowMapping) -> File:
+    values = {name: row[name] for name in files.columns.keys()}  # noqa: SIM118  a ColumnCollection is no dict
+    values["created_at"] = from_microseconds(values["created_at"])
+    values["updated_at"] = from_microseconds(values["updated_at"])
+    return File(**values)

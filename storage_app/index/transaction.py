@@ -1,0 +1,220 @@
+"""What happens to the index inside one write transaction."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from ..domain import Bucket, File, Totals
+from . import schema
+from .schema import bucket_grants, buckets, files, memories, notes
+
+
+class NoteKind(StrEnum):
+    FILE = "file"
+    BUCKET = "bucket"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a process is about to do to a key, or to a bucket (whose name is then the `key`).
+
+    `blob` is the name of the bytes on their way in, None where none are. `key` is None while it is not known yet.
+    """
+
+    process: str
+    kind: NoteKind
+    bucket_uid: str
+    key: str | None
+    blob: str | None = None
+    size: int = 0
+    id: str = ""
+
+    @classmethod
+    def new_id(cls) -> str:
+        return secrets.token_hex(12)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Something to remove when its time has come: a blob of `key`, or what is left of a bucket."""
+
+    id: int
+    kind: NoteKind
+    bucket_uid: str
+    key: str | None
+    blob: str | None
+
+
+class Transaction:
+    """Reads and writes under the lock. Totals change with the rows they count."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    # Buckets
+
+    def bucket(self, uid: str) -> tuple[Bucket, Totals] | None:
+        return self._bucket(buckets.c.uid == uid)
+
+    def bucket_named(self, name: str) -> tuple[Bucket, Totals] | None:
+        return self._bucket(buckets.c.name == name)
+
+    def put_bucket(self, bucket: Bucket) -> None:
+        """Insert the bucket, or replace its settings; its totals stay."""
+        row = schema.bucket_row(bucket)
+        statement = insert(buckets).values(file_count=0, total_size=0, **row)
+        self._connection.execute(statement.on_conflict_do_update(index_elements=[buckets.c.uid], set_=row))
+        self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == bucket.uid))
+        if bucket.grants:
+            grants = [{"grantee": grantee, "bucket_uid": bucket.uid} for grantee in bucket.grants]
+            self._connection.execute(sa.insert(bucket_grants), grants)
+
+    def drop_bucket(self, uid: str) -> None:
+        """Remove the bucket's row. The rows of its files stay, unreachable, until `drop_files_of`."""
+        self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == uid))
+        self._connection.execute(sa.delete(buckets).where(buckets.c.uid == uid))
+
+    # Files
+
+    def file(self, bucket_uid: str, key: str) -> File | None:
+        query = sa.select(files).where(files.c.bucket_uid == bucket_uid, files.c.key == key)
+        row = self._connection.execute(query).mappings().one_or_none()
+        return None if row is None else schema.file_from(row)
+
+    def put_file(self, file: File, replaced: File | None) -> None:
+        """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
+        row = schema.file_row(file)
+        if replaced is None:
+            self._connection.execute(sa.insert(files).values(**row))
+            self._count(file.bucket_uid, 1, file.size)
+        else:
+            self._connection.execute(sa.update(files).where(*_is(file)).values(**row))
+            self._count(file.bucket_uid, 0, file.size - replaced.size)
+
+    def drop_file(self, file: File) -> None:
+        self._connection.execute(sa.delete(files).where(*_is(file)))
+        self._count(file.bucket_uid, -1, -file.size)
+
+    def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
+        """Insert many files that have no row yet."""
+        if batch:
+            self._connection.execute(sa.insert(files), [schema.file_row(file) for file in batch])
+            self._count(bucket_uid, len(batch), sum(file.size for file in batch))
+
+    def drop_files_of(self, bucket_uid: str, *, limit: int) -> int:
+        """Remove up to `limit` rows of a bucket that is gone; return how many there were."""
+        keys = sa.select(files.c.key).where(files.c.bucket_uid == bucket_uid).limit(limit)
+        return self._connection.execute(
+            sa.delete(files).where(files.c.bucket_uid == bucket_uid, files.c.key.in_(keys))
+        ).rowcount
+
+    # Notes
+
+    def add_note(self, note: Note) -> Note:
+        """Write `note` down and return it with its id."""
+        noted = Note(note.process, note.kind, note.bucket_uid, note.key, note.blob, note.size, Note.new_id())
+        self._connection.execute(sa.insert(notes).values(**_note_row(noted)))
+        return noted
+
+    def change_note(self, note: Note) -> None:
+        self._connection.execute(sa.update(notes).where(notes.c.id == note.id).values(**_note_row(note)))
+
+    def note(self, note_id: str) -> Note | None:
+        row = self._connection.execute(sa.select(notes).where(notes.c.id == note_id)).mappings().one_or_none()
+        return None if row is None else _note_from(row)
+
+    def drop_note(self, note: Note) -> None:
+        self._connection.execute(sa.delete(notes).where(notes.c.id == note.id))
+
+    def notes(self) -> list[Note]:
+        """Return the notes of every process."""
+        return [_note_from(row) for row in self._connection.execute(sa.select(notes).order_by(notes.c.id)).mappings()]
+
+    def reserved(self, bucket_uid: str) -> int:
+        """Return how many bytes the uploads in progress hold of the bucket's quota."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(notes.c.size), 0)).where(notes.c.bucket_uid == bucket_uid)
+        return int(self._connection.execute(query).scalar_one())
+
+    # Memories
+
+    def remember_blob(self, bucket_uid: str, key: str, blob: str, since: datetime) -> None:
+        self._remember(NoteKind.FILE, bucket_uid, key, blob, since)
+
+    def remember_bucket(self, uid: str, since: datetime) -> None:
+        self._remember(NoteKind.BUCKET, uid, None, None, since)
+
+    def memories(self, until: datetime, *, limit: int) -> list[Memory]:
+        """Return up to `limit` memories from `until` or before, oldest first."""
+        due = memories.c.since <= schema.to_microseconds(until)
+        query = sa.select(memories).where(due).order_by(memories.c.since, memories.c.id).limit(limit)
+        return [
+            Memory(row["id"], NoteKind(row["kind"]), row["bucket_uid"], row["key"], row["blob"])
+            for row in self._connection.execute(query).mappings()
+        ]
+
+    def forget(self, memory: Memory) -> None:
+        self._connection.execute(sa.delete(memories).where(memories.c.id == memory.id))
+
+    # The whole
+
+    def clear(self) -> None:
+        """Empty every table."""
+        for table in schema.schema.sorted_tables:
+            self._connection.execute(sa.delete(table))
+
+    def complete(self) -> None:
+        """Mark the index as complete and of this version."""
+        self._connection.execute(sa.delete(schema.properties))
+        self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
+
+    def _bucket(self, which: sa.ColumnElement[bool]) -> tuple[Bucket, Totals] | None:
+        row = self._connection.execute(sa.select(buckets).where(which)).mappings().one_or_none()
+        return None if row is None else (schema.bucket_from(row), schema.totals_from(row))
+
+    def _count(self, bucket_uid: str, count: int, size: int) -> None:
+        self._connection.execute(
+            sa.update(buckets)
+            .where(buckets.c.uid == bucket_uid)
+            .values(file_count=buckets.c.file_count + count, total_size=buckets.c.total_size + size)
+        )
+
+    def _remember(self, kind: NoteKind, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
+        self._connection.execute(
+            sa.insert(memories).values(
+                kind=kind, bucket_uid=bucket_uid, key=key, blob=blob, since=schema.to_microseconds(since)
+            )
+        )
+
+
+def _is(file: File) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return files.c.bucket_uid == file.bucket_uid, files.c.key == file.key
+
+
+def _note_row(note: Note) -> dict[str, Any]:
+    return {
+        "id": note.id,
+        "process": note.process,
+        "kind": note.kind,
+        "bucket_uid": note.bucket_uid,
+        "key": note.key,
+        "blob": note.blob,
+        "size": note.size,
+    }
+
+
+def _note_from(row: sa.RowMapping) -> Note:
+    return Note(
+        process=row["process"],
+        kind=NoteKind(row["kind"]),
+        bucket_uid=row["bucket_uid"],
+        key=row["key"],
+        blob=row["blob"],
+        size=row["size"],
+        id=row["id"],
+    )
