@@ -1,0 +1,100 @@
+"""Buckets: what happens in what order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .access import Action, allowed, visible_buckets
+from .blobstore import BlobStore
+from .domain import Bucket, Principal, Totals, check_bucket_name, new_uid, now, quoted
+from .errors import BucketExists, BucketNotEmpty, BucketNotFound
+from .guards import Guard, refusal
+from .index import Index, Note, NoteKind, Transaction
+from .ledger import Ledger, agree_on_bucket, claim
+
+
+class Buckets:
+    """Creates, shows, changes and deletes buckets for a principal."""
+
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard) -> None:
+        self._index = index
+        self._store = store
+        self._ledger = ledger
+        self._guard = guard
+
+    def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
+        """Create a bucket owned by `principal`; `settings` are fields of `Bucket`.
+
+        Raises `BucketExists` when the name is taken.
+        """
+        if not allowed(principal, Action.CREATE_BUCKET) or principal.sub is None:
+            raise refusal(principal, Action.CREATE_BUCKET)
+        created = now()
+        bucket = Bucket(new_uid(), check_bucket_name(name), principal.sub, created, created, **settings)
+        with self._ledger.noted(self._note(bucket)) as note:
+            with self._index.write() as transaction:
+                claim(transaction, note)
+                if agree_on_bucket(transaction, self._store, name) is not None:
+                    raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")
+                self._store.create_bucket(bucket)
+                transaction.put_bucket(bucket)
+                transaction.drop_note(note)
+            self._store.settle_bucket(bucket)
+        return bucket, Totals(0, 0)
+
+    def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
+        return self._guard.bucket(principal, name, Action.SEE_BUCKET)
+
+    def page(self, principal: Principal, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
+        """Return up to `limit` of the buckets that `principal` may see, by name, beginning after the name `after`."""
+        if not allowed(principal, Action.LIST_BUCKETS):
+            raise refusal(principal, Action.LIST_BUCKETS)
+        return self._index.buckets(visible_buckets(principal), after=after, limit=limit)
+
+    def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
+        """Replace the given settings; the others stay."""
+        bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
+        with self._ledger.noted(self._note(bucket)) as note:
+            with self._index.write() as transaction:
+                claim(transaction, note)
+                current, totals = self._current(transaction, principal, name)
+                changed = replace(current, **settings, updated_at=now())
+                self._store.replace_bucket(changed)
+                transaction.put_bucket(changed)
+                transaction.drop_note(note)
+            self._store.settle_bucket(changed)
+        return changed, totals
+
+    def delete(self, principal: Principal, name: str, *, force: bool) -> None:
+        """Delete the bucket; with `force`, its files too, else raise `BucketNotEmpty` when it has some."""
+        bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
+        with self._ledger.noted(self._note(bucket)) as note:
+            with self._index.write() as transaction:
+                claim(transaction, note)
+                current, totals = self._current(transaction, principal, name)
+                if totals.file_count and not force:
+                    raise BucketNotEmpty(
+                        f"Bucket {quoted(name)} holds {totals.file_count} files; delete them first, or pass force=true "
+                        "to delete them with it."
+                    )
+                self._store.remove_bucket(current)
+                transaction.drop_bucket(current.uid)
+                transaction.remember_bucket(current.uid, now())
+                transaction.drop_note(note)
+            self._store.settle_bucket(current)
+
+    def may_change(self, principal: Principal, bucket: Bucket) -> bool:
+        """Whether `principal` sees the settings that only those see who may change them."""
+        return allowed(principal, Action.CHANGE_BUCKET, bucket)
+
+    def _current(self, transaction: Transaction, principal: Principal, name: str) -> tuple[Bucket, Totals]:
+        """Return the bucket as it is under the lock, to who may still change it."""
+        found = agree_on_bucket(transaction, self._store, name)
+        if found is None:
+            raise BucketNotFound(name)
+        if not allowed(principal, Action.CHANGE_BUCKET, found[0]):
+            raise refusal(principal, Action.CHANGE_BUCKET)
+        return found
+
+    def _note(self, bucket: Bucket) -> Note:
+        return Note(self._ledger.process, NoteKind.BUCKET, bucket.uid, bucket.name)

@@ -1,0 +1,171 @@
+"""Files that are there: reading, listing, editing and deleting them, in which order."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from . import content_types
+from .access import Action
+from .blobstore import BlobStore
+from .domain import (
+    Bucket,
+    File,
+    Principal,
+    WriteConditions,
+    check_bucket_name,
+    check_filename,
+    check_key,
+    check_metadata,
+    now,
+    quoted,
+)
+from .errors import BucketNotFound, ContentTypeNotAllowed, DamagedFile, FileNotFound, InvalidSignedUrl
+from .guards import Guard
+from .index import Index, Note, NoteKind, Transaction
+from .ledger import Ledger, agree_on_file, claim
+from .listing import Page, Position, page_by_creation, page_by_key
+from .signatures import HEAD_BYTES
+from .tokens import SignedDownload
+
+
+class Files:
+    """Reads, lists, edits and deletes files for a principal."""
+
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard) -> None:
+        self._index = index
+        self._store = store
+        self._ledger = ledger
+        self._guard = guard
+
+    def get(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
+        return self._guard.file(principal, bucket_name, key, Action.READ_FILE)
+
+    def get_signed(self, grant: SignedDownload, bucket_name: str) -> tuple[Bucket, File]:
+        """Return the file of a download URL; raises `InvalidSignedUrl` when its bucket was deleted since."""
+        found = self._index.bucket(check_bucket_name(bucket_name))
+        if found is None or found[0].uid != grant.bucket_uid:
+            raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
+        file = self._index.file(grant.bucket_uid, grant.key)
+        if file is None:
+            raise FileNotFound(bucket_name, grant.key)
+        return found[0], file
+
+    def open(self, bucket: Bucket, file: File) -> BinaryIO:
+        """Open the bytes of `file`; the caller closes them. Raises `FileNotFoundError` when they are not there."""
+        return self._store.open(bucket, file.blob)
+
+    def locate(self, bucket: Bucket, file: File) -> str | None:
+        """Say where a web server can fetch the bytes without us, as a path relative to the store."""
+        return self._store.locate(bucket, file.blob)
+
+    def page_by_key(
+        self,
+        principal: Principal,
+        bucket_name: str,
+        *,
+        prefix: str,
+        delimiter: str | None,
+        position: Position | None,
+        limit: int,
+    ) -> Page:
+        bucket, _ = self._guard.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        return page_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+
+    def page_by_creation(
+        self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
+    ) -> Page:
+        bucket, _ = self._guard.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        return page_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
+
+    def edit(
+        self,
+        principal: Principal,
+        bucket_name: str,
+        key: str,
+        *,
+        changes: Mapping[str, Any],
+        conditions: WriteConditions,
+    ) -> tuple[Bucket, File]:
+        """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
+        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        changes = self._checked(bucket, file, changes)
+        with self._ledger.noted(self._note(bucket, key)) as note:
+            with self._index.write() as transaction:
+                claim(transaction, note)
+                current = self._current(transaction, principal, bucket, key)
+                conditions.check(current)
+                edited = replace(current, **changes, updated_at=now())
+                sidecar = self._store.stage_sidecar(bucket, edited)
+                try:
+                    self._store.place(bucket, sidecar, None)
+                finally:
+                    sidecar.discard()
+                transaction.put_file(edited, current)
+                transaction.drop_note(note)
+            self._store.settle(bucket, key)
+        return bucket, edited
+
+    def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
+        bucket, _ = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        with self._ledger.noted(self._note(bucket, key)) as note:
+            with self._index.write() as transaction:
+                claim(transaction, note)
+                current = self._current(transaction, principal, bucket, key)
+                conditions.check(current)
+                self._store.remove(bucket, key)
+                transaction.drop_file(current)
+                transaction.remember_blob(bucket.uid, key, current.blob, now())
+                transaction.drop_note(note)
+            self._store.settle(bucket, key)
+
+    def _current(self, transaction: Transaction, principal: Principal, bucket: Bucket, key: str) -> File:
+        """Return the file as it is under the lock, to who may still change it."""
+        found = transaction.bucket(bucket.uid)
+        if found is None:
+            raise BucketNotFound(bucket.name)
+        file = agree_on_file(transaction, self._store, found[0], key)
+        return self._guard.check_file(principal, found[0], key, file, Action.CHANGE_FILE)
+
+    def _checked(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> dict[str, Any]:
+        checked = dict(changes)
+        if "metadata" in changes:
+            check_metadata(changes["metadata"])
+        if "filename" in changes:
+            checked["filename"] = file.key if changes["filename"] is None else check_filename(changes["filename"])
+        if "content_type" in changes:
+            checked["content_type"] = self._checked_type(bucket, file, changes["content_type"])
+        return checked
+
+    def _checked_type(self, bucket: Bucket, file: File, declared: str) -> str:
+        """Hold an edited content type to the rule of an upload's: it must be what the bytes are."""
+        try:
+            with self._store.open(bucket, file.blob) as blob:
+                head = blob.read(HEAD_BYTES)
+        except FileNotFoundError as error:
+            raise DamagedFile(f"The bytes of file {quoted(file.key)} are missing; ask the operator.") from error
+        return decide_content_type(bucket, declared, head, file.filename)
+
+    def _note(self, bucket: Bucket, key: str) -> Note:
+        return Note(self._ledger.process, NoteKind.FILE, bucket.uid, check_key(key))
+
+
+def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name: str) -> str:
+    """Return the content type of bytes that begin with `head`.
+
+    Raises `ContentTypeNotAllowed` when the bucket does not take it, or when the bucket is choosy and what was declared
+    is not what the bytes are.
+    """
+    decision = content_types.decide(declared, head, name)
+    if decision.contradicts and bucket.allowed_content_types is not None:
+        raise ContentTypeNotAllowed(
+            f"The file was declared as {declared}, but its bytes are {decision.content_type}; declare what it is."
+        )
+    return check_accepted(bucket, decision.content_type)
+
+
+def check_accepted(bucket: Bucket, content_type: str) -> str:
+    """Return `content_type` if the bucket takes it; raise `ContentTypeNotAllowed` else."""
+    if not bucket.accepts(content_type):
+        allowed = ", ".join(bucket.allowed_content_types or ())
+        raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
+    return content_type

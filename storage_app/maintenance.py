@@ -1,0 +1,298 @@
+"""What runs at a start, at a stop and beside the requests, so that what is on disk and the index agree."""
+
+import json
+import logging
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from .blobstore import BlobStore, DamagedRecord, FilesystemStore
+from .domain import Bucket, File, now
+from .errors import StorageError, StoreUnusable
+from .index import Index, Memory, NoteKind
+from .layout import Layout
+from .ledger import put_right
+from .locks import ProcessLock, exclusive, gone_processes, living_processes
+
+log = logging.getLogger(__name__)
+
+# nginx opens bytes after Python has answered, and slow readers are still at them: replaced bytes stay this long.
+GRACE = timedelta(minutes=1)
+_SWEEP_SECONDS = 15
+_BATCH = 1000
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a start found and did. `files` is None where nothing had to be rebuilt."""
+
+    put_right: int
+    files: int | None = None
+    damaged: tuple[str, ...] = ()
+
+
+def recover(root: Path, *, durable: bool, rebuild_anyway: bool = False, progress: Progress | None = None) -> Recovery:
+    """Make the store ready to serve. Runs before the workers, alone; another start waits for it.
+
+    Staging of processes that are gone is removed and their notes are put right. The index is rebuilt from the sidecars
+    when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
+    `progress` is called with the number of files read so far. Raises `StoreUnusable`.
+    """
+    layout = Layout(root)
+    layout.prepare()
+    with exclusive(layout.start_lock):
+        _remove_staging_of_gone(layout)
+        living = living_processes(layout.alive)
+        index = Index(layout.index)
+        try:
+            reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
+            if reason is not None and living:
+                raise StoreUnusable(
+                    f"The index has to be rebuilt ({reason}), but another service is using STORAGE_PATH={root}; stop "
+                    "it first."
+                )
+            with _Visit(layout, durable=durable) as store:
+                if reason is None:
+                    recovery = Recovery(put_right=_put_gone_right(index, store, living))
+                else:
+                    log.info("making the index: %s", reason)
+                    index = _renewed(layout, index)
+                    recovery = rebuild(index, store, progress)
+        finally:
+            index.close()
+        _write_last_start(layout, clean=False)
+    return recovery
+
+
+def rebuild(index: Index, store: BlobStore, progress: Progress | None = None) -> Recovery:
+    """Fill the index from the sidecars alone, in constant memory. Nobody else may be using it.
+
+    The index is complete only at the end: interrupted, it is rebuilt again at the next start.
+    """
+    count = 0
+    damaged: list[str] = []
+    index.create()
+    with index.write() as transaction:
+        transaction.clear()
+    for bucket in store.buckets():
+        if isinstance(bucket, DamagedRecord):
+            damaged.append(bucket)
+            continue
+        with index.write() as transaction:
+            transaction.put_bucket(bucket)
+        for batch in _batches(store.files(bucket), damaged):
+            with index.write() as transaction:
+                transaction.add_files(bucket.uid, batch)
+            count += len(batch)
+            if progress is not None:
+                progress(count)
+    with index.write() as transaction:
+        transaction.complete()
+    for record in damaged:
+        log.error("a record cannot be read and was left out: %s", record)
+    return Recovery(put_right=0, files=count, damaged=tuple(damaged))
+
+
+def mark_clean_stop(root: Path) -> None:
+    """Write down that nothing was cut short, so that the next start need not look. Does nothing while others live."""
+    layout = Layout(root)
+    with exclusive(layout.start_lock):
+        if living_processes(layout.alive) or not layout.index.exists():
+            return
+        index = Index(layout.index)
+        try:
+            index.checkpoint()
+        finally:
+            index.close()
+        _write_last_start(layout, clean=True)
+
+
+def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
+    """Remove what was replaced or deleted at `until` or before; return how many memories were struck."""
+    struck = 0
+    while True:
+        with index.write() as transaction:
+            batch = transaction.memories(until, limit=_BATCH)
+        for memory in batch:
+            try:
+                _act_on(memory, index, store)
+            except StorageError as error:
+                # The bytes stay; `check` finds them. One that cannot be removed must not keep the others.
+                log.error("could not remove what was deleted: %s", error.detail, extra={"blob": memory.blob})
+        with index.write() as transaction:
+            for memory in batch:
+                transaction.forget(memory)
+        struck += len(batch)
+        if len(batch) < _BATCH:
+            return struck
+
+
+class Janitor:
+    """A thread that sweeps beside the requests."""
+
+    def __init__(self, index: Index, store: BlobStore) -> None:
+        self._index = index
+        self._store = store
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop and wait for the sweep in progress."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_SWEEP_SECONDS):
+            try:
+                sweep(self._index, self._store, until=now() - GRACE)
+            except StorageError as error:
+                log.warning("the sweep is put off: %s", error.detail)
+            except Exception:
+                log.exception("the sweep failed")
+
+
+class _Visit:
+    """A store for the time of a recovery, with a process lock of its own."""
+
+    def __init__(self, layout: Layout, *, durable: bool) -> None:
+        self._layout = layout
+        self._durable = durable
+
+    def __enter__(self) -> FilesystemStore:
+        self._lock = ProcessLock(self._layout.alive)
+        return FilesystemStore(self._layout.root, process=self._lock.id, durable=self._durable)
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
+        self._lock.release()
+
+
+def _reason_to_rebuild(layout: Layout, index: Index) -> str | None:
+    if not layout.index.exists():
+        return "there is none yet"
+    try:
+        if not index.is_ready():
+            return "it is incomplete, or of another version"
+    except StoreUnusable as error:
+        return error.detail
+    if _may_have_lost_transactions(layout):
+        return "the machine went down without a clean stop"
+    return None
+
+
+def _may_have_lost_transactions(layout: Layout) -> bool:
+    """Whether the machine booted again since a start that no clean stop followed.
+
+    With `synchronous=NORMAL` a power cut may take the index's last transactions back; a kill cannot.
+    """
+    try:
+        last = json.loads(layout.last_start.read_bytes())
+        return not last["clean"] and last["boot_id"] != _boot_id()
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
+
+
+def _write_last_start(layout: Layout, *, clean: bool) -> None:
+    written = layout.last_start.with_suffix(".new")
+    with open(written, "wb") as file:
+        file.write(json.dumps({"boot_id": _boot_id(), "clean": clean}).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(written, layout.last_start)
+    directory = os.open(layout.system, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:  # not Linux: every start after an unclean stop rebuilds
+        return f"unknown-{time.time_ns()}"
+
+
+def _remove_staging_of_gone(layout: Layout) -> None:
+    """Before their notes are judged, so that a late rename of theirs fails."""
+    living = set(living_processes(layout.alive))
+    for directory in layout.staging.iterdir():
+        if directory.name not in living:
+            shutil.rmtree(directory, ignore_errors=True)
+    for process in gone_processes(layout.alive):
+        with suppress(FileNotFoundError):
+            (layout.alive / process).unlink()
+
+
+def _put_gone_right(index: Index, store: BlobStore, living: Iterable[str]) -> int:
+    with index.write() as transaction:
+        notes = [note for note in transaction.notes() if note.process not in set(living)]
+    for note in notes:
+        with index.write() as transaction:
+            put_right(transaction, store, note)
+    return len(notes)
+
+
+def _renewed(layout: Layout, index: Index) -> Index:
+    """Put the index file aside, whatever it is, and return an empty one."""
+    index.close()
+    aside = layout.lost_and_found / f"index-{now():%Y%m%dT%H%M%S.%f}"
+    for suffix in ("", "-wal", "-shm"):
+        path = layout.index.with_name(layout.index.name + suffix)
+        if path.exists():
+            aside.mkdir(exist_ok=True)
+            os.rename(path, aside / path.name)
+    return Index(layout.index)
+
+
+def _batches(files: Iterable[File | DamagedRecord], damaged: list[str]) -> Iterable[list[File]]:
+    batch: list[File] = []
+    for file in files:
+        if isinstance(file, DamagedRecord):
+            damaged.append(file)
+            continue
+        batch.append(file)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
+    if memory.kind is NoteKind.BUCKET:
+        _forget_bucket(memory.bucket_uid, index, store)
+        return
+    with index.write() as transaction:
+        found = transaction.bucket(memory.bucket_uid)
+    if found is not None and memory.key is not None and memory.blob is not None:
+        _remove_unless_named(store, found[0], memory.key, memory.blob)
+
+
+def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:
+    while True:
+        with index.write() as transaction:
+            if transaction.drop_files_of(uid, limit=_BATCH) < _BATCH:
+                break
+    store.purge_bucket(uid)
+
+
+def _remove_unless_named(store: BlobStore, bucket: Bucket, key: str, blob: str) -> None:
+    # Synced first: a sidecar that a power cut brought back must find its bytes.
+    store.settle(bucket, key)
+    file = store.read(bucket, key)
+    if file is None or file.blob != blob:
+        store.delete_blob(bucket, blob)

@@ -1,0 +1,253 @@
+"""Bytes in: from the refusals that need none of them to the file that is there."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from . import content_types
+from .access import Action, upload_right
+from .blobstore import BlobStore, StagedBlob, new_blob_name
+from .domain import (
+    Bucket,
+    File,
+    Principal,
+    Replace,
+    UploadRight,
+    check_bucket_name,
+    check_filename,
+    check_key,
+    check_metadata,
+    now,
+    quoted,
+)
+from .errors import (
+    DigestMismatch,
+    FileTooLarge,
+    InsufficientStorage,
+    InvalidSignedUrl,
+)
+from .files import check_accepted, decide_content_type
+from .guards import Guard, refusal
+from .index import Index, Note, NoteKind
+from .ledger import Ledger, agree_on_file, claim
+from .locks import UploadSlots
+from .plans import (
+    Description,
+    Plan,
+    check_exact_quota,
+    check_quota,
+    check_signed_size,
+    check_target,
+    inheriting,
+    living,
+    quota_exceeded,
+)
+from .signatures import HEAD_BYTES
+from .tokens import SignedUpload
+
+# How often the room on the disk is looked at while bytes of unknown number arrive.
+_ROOM_CHECK_BYTES = 64 * 1024 * 1024
+
+
+class Uploads:
+    """Takes files in. `max_file_size` and `min_free_bytes` are in bytes; None = no limit."""
+
+    def __init__(
+        self,
+        index: Index,
+        store: BlobStore,
+        ledger: Ledger,
+        guard: Guard,
+        slots: UploadSlots,
+        *,
+        max_file_size: int | None,
+        min_free_bytes: int,
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._ledger = ledger
+        self._guard = guard
+        self._slots = slots
+        self._max_file_size = max_file_size
+        self._min_free_bytes = min_free_bytes
+
+    def right(self, principal: Principal, bucket_name: str) -> tuple[Bucket, UploadRight]:
+        """Return the bucket and what `principal` may upload there; refuse who may upload nothing."""
+        bucket, _ = self._guard.bucket(principal, bucket_name)
+        right = upload_right(principal, bucket, anonymous_uploads=self._guard.anonymous_uploads)
+        if not right.create and right.replace is Replace.NONE:
+            raise refusal(principal, Action.CREATE_FILE)
+        return bucket, right
+
+    def signed_bucket(self, grant: SignedUpload, bucket_name: str) -> Bucket:
+        """Return the bucket of an upload URL; raises `InvalidSignedUrl` when it was deleted since."""
+        found = self._index.bucket(check_bucket_name(bucket_name))
+        if found is None or found[0].uid != grant.bucket_uid:
+            raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
+        return found[0]
+
+    def check(self, plan: Plan) -> File | None:
+        """Refuse what can be refused before the first byte; return the file that is there now, if its key is known."""
+        existing = None
+        if plan.key is not None:
+            existing = self._index.file(plan.bucket.uid, check_key(plan.key))
+            check_target(plan, plan.key, existing)
+        size = plan.least_size if plan.size is None else plan.size
+        self.check_size(plan, size)
+        if plan.size is not None:
+            check_signed_size(plan, plan.size)
+        self.check_room(size)
+        declared = None if plan.content_type is None else content_types.normalize(plan.content_type)
+        if declared is not None and declared != content_types.UNKNOWN:
+            check_accepted(plan.bucket, declared)
+        return existing
+
+    @contextmanager
+    def begin(self, plan: Plan) -> Iterator["Upload"]:
+        """Refuse as `check` does, then reserve room and take bytes; what is not finished in the context is discarded.
+
+        Raises `QuotaExceeded` and `TooManyUploads` besides.
+        """
+        existing = self.check(plan)
+        note = Note(
+            process=self._ledger.process,
+            kind=NoteKind.FILE,
+            bucket_uid=plan.bucket.uid,
+            key=plan.key,
+            blob=None if plan.key is None else new_blob_name(plan.key),
+            size=plan.size or 0,
+        )
+        with self._slots.hold():
+            with self._index.write() as transaction:
+                check_quota(transaction, note, existing)
+                noted = transaction.add_note(note)
+            with self._ledger.putting_right(noted), self._store.stage(plan.bucket) as staged:
+                yield Upload(self, plan, noted, staged)
+
+    def check_size(self, plan: Plan, size: int) -> None:
+        """Raise `FileTooLarge` or `QuotaExceeded` when no file of `size` bytes can ever be taken."""
+        limits = (self._max_file_size, plan.bucket.max_file_size, plan.signed_size)
+        limit = min((limit for limit in limits if limit is not None), default=None)
+        if limit is not None and size > limit:
+            raise FileTooLarge(
+                f"The file has more than {limit} bytes, which is the most this upload may have.",
+                members={"limit": limit},
+            )
+        if plan.bucket.quota is not None and size > plan.bucket.quota:
+            raise quota_exceeded(plan.bucket)
+
+    def check_room(self, size: int) -> None:
+        """Raise `InsufficientStorage` unless MIN_FREE_BYTES are left on the disk after `size` more."""
+        free = self._store.free_bytes()
+        if free is not None and free - size < self._min_free_bytes:
+            raise InsufficientStorage(
+                "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
+            )
+
+    def note_fully(self, note: Note, key: str, size: int) -> tuple[Note, str]:
+        """Add to `note` what came with the body, and reserve for it; return it and the name of the bytes."""
+        if note.blob is not None and note.size == size:
+            return note, note.blob
+        blob = note.blob or new_blob_name(key)
+        full = replace(note, key=key, blob=blob, size=size)
+        existing = self._index.file(note.bucket_uid, key)
+        with self._index.write() as transaction:
+            claim(transaction, note)
+            check_quota(transaction, replace(full, size=size - note.size), existing)
+            transaction.change_note(full)
+        return full, blob
+
+    def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob) -> tuple[File, bool]:
+        """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new."""
+        sidecar = self._store.stage_sidecar(plan.bucket, inheriting(file, self._index.file(file.bucket_uid, file.key)))
+        try:
+            with self._index.write() as transaction:
+                claim(transaction, note)
+                bucket = living(transaction, plan.bucket)
+                current = agree_on_file(transaction, self._store, bucket, file.key)
+                check_target(plan, file.key, current)
+                check_exact_quota(transaction, bucket, file, current)
+                if sidecar.file != inheriting(file, current):
+                    sidecar.discard()
+                    sidecar = self._store.stage_sidecar(bucket, inheriting(file, current))
+                self._store.place(bucket, sidecar, staged)
+                transaction.put_file(sidecar.file, current)
+                if current is not None:
+                    transaction.remember_blob(bucket.uid, file.key, current.blob, now())
+                transaction.drop_note(note)
+            self._store.settle(bucket, file.key)
+        finally:
+            sidecar.discard()
+        return sidecar.file, current is None
+
+
+class Upload:
+    """One body on its way in: write its bytes, then finish."""
+
+    def __init__(self, uploads: Uploads, plan: Plan, note: Note, staged: StagedBlob) -> None:
+        self._uploads = uploads
+        self.plan = plan
+        self._note = note
+        self._staged = staged
+        self._hash = hashlib.sha256()
+        self._head = b""
+        self._room_checked_at = 0
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
+        self.size += len(data)
+        self._uploads.check_size(self.plan, self.size)
+        if self.plan.size is None and self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
+            self._uploads.check_room(0)
+            self._room_checked_at = self.size
+        if len(self._head) < HEAD_BYTES:
+            self._head += data[: HEAD_BYTES - len(self._head)]
+        self._hash.update(data)
+        return self._staged.write(data)
+
+    def finish(self, description: Description) -> tuple[File, bool]:
+        """Make the bytes the file that the plan says; return it, and whether its key is new.
+
+        Raises what `Uploads.check` raises, judged again against what is there now, and `DigestMismatch`.
+        """
+        return self._finish(self.plan, description)
+
+    def finish_as(self, key: str, description: Description, *, overwrite: bool) -> tuple[File, bool]:
+        """The same, where the key came with the body."""
+        return self._finish(replace(self.plan, key=key, overwrite=overwrite), description)
+
+    def _finish(self, plan: Plan, description: Description) -> tuple[File, bool]:
+        key = check_key(plan.key or "")
+        file = self._describe(description, key)
+        self._staged.seal()
+        self._note, blob = self._uploads.note_fully(self._note, key, self.size)
+        return self._uploads.place(plan, self._note, replace(file, blob=blob), self._staged)
+
+    def _describe(self, description: Description, key: str) -> File:
+        self._check_promises(description)
+        filename = key if description.filename is None else check_filename(description.filename)
+        written = now()
+        return File(
+            bucket_uid=self.plan.bucket.uid,
+            key=key,
+            blob="",
+            filename=filename,
+            content_type=decide_content_type(self.plan.bucket, description.content_type, self._head, filename),
+            size=self.size,
+            sha256=self._hash.hexdigest(),
+            owner_id=self.plan.right.owner_id,
+            metadata=check_metadata(description.metadata),
+            cache_control=description.cache_control,
+            created_at=written,
+            updated_at=written,
+        )
+
+    def _check_promises(self, description: Description) -> None:
+        check_signed_size(self.plan, self.size)
+        if not description.sha256 <= {self._hash.hexdigest()}:
+            raise DigestMismatch(
+                f"The SHA-256 of the {self.size} bytes received is {self._hash.hexdigest()}, which is not the digest "
+                "that was declared; send them again."
+            )
