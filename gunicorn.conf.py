@@ -1,0 +1,190 @@
+"""How gunicorn serves: processes with threads, recovery before the first one, a mark after a clean end.
+
+Addresses, counts and logging come from the settings. Reloading this file (SIGHUP) reads them again.
+"""
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from gunicorn import glogging
+from gunicorn.systemd import listen_fds
+
+from storage_app import logs
+from storage_app.errors import SettingsError, StorageError
+from storage_app.settings import load_settings
+
+ROOT = Path(__file__).resolve().parent
+WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+try:
+    settings = load_settings()
+except SettingsError as error:
+    sys.exit(error.detail)
+
+
+# One byte, for the first worker that cannot start. See give_up.
+ticket, ticket_office = os.pipe()
+os.set_blocking(ticket, False)
+os.write(ticket_office, b"!")
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's own lines, in the format of the application's."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure(settings.log_level, settings.log_format)
+
+
+wsgi_app = "wsgi:app"
+chdir = str(ROOT)
+bind = [f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"]
+
+# Processes for the cores, threads for the clients: reading and writing bytes releases the interpreter's lock.
+worker_class = "gthread"
+workers = settings.web_concurrency
+threads = settings.threads
+# Idle connections need no thread, so there may be many more of them; one more waits in the kernel's backlog.
+worker_connections = 1000
+# Each worker opens the store for itself: locks and database connections must not cross a fork.
+preload_app = False
+
+# Longer than the 60 s for which proxies and browsers keep idle connections, so that they close first.
+keepalive = 75
+# At a stop, transfers in progress get this long to end. Container engines must wait longer before they kill.
+graceful_timeout = 30
+# A worker whose main thread is silent this long is replaced. Slow clients hold other threads, so it is only for hangs.
+timeout = 60
+# Replacing a worker cuts its transfers longer than graceful_timeout, so this is for leaks of weeks, not of hours.
+max_requests = 10_000_000
+max_requests_jitter = 1_000_000
+
+# gunicorn's largest, and nginx's default: the longest signed URL (a key of 1,024 bytes, percent-encoded) fits.
+limit_request_line = 8190
+limit_request_field_size = 8190
+
+# Files leave by sendfile(2), whatever SENDFILE in the environment says.
+sendfile = True
+# The heartbeat is a file's time stamp. In memory, a busy disk cannot make a healthy worker look dead.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+# Nobody needs a second way in; by default gunicorn makes a socket in the home folder.
+control_socket_disable = True
+
+# Proxies are believed in one place, Werkzeug's ProxyFix, as TRUSTED_PROXIES says: gunicorn believes nobody.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+
+logger_class = Logger
+loglevel = settings.log_level.lower()
+# The application writes its own access lines, with the request's id and without tokens.
+accesslog = None
+
+
+def on_starting(server: Any) -> None:
+    """Check the address, then recover the store in a child, once, before any worker lives."""
+    for number in (*ENDING, signal.SIGHUP):
+        signal.signal(number, end)  # until gunicorn takes over: a signal ends the child, too
+    keep_signals_over_fork()
+    check_addresses(server)
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "storage", "recover"]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    if status != 0:
+        sys.exit(status if status > 0 else 1)  # it has said why
+
+
+def end(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def keep_signals_over_fork() -> None:
+    """Let a worker that is not yet listening for signals end by them, too.
+
+    It is forked with the handlers of gunicorn's master, which note a signal for the master. One that comes before the
+    worker sets its own would be lost, and the stop would last as long as graceful_timeout.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDING),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING),
+        after_in_child=end_by_signals,
+    )
+
+
+def end_by_signals() -> None:
+    for number in ENDING:
+        signal.signal(number, lambda *_: os._exit(0))  # nothing is open yet
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def check_addresses(server: Any) -> None:
+    """Refuse an address that cannot be used in one sentence, and before anything is touched."""
+    inherited = server.master_pid != 0 or listen_fds(unset_environment=False) > 0
+    for address in server.cfg.address:
+        if isinstance(address, tuple) and not inherited:
+            check_address(*address)
+
+
+def check_address(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                sys.exit(f"Port {port} of {host} is in use by another program: stop that one, or set PORT to another.")
+            sys.exit(f"Cannot listen on port {port} of {host} ({error.strerror}): set HOST and PORT to others.")
+
+
+def post_worker_init(worker: Any) -> None:
+    """Open the store in the worker, after the fork."""
+    try:
+        worker.wsgi.extensions["storage"].start()
+    except StorageError as error:
+        worker.log.error(error.detail)
+        give_up()
+
+
+def worker_int(worker: Any) -> None:
+    """Ignore a second SIGINT or SIGQUIT: Ctrl-C reaches a worker twice, and the second would interrupt worker_exit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """Close the store; runs in the worker, and in gunicorn's master for a worker found gone."""
+    if worker.pid != os.getpid():
+        return
+    application = getattr(worker, "wsgi", None)
+    if application is not None:
+        application.extensions["storage"].stop()
+    elif worker.alive:
+        give_up()  # it could not load the application
+
+
+def give_up() -> NoReturn:
+    """End the server, because this worker cannot start; with any other exit code, gunicorn would try for ever.
+
+    Only one worker says so: gunicorn 27, ending because of the first, dies with a traceback of the second.
+    """
+    try:
+        os.read(ticket, 1)
+    except BlockingIOError:
+        sys.exit(1)
+    sys.exit(WORKER_BOOT_ERROR)
+
+
+def on_exit(server: Any) -> None:
+    """Note that every worker ended in order, so that the next start need not look at every file."""
+    from storage_app import maintenance
+
+    try:
+        maintenance.mark_clean_stop(settings.storage_path)
+    except (OSError, StorageError) as error:
+        server.log.warning("The clean stop could not be noted, so the next start takes longer: %s", error)

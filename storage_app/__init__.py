@@ -1,0 +1,25 @@
+"""A self-hosted file storage service: buckets and files over HTTP, plain files and JSON on disk."""
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import api, cli, logs
+from .settings import Settings, load_settings
+from .storage import Storage
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application; without `settings` they are read from the environment and `.env`.
+
+    Opens nothing: the store is opened at the first request, or by `app.extensions["storage"].start()`. Raises
+    `SettingsError`.
+    """
+    settings = settings or load_settings()
+    logs.configure(settings.log_level, settings.log_format)
+    app = Flask(__name__, static_folder=None)
+    app.extensions["storage"] = Storage(settings)
+    api.init_app(app, settings)
+    cli.init_app(app)
+    if hops := settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app

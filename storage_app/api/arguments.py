@@ -1,0 +1,213 @@
+"""What requests carry: bodies, forms and queries."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from ..domain import (
+    ANY_USER,
+    MAX_FILENAME_BYTES,
+    MAX_KEY_BYTES,
+    MAX_METADATA_BYTES,
+    Grant,
+    check_bucket_name,
+    check_cache_control,
+    check_filename,
+    check_key,
+    check_metadata,
+)
+from ..signing import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
+from ..tokens import MAX_SIGNED_SECONDS, MAX_SUB_BYTES, Disposition
+from .fields import Checked, Flag, JsonObject, Text, Whole
+
+MAX_SIZE = 2**63 - 1
+MAX_GRANTS = 1000
+
+_KEY: dict[str, Any] = {
+    "validate": Checked(check_key),
+    "metadata": {
+        "description": f"The file's key: 1 to {MAX_KEY_BYTES} bytes of UTF-8, may contain '/'.",
+        "example": "2026/cat.jpg",
+        "minLength": 1,
+        "maxLength": MAX_KEY_BYTES,
+    },
+}
+_BUCKET: dict[str, Any] = {
+    "validate": Checked(check_bucket_name),
+    "metadata": {
+        "description": "3 to 63 characters of a-z 0-9 . - that begin and end with a letter or digit.",
+        "example": "photos",
+        "pattern": r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+    },
+}
+_FILENAME: dict[str, Any] = {
+    "validate": Checked(check_filename),
+    "metadata": {
+        "description": f"The name that a download is offered under: 1 to {MAX_FILENAME_BYTES} bytes of UTF-8.",
+        "example": "cat.jpg",
+        "minLength": 1,
+        "maxLength": MAX_FILENAME_BYTES,
+    },
+}
+_CACHE_CONTROL: dict[str, Any] = {
+    "validate": Checked(check_cache_control),
+    "metadata": {
+        "description": "Cache-Control of downloads, 1 to 255 characters of printable ASCII.",
+        "example": "public, max-age=3600",
+        "minLength": 1,
+        "maxLength": 255,
+    },
+}
+_CONTENT_TYPE_PATTERN = r"^([a-z0-9!#$&^_.+-]+/(\*|[a-z0-9!#$&^_.+-]+)|\*/\*)$"
+
+
+class BucketSettingsSchema(ma.Schema):
+    """The settings of a bucket; `null` = no limit, or none."""
+
+    is_public = Flag(metadata={"description": "Whether anyone who has a link may download."})
+    description = Text(allow_none=True, validate=validate.Length(max=1024))
+    grants = fields.Dict(
+        keys=Text(validate=validate.Length(min=1, max=MAX_SUB_BYTES)),
+        values=fields.String(validate=validate.OneOf([grant.value for grant in Grant])),
+        validate=validate.Length(max=MAX_GRANTS),
+        metadata={
+            "description": f"Rights by user id (`sub`), or `{ANY_USER}` for any user: read, write or manage. "
+            "Shown only to those who may change the bucket.",
+            "example": {"alice": "write"},
+        },
+    )
+    max_file_size = Whole(
+        allow_none=True, validate=validate.Range(min=1, max=MAX_SIZE), metadata={"description": "In bytes."}
+    )
+    quota = Whole(
+        allow_none=True,
+        validate=validate.Range(min=0, max=MAX_SIZE),
+        metadata={"description": "Of all files together, in bytes. Shown only to those who may change the bucket."},
+    )
+    allowed_content_types = fields.List(
+        fields.String(validate=validate.Regexp(_CONTENT_TYPE_PATTERN)),
+        allow_none=True,
+        validate=validate.Length(min=1, max=100),
+        metadata={"description": "What may be uploaded.", "example": ["image/*", "application/pdf"]},
+    )
+    cache_control = Text(allow_none=True, **_CACHE_CONTROL)
+
+    @ma.post_load
+    def to_fields(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Turn what was given into fields of `Bucket`."""
+        if "grants" in data:
+            data["grants"] = {grantee: Grant(grant) for grantee, grant in data["grants"].items()}
+        if data.get("allowed_content_types") is not None:
+            data["allowed_content_types"] = tuple(data["allowed_content_types"])
+        return data
+
+
+class NewBucketSchema(BucketSettingsSchema):
+    name = fields.String(required=True, **_BUCKET)
+
+
+class MetadataSchema(ma.Schema):
+    """What may be edited of a file; what is given replaces what was there."""
+
+    metadata = fields.Dict(
+        keys=Text(),
+        validate=Checked(check_metadata),
+        metadata={"description": f"Any JSON object, at most {MAX_METADATA_BYTES} bytes.", "example": {"album": "cats"}},
+    )
+    content_type = Text(
+        validate=validate.Length(min=1, max=255),
+        metadata={"description": "Held to what the bytes are, as at an upload.", "example": "image/jpeg"},
+    )
+    filename = Text(allow_none=True, **_FILENAME)
+    cache_control = Text(allow_none=True, **_CACHE_CONTROL)
+
+
+class UploadFormSchema(ma.Schema):
+    """The fields of an upload form besides the part `file`; all are text."""
+
+    file_id = Text(**_KEY)
+    metadata = JsonObject(validate=Checked(check_metadata))
+    cache_control = Text(**_CACHE_CONTROL)
+    overwrite = fields.String(
+        validate=validate.OneOf(["true", "false"]), metadata={"description": "Whether to replace a file that is there."}
+    )
+
+
+# Lists
+
+
+class PageSchema(ma.Schema):
+    limit = fields.Integer(
+        load_default=1000, validate=validate.Range(1, 1000), metadata={"description": "At most so many entries."}
+    )
+    cursor = fields.String(metadata={"description": "Where the page begins; from the `Link` of the page before."})
+
+
+class FileListSchema(PageSchema):
+    prefix = Text(load_default="", metadata={"description": "Only keys that begin with this."})
+    delimiter = fields.String(
+        validate=validate.OneOf(["/"]), metadata={"description": "Show keys that share a folder as that folder."}
+    )
+    order = fields.String(load_default="key", validate=validate.OneOf(["key", "-created_at"]))
+
+
+class ForceSchema(ma.Schema):
+    force = fields.String(
+        load_default="false",
+        validate=validate.OneOf(["true", "false"]),
+        metadata={"description": "Delete the files too."},
+    )
+
+
+class OverwriteSchema(ma.Schema):
+    overwrite = fields.String(
+        load_default="true",
+        validate=validate.OneOf(["true", "false"]),
+        metadata={"description": "Whether to replace a file that is there."},
+    )
+
+
+# Signed URLs
+
+_EXPIRES_IN: dict[str, Any] = {
+    "load_default": DEFAULT_EXPIRY_SECONDS,
+    "validate": validate.Range(1, MAX_SIGNED_SECONDS),
+    "metadata": {"description": "In seconds."},
+}
+
+
+class NewUploadSchema(ma.Schema):
+    """What is given here is bound into the URL, and enforced when it is used."""
+
+    bucket_id = fields.String(required=True, **_BUCKET)
+    filename = Text(required=True, **_FILENAME)
+    file_id = Text(**_KEY)
+    content_type = fields.String(validate=validate.Length(min=1, max=255))
+    size = Whole(validate=validate.Range(0, MAX_SIZE), metadata={"description": "In bytes."})
+    sha256 = fields.String(validate=validate.Regexp("^[0-9a-f]{64}$"), metadata={"description": "In hex."})
+    metadata = fields.Dict(
+        keys=Text(),
+        validate=Checked(lambda metadata: check_metadata(metadata, MAX_SIGNED_METADATA_BYTES)),
+        metadata={"description": f"At most {MAX_SIGNED_METADATA_BYTES} bytes as JSON."},
+    )
+    overwrite = Flag(load_default=False)
+    expires_in = Whole(**_EXPIRES_IN)
+
+
+class NewDownloadSchema(ma.Schema):
+    bucket_id = fields.String(required=True, **_BUCKET)
+    file_id = Text(required=True, **_KEY)
+    disposition = fields.String(
+        load_default=Disposition.ATTACHMENT.value,
+        validate=validate.OneOf([disposition.value for disposition in Disposition]),
+    )
+    filename = Text(**_FILENAME)
+    expires_in = Whole(**_EXPIRES_IN)
+
+
+class PresignSchema(ma.Schema):
+    """The body of SelfDB 0.0.2's call; all of it may be left out."""
+
+    expires_in_seconds = Whole(**_EXPIRES_IN)
+    content_type = fields.String(allow_none=True, validate=validate.Length(min=1, max=255))

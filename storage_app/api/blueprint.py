@@ -1,0 +1,159 @@
+"""flask-smorest as this service uses it: problems documented, JSON read strictly, every view says who may call it."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+import flask_smorest
+import marshmallow as ma
+from flask import Request
+from webargs import missing
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from ..domain import PrincipalKind
+from ..errors import (
+    BodyTimeout,
+    InvalidCredential,
+    InvalidJson,
+    InvalidRequest,
+    StorageError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from . import problems, strict_json
+from .requests import authenticate, timed_out
+from .schemas import ProblemSchema
+
+MAX_JSON_BYTES = 1024 * 1024
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Access(Enum):
+    """Who may call a view at all; what they may do there is decided by the service."""
+
+    PUBLIC = "public"  # no credential is looked at
+    ANYONE = "anyone"  # a credential is not needed, and if sent must be right
+    CREDENTIAL = "credential"  # a credential is needed
+    SIGNED = "signed"  # the token in the path is the credential
+
+
+# How a view with a JSON body refuses it.
+JSON_REFUSALS: tuple[type[StorageError], ...] = (
+    InvalidJson,
+    BodyTimeout,
+    TooLarge,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+
+SECURITY: dict[Access, list[dict[str, list[str]]]] = {
+    Access.PUBLIC: [],
+    Access.ANYONE: [{}, {"bearer": []}, {"apikey": []}],
+    Access.CREDENTIAL: [{"bearer": []}, {"apikey": []}],
+    Access.SIGNED: [],
+}
+
+
+class JsonParser(FlaskParser):
+    """Reads arguments; what is wrong with them becomes one of our errors."""
+
+    def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        body = _read_json_body(req)
+        if not body.strip():
+            return missing
+        if not req.is_json:
+            raise UnsupportedMediaType("Send the body as application/json.")
+        return strict_json.parse(body)
+
+    def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:
+        # webargs names the place first: {"json": {"name": [...]}}
+        located = error.normalized_messages()  # type: ignore[no-untyped-call]
+        errors: dict[str, Any] = {}
+        for fields in located.values():
+            errors.update(fields if isinstance(fields, Mapping) else {"_schema": fields})
+        refuse_fields(errors)
+
+
+class Blueprint(flask_smorest.Blueprint):
+    """A blueprint whose views say who may call them and how they refuse."""
+
+    ARGUMENTS_PARSER = JsonParser()
+
+    def access(self, who: Access, *refusals: type[StorageError]) -> Callable[[View], View]:
+        """Decorate a view, outermost: check the credential before anything else, and document the refusals."""
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def guarded(*args: Any, **kwargs: Any) -> Any:
+                if who in (Access.ANYONE, Access.CREDENTIAL):
+                    principal = authenticate()
+                    if who is Access.CREDENTIAL and principal.kind is PrincipalKind.NOBODY:
+                        raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
+                return view(*args, **kwargs)
+
+            documented: Any = self.doc(security=SECURITY[who], responses=_documented(who, refusals))(guarded)
+            documented.access = who
+            return documented  # type: ignore[no-any-return]
+
+        return decorate
+
+
+def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[str, Any]:
+    """Describe the refusals, their codes grouped by status."""
+    every: tuple[type[StorageError], ...] = (InvalidRequest, StorageError)
+    if who is not Access.PUBLIC:
+        every += (Unavailable,)
+    if who in (Access.ANYONE, Access.CREDENTIAL):
+        every += (Unauthenticated, InvalidCredential)
+    codes: dict[int, list[str]] = defaultdict(list)
+    for refusal in (*every, *refusals):
+        if refusal.code not in codes[refusal.status]:
+            codes[refusal.status].append(refusal.code)
+    content = {problems.MEDIA_TYPE: {"schema": ProblemSchema}}
+    return {
+        str(status): {
+            "description": "Code " + ", ".join(f"`{code}`" for code in of_status),
+            "content": content,
+            "headers": _refusal_headers(status),
+        }
+        for status, of_status in codes.items()
+    }
+
+
+def _refusal_headers(status: int) -> dict[str, Any]:
+    name = {401: "WWW-Authenticate", 416: "Content-Range", 503: "Retry-After"}.get(status)
+    return {} if name is None else {name: {"schema": {"type": "string"}}}
+
+
+def refuse_fields(errors: Mapping[str, Any]) -> NoReturn:
+    """Raise `ValidationFailed` for `errors` by field."""
+    raise ValidationFailed(_sentence(errors), members={"errors": errors})
+
+
+def _read_json_body(req: Request) -> bytes:
+    try:
+        return req.get_data(cache=True)
+    except RequestEntityTooLarge as error:
+        raise TooLarge(
+            f"The JSON body has more than {MAX_JSON_BYTES} bytes.", members={"limit": MAX_JSON_BYTES}
+        ) from error
+    except TimeoutError as error:
+        raise timed_out() from error
+    except OSError as error:
+        raise InvalidJson("The body ended before its declared length; send it again.") from error
+
+
+def _sentence(errors: Mapping[str, Any]) -> str:
+    """Say the first thing that is wrong; `errors` has the rest."""
+    field, problem = next(iter(errors.items()), ("", "it is not valid"))
+    while isinstance(problem, (Mapping, list)):
+        problem = next(iter(problem.values() if isinstance(problem, Mapping) else problem), "it is not valid")
+    where = "The request is not valid" if field in ("", "_schema") else f"'{field}' is not valid"
+    return f"{where}: {problem}"

@@ -1,0 +1,82 @@
+"""Buckets over HTTP."""
+
+from typing import Any
+
+from flask import Response, g
+from flask.views import MethodView
+
+from ..domain import Bucket, Totals
+from ..errors import (
+    BucketExists,
+    BucketNotEmpty,
+    BucketNotFound,
+    Forbidden,
+    InsufficientStorage,
+    InvalidName,
+    ValidationFailed,
+)
+from ..listing import Position
+from . import cursors
+from .arguments import BucketSettingsSchema, ForceSchema, NewBucketSchema, PageSchema
+from .blueprint import JSON_REFUSALS, Access, Blueprint
+from .requests import services
+from .schemas import BucketSchema, bucket_json
+
+blueprint = Blueprint("Buckets", __name__, url_prefix="/buckets", description="Named containers of files.")
+
+_LINK = {"Link": {"description": 'The next page, as `<...>; rel="next"`.', "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "The path of the bucket.", "schema": {"type": "string"}}}
+
+
+@blueprint.route("")
+class BucketCollection(MethodView):
+    @blueprint.access(Access.CREDENTIAL, Forbidden, InvalidName, BucketExists, InsufficientStorage, *JSON_REFUSALS)
+    @blueprint.arguments(NewBucketSchema)
+    @blueprint.response(201, BucketSchema, headers=_LOCATION)
+    def post(self, settings: dict[str, Any]) -> Any:
+        """Create a bucket, owned by who asks."""
+        name = settings.pop("name")
+        bucket, totals = services().buckets.create(g.principal, name, settings)
+        return _shown(bucket, totals), {"Location": f"/buckets/{bucket.name}"}
+
+    @blueprint.access(Access.CREDENTIAL, ValidationFailed)
+    @blueprint.arguments(PageSchema, location="query")
+    @blueprint.response(200, BucketSchema(many=True), headers=_LINK)
+    def get(self, page: dict[str, Any]) -> Any:
+        """List the buckets that who asks may see, by name."""
+        limit = page["limit"]
+        position = cursors.decode(page.get("cursor"))
+        after = None if position is None else position.key
+        found = services().buckets.page(g.principal, after=after, limit=limit + 1)
+        following = Position(found[limit - 1][0].name) if len(found) > limit else None
+        return [_shown(bucket, totals) for bucket, totals in found[:limit]], cursors.next_link(following)
+
+
+@blueprint.route("/<bucket_id>")
+class BucketItem(MethodView):
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
+    @blueprint.response(200, BucketSchema)
+    def get(self, bucket_id: str) -> Any:
+        """Show a bucket, with its totals."""
+        return _shown(*services().buckets.get(g.principal, bucket_id))
+
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
+    @blueprint.arguments(BucketSettingsSchema)
+    @blueprint.response(200, BucketSchema)
+    def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
+        """Replace the given settings; the others stay."""
+        return _shown(*services().buckets.change(g.principal, bucket_id, settings))
+
+    @blueprint.access(
+        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage, ValidationFailed
+    )
+    @blueprint.arguments(ForceSchema, location="query")
+    @blueprint.response(204)
+    def delete(self, query: dict[str, str], bucket_id: str) -> Response:
+        """Delete a bucket; with `force=true`, its files too."""
+        services().buckets.delete(g.principal, bucket_id, force=query["force"] == "true")
+        return Response(status=204)
+
+
+def _shown(bucket: Bucket, totals: Totals) -> dict[str, Any]:
+    return bucket_json(bucket, totals, manages=services().buckets.may_change(g.principal, bucket))

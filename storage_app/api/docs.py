@@ -1,0 +1,67 @@
+"""The OpenAPI document and Swagger UI, with assets served from here."""
+
+import json
+
+import flask_smorest
+from flask import Flask, Response
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from ..version import __version__
+from . import buckets, downloads, files, service, signing, uploads
+from .blueprint import Access
+from .routing import KeyConverter
+
+_DESCRIPTION = """\
+Buckets and files over HTTP.
+
+**Authorize** takes a JWT signed with the service's `SECRET_KEY`, or the `ANON_KEY`. Every refusal is
+`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
+"""
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or the ANON_KEY."},
+    "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The ANON_KEY."},
+}
+
+
+class Api(flask_smorest.Api):
+    """flask-smorest without its own error answers: `problems` gives them all."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Leave them to `problems`, which keeps the headers of a refusal."""
+
+
+def init_app(app: Flask) -> None:
+    """Register every blueprint, then `/openapi.json` and `/docs`."""
+    app.config.update(
+        API_TITLE="SelfDB storage",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "info": {"description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "servers": [{"url": "/"}],
+            "components": {"securitySchemes": _SECURITY_SCHEMES},
+        },
+    )
+    api = Api(app)
+    api.register_converter(KeyConverter, lambda _: {"type": "string", "minLength": 1, "maxLength": 1024})
+    for module in (buckets, uploads, downloads, files, signing, service):
+        api.register_blueprint(module.blueprint)
+    _register_document(app, api)
+
+
+def _register_document(app: Flask, api: Api) -> None:
+    document = json.dumps(api.spec.to_dict(), indent=2)
+
+    def openapi() -> Response:
+        return Response(document, content_type="application/json")
+
+    openapi.access = Access.PUBLIC  # type: ignore[attr-defined]
+    app.add_url_rule("/openapi.json", "openapi", openapi)
+    swagger_ui = get_swaggerui_blueprint(
+        "/docs",
+        "/openapi.json",
+        config={"app_name": "SelfDB storage", "persistAuthorization": False, "validatorUrl": None},
+    )
+    app.register_blueprint(swagger_ui)

@@ -1,0 +1,112 @@
+"""Bytes out over HTTP."""
+
+import hmac
+from datetime import UTC, datetime
+
+from flask import Response, g, request
+from flask.views import MethodView
+
+from ..domain import Bucket, File, now
+from ..errors import (
+    BucketNotFound,
+    DamagedFile,
+    FileNotFound,
+    Forbidden,
+    InvalidName,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    StorageError,
+)
+from ..settings import Settings
+from ..tokens import Disposition
+from . import delivery
+from .blueprint import Access, Blueprint
+from .openapi import READ_CONDITIONS, bytes_out
+from .requests import services, storage
+
+blueprint = Blueprint("Downloads", __name__, description="Bytes out.")
+
+REFUSALS: tuple[type[StorageError], ...] = (
+    InvalidName,
+    Forbidden,
+    FileNotFound,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    DamagedFile,
+)
+
+
+@blueprint.route("/files/download/<bucket_id>/<key:file_id>")
+class Download(MethodView):
+    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
+    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    def get(self, bucket_id: str, file_id: str) -> Response:
+        """Download a file."""
+        return _deliver_to_principal(bucket_id, file_id, Disposition.ATTACHMENT)
+
+
+@blueprint.route("/files/view/<bucket_id>/<key:file_id>")
+class View(MethodView):
+    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
+    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    def get(self, bucket_id: str, file_id: str) -> Response:
+        """Show a file in the browser, if it is of a type that is safe to show; else download it."""
+        return _deliver_to_principal(bucket_id, file_id, Disposition.INLINE)
+
+
+@blueprint.route("/storage/<bucket_id>/<key:file_id>")
+class Permanent(MethodView):
+    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
+    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    def get(self, bucket_id: str, file_id: str) -> Response:
+        """The permanent URL of a file; the same as view."""
+        return _deliver_to_principal(bucket_id, file_id, Disposition.INLINE)
+
+
+def deliver_signed(token: str, bucket_id: str, file_id: str) -> Response:
+    """Answer `GET /files/signed/...`."""
+    grant = storage().signed_urls.download(token, file_id)
+    expires_at = datetime.fromtimestamp(grant.expires_at, UTC)
+
+    def answer() -> Response:
+        bucket, file = services().files.get_signed(grant, bucket_id)
+        return _deliver(bucket, file, grant.disposition, filename=grant.filename, expires_at=expires_at)
+
+    return delivery.with_current_bytes(answer)
+
+
+def _deliver_to_principal(bucket_id: str, file_id: str, disposition: Disposition) -> Response:
+    def answer() -> Response:
+        return _deliver(*services().files.get(g.principal, bucket_id, file_id), disposition)
+
+    return delivery.with_current_bytes(answer)
+
+
+def _deliver(
+    bucket: Bucket,
+    file: File,
+    disposition: Disposition,
+    *,
+    filename: str | None = None,
+    expires_at: datetime | None = None,
+) -> Response:
+    return delivery.deliver(
+        request,
+        file,
+        disposition=disposition,
+        filename=filename,
+        cache_control=delivery.cache_control(file, bucket, expires_at=expires_at, now=now()),
+        open_blob=lambda: services().files.open(bucket, file),
+        offload_path=_offload_path(storage().settings, bucket, file),
+    )
+
+
+def _offload_path(settings: Settings, bucket: Bucket, file: File) -> str | None:
+    """Return where nginx finds the bytes, if it is nginx that asks: only it knows the secret."""
+    if settings.download_offload != "nginx" or settings.offload_secret is None:
+        return None
+    sent = request.headers.get("X-Offload-Secret", "")
+    if not hmac.compare_digest(sent.encode(errors="replace"), settings.offload_secret.encode()):
+        return None
+    path = services().files.locate(bucket, file)
+    return None if path is None else f"/_blobs/{path}"

@@ -1,0 +1,78 @@
+"""Fields of JSON that are stricter than marshmallow's own, and the domain's rules as validators."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from ..errors import InvalidJson, InvalidRequest
+from . import strict_json
+
+
+class Checked(validate.Validator):
+    """A rule of the domain as a marshmallow validator."""
+
+    def __init__(self, rule: Any) -> None:
+        self._rule = rule
+
+    def __call__(self, value: Any) -> Any:
+        try:
+            return self._rule(value)
+        except InvalidRequest as error:
+            raise ma.ValidationError(error.detail) from error
+
+
+class Text(fields.String):
+    """A string that every store can keep: valid Unicode without NUL."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise ma.ValidationError("It contains a NUL or a lone surrogate.")
+        return text
+
+
+class Whole(fields.Integer):
+    """A JSON number without a fraction; strings and booleans are none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Flag(fields.Boolean):
+    """A JSON true or false; numbers and words are none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class JsonObject(fields.Field[dict[str, Any]]):
+    """A JSON object written as text, in a form."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            loaded = strict_json.parse(value)
+        except InvalidJson as error:
+            raise ma.ValidationError(error.detail) from error
+        if not isinstance(loaded, dict):
+            raise ma.ValidationError("It is not a JSON object.")
+        return loaded
+
+
+class Moment(fields.String):
+    """A time, RFC 3339 in UTC."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return rfc3339(value)
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,0 +1,105 @@
+"""The records of files over HTTP: list, info, edit, delete."""
+
+from typing import Any
+
+from flask import Response, g, request
+from flask.views import MethodView
+
+from ..errors import (
+    BucketNotFound,
+    ContentTypeNotAllowed,
+    FileNotFound,
+    Forbidden,
+    InsufficientStorage,
+    InvalidName,
+    PreconditionFailed,
+    ValidationFailed,
+)
+from . import cursors
+from .arguments import FileListSchema, MetadataSchema
+from .blueprint import JSON_REFUSALS, Access, Blueprint
+from .conditions import write_conditions
+from .openapi import WRITE_CONDITIONS, link_header
+from .requests import services, storage
+from .schemas import FileSchema, entry_json, file_json
+
+blueprint = Blueprint("Files", __name__, url_prefix="/files", description="The records of files.")
+
+
+@blueprint.route("/list/<bucket_id>")
+class FileList(MethodView):
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed)
+    @blueprint.arguments(FileListSchema, location="query")
+    @blueprint.response(200, FileSchema(many=True), headers=link_header())
+    def get(self, query: dict[str, Any], bucket_id: str) -> Any:
+        """List the files of a bucket, a page at a time.
+
+        With `order=-created_at` the newest come first, a `prefix` is looked for along the way, and there are no
+        folders.
+        """
+        files, limit = services().files, query["limit"]
+        prefix, delimiter = query["prefix"], query.get("delimiter")
+        if query["order"] == "key":
+            position = cursors.decode(query.get("cursor"))
+            page = files.page_by_key(
+                g.principal, bucket_id, prefix=prefix, delimiter=delimiter, position=position, limit=limit
+            )
+        elif delimiter is not None:
+            raise _no_folders_by_creation()
+        else:
+            position = cursors.decode(query.get("cursor"), by_creation=True)
+            page = files.page_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit)
+        entries = [entry_json(storage().settings, bucket_id, entry) for entry in page.entries]
+        return entries, cursors.next_link(page.following)
+
+
+@blueprint.route("/info/<bucket_id>/<key:file_id>")
+class FileInfo(MethodView):
+    @blueprint.access(Access.ANYONE, InvalidName, Forbidden, BucketNotFound, FileNotFound)
+    @blueprint.response(200, FileSchema)
+    def get(self, bucket_id: str, file_id: str) -> Any:
+        """Show the record of a file."""
+        _, file = services().files.get(g.principal, bucket_id, file_id)
+        return file_json(storage().settings, bucket_id, file)
+
+
+@blueprint.route("/metadata/<bucket_id>/<key:file_id>")
+class FileMetadata(MethodView):
+    @blueprint.access(
+        Access.CREDENTIAL,
+        InvalidName,
+        Forbidden,
+        BucketNotFound,
+        FileNotFound,
+        PreconditionFailed,
+        ContentTypeNotAllowed,
+        InsufficientStorage,
+        *JSON_REFUSALS,
+    )
+    @blueprint.doc(parameters=WRITE_CONDITIONS)
+    @blueprint.arguments(MetadataSchema)
+    @blueprint.response(200, FileSchema)
+    def put(self, changes: dict[str, Any], bucket_id: str, file_id: str) -> Any:
+        """Edit the record of a file; what is given replaces what was there."""
+        _, file = services().files.edit(
+            g.principal, bucket_id, file_id, changes=changes, conditions=write_conditions(request.headers)
+        )
+        return file_json(storage().settings, bucket_id, file)
+
+
+@blueprint.route("/<bucket_id>/<key:file_id>")
+class FileItem(MethodView):
+    @blueprint.access(
+        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, InsufficientStorage
+    )
+    @blueprint.doc(parameters=WRITE_CONDITIONS)
+    @blueprint.response(204)
+    def delete(self, bucket_id: str, file_id: str) -> Response:
+        """Delete a file."""
+        services().files.delete(g.principal, bucket_id, file_id, conditions=write_conditions(request.headers))
+        return Response(status=204)
+
+
+def _no_folders_by_creation() -> ValidationFailed:
+    problem = "Folders have no time of creation; use delimiter with order=key."
+    return ValidationFailed(f"'delimiter' is not valid: {problem}", members={"errors": {"delimiter": [problem]}})

@@ -1,0 +1,95 @@
+"""What every request has: an id, a decodable path, a bound on waiting, a principal, one line in the log."""
+
+import logging
+import re
+import secrets
+import time
+from typing import cast
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, Response, current_app, g, request
+
+from ..domain import Principal
+from ..errors import BodyTimeout, InvalidRequest
+from ..storage import Services, Storage
+
+log = logging.getLogger("storage_app.access")
+
+SILENCE_SECONDS = 60
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_SIGNED_PATH = re.compile(r"^(/files/signed/)[^/]+")
+
+
+def init_app(app: Flask) -> None:
+    """Hook into every request of `app`."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def storage() -> Storage:
+    return cast(Storage, current_app.extensions["storage"])
+
+
+def services() -> Services:
+    return storage().services
+
+
+def authenticate() -> Principal:
+    """Return who asks, by the headers of this request; raises `InvalidCredential`."""
+    if "principal" not in g:
+        g.principal = storage().logins.principal(
+            authorization=request.headers.get("Authorization"),
+            api_key=request.headers.get("apikey", request.headers.get("X-API-Key")),
+        )
+    return cast(Principal, g.principal)
+
+
+def timed_out() -> BodyTimeout:
+    return BodyTimeout(f"No byte of the body came for {SILENCE_SECONDS} seconds; send it again.")
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+    sent = request.headers.get("X-Request-ID", "")
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    # A client that sends or takes nothing for this long gives its thread back: gunicorn would wait for ever.
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None:
+        connection.settimeout(SILENCE_SECONDS)
+    _check_encoding()
+
+
+def _check_encoding() -> None:
+    """Refuse a URL that is not UTF-8 before the framework replaces what it cannot read (RFC 3986 section 2.5)."""
+    try:
+        request.environ["PATH_INFO"].encode("latin-1").decode()
+        unquote_to_bytes(request.environ.get("QUERY_STRING", "").encode("latin-1")).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The URL is not valid UTF-8; percent-encode its path and query as UTF-8.") from error
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    log.info(
+        "%s %s %s",
+        request.method,
+        loggable(request.path),
+        response.status_code,
+        extra={
+            "method": request.method,
+            "path": loggable(request.path),
+            "status": response.status_code,
+            "bytes_in": request.content_length,
+            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+            "client": request.remote_addr,
+        },
+    )
+    return response
+
+
+def loggable(path: str) -> str:
+    """Return `path` without the token of a signed URL, and with nothing that could end a line."""
+    shown = _SIGNED_PATH.sub(r"\1…", path)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)

@@ -1,0 +1,62 @@
+"""The bytes of an answer: a window of a file, or several as `multipart/byteranges`."""
+
+import secrets
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .ranges import ByteRange
+
+STEP_BYTES = 256 * 1024
+
+
+class Window:
+    """One range of an open file, as WSGI servers send files.
+
+    gunicorn hands `fileno` and the position it finds there to sendfile(2), and sends as much as Content-Length says;
+    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed.
+    """
+
+    def __init__(self, blob: BinaryIO, span: ByteRange) -> None:
+        self._blob = blob
+        self._stop = span.stop
+        self.fileno = blob.fileno
+        self.close = blob.close
+        self.seek(span.start)
+
+    def read(self, size: int) -> bytes:
+        return self._blob.read(min(size, self._stop - self._blob.tell()))
+
+    def seek(self, offset: int) -> int:
+        """Go to `offset` of the file, not of the window: where sendfile(2) fails, Python goes on from there."""
+        return self._blob.seek(offset)
+
+
+class Parts:
+    """Several ranges of an open file as `multipart/byteranges` (RFC 9110 section 14.6). Iterates once."""
+
+    def __init__(self, blob: BinaryIO, ranges: tuple[ByteRange, ...], *, size: int, content_type: str) -> None:
+        self._blob = blob
+        # 128 random bits: no file can hold the boundary but by knowing it.
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/byteranges; boundary={boundary}"
+        self._parts = [
+            (
+                f"\r\n--{boundary}\r\nContent-Type: {content_type}\r\n"
+                f"Content-Range: {span.content_range(size)}\r\n\r\n".encode(),
+                span,
+            )
+            for span in ranges
+        ]
+        self._end = f"\r\n--{boundary}--\r\n".encode()
+
+    @property
+    def length(self) -> int:
+        return sum(len(header) + span.length for header, span in self._parts) + len(self._end)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for header, span in self._parts:
+            yield header
+            window = Window(self._blob, span)
+            while data := window.read(STEP_BYTES):
+                yield data
+        yield self._end

@@ -1,0 +1,196 @@
+"""Bytes in over HTTP: forms, raw bodies, and both by signed URL."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote
+
+from flask import Response, g, jsonify, request
+from flask.views import MethodView
+from marshmallow import ValidationError
+
+from ..domain import File
+from ..errors import (
+    BodyTimeout,
+    BucketNotFound,
+    ContentTypeNotAllowed,
+    DigestMismatch,
+    FileExists,
+    FileTooLarge,
+    Forbidden,
+    InsufficientStorage,
+    InvalidName,
+    LengthRequired,
+    PreconditionFailed,
+    QuotaExceeded,
+    StorageError,
+    TooLarge,
+    TooManyUploads,
+    TruncatedBody,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
+from ..plans import Description, Plan
+from ..signing import described, planned
+from ..tokens import SignedUpload
+from ..uploads import Upload
+from .arguments import OverwriteSchema, UploadFormSchema
+from .blueprint import Access, Blueprint, refuse_fields
+from .bodies import MAX_FORM_BYTES, Form, declared_digests, is_form, raw_body, read_form
+from .conditions import write_conditions
+from .openapi import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
+from .requests import services, storage
+from .schemas import FileSchema, file_json
+
+blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
+
+REFUSALS: tuple[type[StorageError], ...] = (
+    InvalidName,
+    TruncatedBody,
+    DigestMismatch,
+    Forbidden,
+    BodyTimeout,
+    FileExists,
+    PreconditionFailed,
+    TooLarge,
+    FileTooLarge,
+    QuotaExceeded,
+    UnsupportedMediaType,
+    ContentTypeNotAllowed,
+    TooManyUploads,
+    InsufficientStorage,
+)
+_FORM_FIELDS = {
+    "file_id": {"type": "string", "description": "The key; default: the part's filename."},
+    "metadata": {"type": "string", "description": "A JSON object, at most 16 KiB."},
+    "cache_control": {"type": "string"},
+    "overwrite": {"type": "string", "enum": ["true", "false"], "default": "false"},
+}
+
+
+@blueprint.route("/upload/<bucket_id>")
+class FormUpload(MethodView):
+    @blueprint.access(Access.CREDENTIAL, BucketNotFound, ValidationFailed, *REFUSALS)
+    @blueprint.doc(requestBody=form_body(_FORM_FIELDS), parameters=[*WRITE_CONDITIONS, *DIGESTS])
+    @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
+    @blueprint.response(201, FileSchema, headers=written_headers())
+    def post(self, bucket_id: str) -> Response:
+        """Upload a file as a form."""
+        bucket, right = services().uploads.right(g.principal, bucket_id)
+        if not is_form(request):
+            raise UnsupportedMediaType("Send a form as multipart/form-data, or the raw file to /files/upload-direct.")
+        plan = Plan(bucket, right, least_size=_least_size(), conditions=write_conditions(request.headers))
+        with ExitStack() as stack:
+            upload, form = _receive_form(stack, plan)
+            fields = _form_fields(form)
+            description = Description(
+                filename=form.filename,
+                content_type=form.content_type,
+                metadata=fields.get("metadata", {}),
+                cache_control=fields.get("cache_control"),
+            )
+            key = fields.get("file_id", form.filename)
+            file, created = upload.finish_as(key, description, overwrite=fields.get("overwrite") == "true")
+        return _written(bucket_id, file, created)
+
+
+@blueprint.route("/upload-direct/<bucket_id>/<key:file_id>")
+class RawUpload(MethodView):
+    @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, ValidationFailed, *REFUSALS)
+    @blueprint.doc(requestBody=RAW_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
+    @blueprint.arguments(OverwriteSchema, location="query")
+    @blueprint.alt_response(201, schema=FileSchema, headers=written_headers(), description="Created", success=True)
+    @blueprint.response(200, FileSchema, headers=written_headers())
+    def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
+        """Upload a file as it is; it replaces the one that is there."""
+        bucket, right = services().uploads.right(g.principal, bucket_id)
+        plan = Plan(
+            bucket,
+            right,
+            key=file_id,
+            overwrite=query["overwrite"] == "true",
+            conditions=write_conditions(request.headers),
+        )
+        file, created = _receive_raw(
+            plan, lambda: Description(content_type=request.content_type, sha256=declared_digests(request))
+        )
+        return _written(bucket_id, file, created)
+
+
+def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
+    """Answer `PUT /files/signed/...`: the file as it is, or a form with the one part `file`."""
+    grant = storage().signed_urls.upload(token, file_id)
+    plan = planned(
+        grant,
+        services().uploads.signed_bucket(grant, bucket_id),
+        least_size=_least_size() if is_form(request) else 0,
+        conditions=write_conditions(request.headers),
+    )
+    receive = _receive_signed_form if is_form(request) else _receive_signed_raw
+    return _written(bucket_id, *receive(plan, grant))
+
+
+def _receive_signed_raw(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
+    return _receive_raw(
+        plan,
+        lambda: described(grant, filename=None, content_type=request.content_type, sha256=declared_digests(request)),
+    )
+
+
+def _receive_signed_form(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
+    with ExitStack() as stack:
+        upload, form = _receive_form(stack, plan)
+        if form.fields:
+            refuse_fields({name: ["Unknown field."] for name in form.fields})
+        return upload.finish(
+            described(grant, filename=form.filename, content_type=form.content_type, sha256=frozenset())
+        )
+
+
+def _receive_raw(plan: Plan, describe: Callable[[], Description]) -> tuple[File, bool]:
+    body = raw_body(request)
+    description = describe()
+    plan = replace(plan, size=body.length, content_type=description.content_type)
+    with services().uploads.begin(plan) as upload:
+        body.copy_to(upload)
+        return upload.finish(description)
+
+
+def _receive_form(stack: ExitStack, plan: Plan) -> tuple[Upload, Form]:
+    """Read the form; its file goes into an upload that lives as long as `stack`."""
+    uploads = services().uploads
+    uploads.check(plan)
+    begun: list[Upload] = []
+
+    def begin(_filename: str, _content_type: str | None) -> Upload:
+        begun.append(stack.enter_context(uploads.begin(plan)))
+        return begun[0]
+
+    form = read_form(request, begin)
+    return begun[0], form
+
+
+def _form_fields(form: Form) -> dict[str, Any]:
+    """Check the fields of an upload form."""
+    twice = [name for name, values in form.fields.lists() if len(values) > 1]
+    if twice:
+        refuse_fields({name: ["The field is there more than once."] for name in twice})
+    try:
+        fields: dict[str, Any] = UploadFormSchema().load(form.fields.to_dict())
+    except ValidationError as error:
+        refuse_fields(error.normalized_messages())  # type: ignore[no-untyped-call]
+    return fields
+
+
+def _least_size() -> int:
+    """Return how long the file in a form is at least: the rest may take no more than the form's limit."""
+    return max(0, (request.content_length or 0) - MAX_FORM_BYTES)
+
+
+def _written(bucket_id: str, file: File, created: bool) -> Response:
+    response = jsonify(FileSchema().dump(file_json(storage().settings, bucket_id, file)))
+    response.status_code = 201 if created else 200
+    response.headers["ETag"] = file.etag
+    response.headers["Location"] = f"/storage/{bucket_id}/{quote(file.key)}"
+    return response

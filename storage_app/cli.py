@@ -1,0 +1,68 @@
+"""Commands for operators: `flask --app wsgi storage ...`."""
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from . import maintenance
+from .errors import StorageError
+from .storage import Storage
+from .tokens import SERVICE_ROLE
+
+storage_commands = AppGroup("storage", help="Look after the storage service.")
+
+
+def init_app(app: Flask) -> None:
+    app.cli.add_command(storage_commands)
+
+
+@storage_commands.command()
+@click.option("--sub", required=True, help="The id of the user that the token speaks for.")
+@click.option(
+    "--service", is_flag=True, help=f"Make it a service token (role {SERVICE_ROLE}), which may do everything."
+)
+@click.option("--expires-in", default=3600, show_default=True, help="Seconds that the token is good for.")
+def token(sub: str, service: bool, expires_in: int) -> None:
+    """Print a login token, as the backend would issue it."""
+    logins = _storage().logins
+    click.echo(logins.issue(sub, role=SERVICE_ROLE if service else None, expires_in=expires_in))
+
+
+@storage_commands.command()
+def recover() -> None:
+    """Make the store ready to serve; a start does this by itself."""
+    _recover(rebuild_anyway=False)
+
+
+@storage_commands.command()
+def rebuild() -> None:
+    """Make the index anew from the sidecars. The service must be stopped."""
+    _recover(rebuild_anyway=True)
+
+
+def _recover(*, rebuild_anyway: bool) -> None:
+    settings = _storage().settings
+    try:
+        recovery = maintenance.recover(
+            settings.storage_path,
+            durable=settings.durability == "fsync",
+            rebuild_anyway=rebuild_anyway,
+            progress=_show_progress,
+        )
+    except StorageError as error:
+        raise click.ClickException(error.detail) from error
+    if recovery.files is not None:
+        click.echo(f"The index was rebuilt: {recovery.files} files.", err=True)
+    for record in recovery.damaged:
+        click.echo(f"damaged, left out: {record}", err=True)
+
+
+def _show_progress(files: int) -> None:
+    if files % 10_000 == 0:
+        click.echo(f"{files} files read", err=True)
+
+
+def _storage() -> Storage:
+    storage = current_app.extensions["storage"]
+    assert isinstance(storage, Storage)
+    return storage

@@ -1,0 +1,111 @@
+"""Fixtures: a store on a real disk, the application over it, and a real service where HTTP itself is the subject."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from storage_app import create_app, maintenance
+from storage_app.settings import Settings, load_settings
+from storage_app.storage import Services, Storage
+from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Make settings; keyword arguments are environment variables."""
+
+    def make(**environment: str) -> Settings:
+        defaults = {
+            "SECRET_KEY": SECRET_KEY,
+            "ANON_KEY": ANON_KEY,
+            "STORAGE_PATH": str(tmp_path / "store"),
+            "MIN_FREE_BYTES": "0",
+            "BASE_URL": "https://selfdb.example",
+            "STORAGE_SERVICE_PUBLIC_URL": "https://files.example",
+            "LOG_LEVEL": "ERROR",
+        }
+        return load_settings({**defaults, **environment})
+
+    return make
+
+
+@pytest.fixture
+def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+    """Make an application over a recovered store; keyword arguments are environment variables."""
+    made: list[Storage] = []
+
+    def make(**environment: str) -> Flask:
+        settings = make_settings(**environment)
+        maintenance.recover(settings.storage_path, durable=False)
+        app = create_app(settings)
+        made.append(app.extensions["storage"])
+        return app
+
+    yield make
+    for storage in made:
+        storage.stop()
+
+
+@pytest.fixture
+def app(make_app: Callable[..., Flask]) -> Flask:
+    return make_app()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    storage: Storage = app.extensions["storage"]
+    return storage.services
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """One real service for all tests that do not stop it; each test uses buckets of its own."""
+    with RunningService(tmp_path_factory.mktemp("service") / "store") as running:
+        yield running
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
+    """Start services of a test's own; keyword arguments are environment variables."""
+    started: list[RunningService] = []
+
+    def start(storage_path: Path | None = None, **environment: str) -> RunningService:
+        running = RunningService(storage_path or tmp_path / "store", **environment)
+        started.append(running)
+        return running.start()
+
+    yield start
+    for running in started:
+        running.stop()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long form of long proofs: gigabytes, many rounds")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether proofs take their long form."""
+    return bool(request.config.getoption("--long"))
+
+
+_buckets = itertools.count(1)
+
+
+@pytest.fixture
+def bucket(service: RunningService) -> str:
+    """A private bucket of alice's on the shared service, for one test."""
+    name = f"bucket-{next(_buckets)}"
+    response = httpx.post(f"{service.url}/buckets", json={"name": name}, headers=bearer())
+    assert response.status_code == 201, response.text
+    return name

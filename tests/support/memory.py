@@ -1,0 +1,15 @@
+"""What processes hold in memory."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def resident_bytes(pids: Iterable[int]) -> int:
+    """Return the resident memory of these processes together, shared pages counted once in proportion (PSS)."""
+    return sum(_pss_bytes(pid) for pid in pids)
+
+
+def _pss_bytes(pid: int) -> int:
+    match = re.search(r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0

@@ -1,0 +1,13 @@
+"""The application that gunicorn and the flask command load: `gunicorn wsgi:app`, `flask --app wsgi`."""
+
+import sys
+
+from storage_app import create_app
+from storage_app.errors import SettingsError, StoreUnusable
+
+try:
+    app = create_app()
+except (SettingsError, StoreUnusable) as error:
+    # Nothing to debug, so no traceback.
+    sys.stderr.write(f"{error.detail}\n")
+    sys.exit(1)
