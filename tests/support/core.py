@@ -1,0 +1,168 @@
+"""The core without HTTP: a store on a real disk with its services, and what must hold of it whenever nothing runs."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from storage_app import maintenance
+from storage_app.blobstore import DamagedRecord
+from storage_app.domain import Bucket, File, Principal, PrincipalKind, Totals
+from storage_app.layout import Layout
+from storage_app.settings import load_settings
+from storage_app.storage import Services, Storage
+from storage_app.uploads import Description, Plan, Uploads
+
+SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
+
+ALICE = Principal(PrincipalKind.USER, "alice")  # owns the buckets of these tests
+BOB = Principal(PrincipalKind.USER, "bob")
+CAROL = Principal(PrincipalKind.USER, "carol")
+SERVICE = Principal(PrincipalKind.SERVICE, "backend")
+
+A_TIME = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+def a_bucket(name: str = "photos", **fields: Any) -> Bucket:
+    values = {"uid": f"uid-of-{name}", "owner_id": "alice", "created_at": A_TIME, "updated_at": A_TIME}
+    return Bucket(name=name, **values | fields)
+
+
+def a_file(key: str = "a.txt", **fields: Any) -> File:
+    values = {
+        "bucket_uid": "uid-of-photos",
+        "blob": f"blob-of-{hashlib.sha256(key.encode()).hexdigest()}",
+        "filename": "a.txt",
+        "content_type": "text/plain",
+        "size": 3,
+        "sha256": hashlib.sha256(b"abc").hexdigest(),
+        "owner_id": "alice",
+        "metadata": {},
+        "cache_control": None,
+        "created_at": A_TIME,
+        "updated_at": A_TIME,
+    }
+    return File(key=key, **values | fields)
+
+
+class Core:
+    """A store's services as one process holds them, and short ways to use them."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.services: Services = storage.services
+        self.index = self.services.index
+        self.store = self.services.store
+        self.buckets = self.services.buckets
+        self.files = self.services.files
+        self.uploads: Uploads = self.services.uploads
+        self.signing = self.services.signing
+        self.root = storage.settings.storage_path
+        self.layout = Layout(self.root)
+
+    def bucket(self, name: str = "photos", **settings: Any) -> Bucket:
+        """Create a bucket of Alice's."""
+        return self.buckets.create(ALICE, name, settings)[0]
+
+    def plan(self, key: str | None, *, by: Principal = ALICE, to: str = "photos", **fields: Any) -> Plan:
+        bucket, right = self.uploads.right(by, to)
+        return Plan(bucket, right, key=key, **fields)
+
+    def put(
+        self,
+        key: str,
+        data: bytes = b"abc",
+        *,
+        by: Principal = ALICE,
+        to: str = "photos",
+        description: Description | None = None,
+        **fields: Any,
+    ) -> tuple[File, bool]:
+        """Upload `data`, replacing what is there unless `overwrite` is False. Other fields are the plan's."""
+        plan = self.plan(key, by=by, to=to, **{"size": len(data), "overwrite": True} | fields)
+        with self.uploads.begin(plan) as upload:
+            upload.write(data)
+            return upload.finish(description or Description())
+
+    def read(self, file: File, *, bucket: str = "photos") -> bytes:
+        with self.files.open(self.buckets.get(ALICE, bucket)[0], file) as blob:
+            return blob.read()
+
+    def file(self, key: str, *, bucket: str = "photos") -> File | None:
+        found = self.index.bucket(bucket)
+        return None if found is None else self.index.file(found[0].uid, key)
+
+    def totals(self, name: str = "photos") -> Totals:
+        return self.buckets.get(SERVICE, name)[1]
+
+    def sweep(self) -> int:
+        """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
+        return maintenance.sweep(self.index, self.store, until=datetime.now(UTC))
+
+    def notes(self) -> list[Any]:
+        with self.index.write() as transaction:
+            return list(transaction.notes())
+
+    def staged(self) -> list[Path]:
+        return [path for directory in self.layout.staging.iterdir() for path in directory.iterdir()]
+
+    def check(self) -> None:
+        """Assert what must hold whenever nothing is in progress: the index agrees with the disk, nothing is left."""
+        assert self.notes() == []
+        assert self.staged() == []
+        self.sweep()
+        assert list((self.layout.system / "trash").iterdir()) == []
+        assert shown(self) == on_disk(self)
+        assert blobs(self.root) == sorted(file.blob for _, files in shown(self).values() for file in files)
+
+
+def open_storage(path: Path, **environment: str) -> Storage:
+    """Recover the store at `path` and return it, not opened yet; keyword arguments are settings."""
+    defaults = {"SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(path), "MIN_FREE_BYTES": "0", "DURABILITY": "none"}
+    maintenance.recover(path, durable=False)
+    return Storage(load_settings(defaults | environment))
+
+
+@contextmanager
+def open_core(path: Path, **environment: str) -> Iterator[Core]:
+    """Recover and open the store at `path` as one process, and stop in order."""
+    storage = open_storage(path, **environment)
+    try:
+        yield Core(storage)
+    finally:
+        storage.stop()
+
+
+def shown(core: Core) -> dict[str, tuple[Totals, list[File]]]:
+    """Everything that the index says, by bucket."""
+    every = core.buckets.page(SERVICE, after=None, limit=1000)
+    return {
+        bucket.name: (
+            totals,
+            core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=10_000),
+        )
+        for bucket, totals in every
+    }
+
+
+def on_disk(core: Core) -> dict[str, tuple[Totals, list[File]]]:
+    """The same, as the sidecars say it."""
+    found = {}
+    for bucket in core.store.buckets():
+        assert not isinstance(bucket, DamagedRecord)
+        files: list[File] = []
+        for file in core.store.files(bucket):
+            assert isinstance(file, File)
+            files.append(file)
+        files.sort(key=lambda file: file.key)
+        found[bucket.name] = (Totals(len(files), sum(file.size for file in files)), files)
+    return found
+
+
+def blobs(root: Path) -> list[str]:
+    """The names of all bytes in the buckets under `root`."""
+    return sorted(
+        path.name for path in root.glob("*/??/*") if ".system" not in path.parts and path.suffixes[-1:] != [".json"]
+    )
