@@ -53,6 +53,12 @@ def _recover(*, rebuild_anyway: bool) -> None:
         raise click.ClickException(error.detail) from error
     if recovery.files is not None:
         click.echo(f"The index was rebuilt: {recovery.files} files.", err=True)
+    if settings.anon_key and settings.anonymous_uploads and recovery.unbounded:
+        click.echo(
+            f"Whoever has ANON_KEY may fill the disk: {', '.join(recovery.unbounded)} are public and have no quota. "
+            "Give them one, or set ANONYMOUS_UPLOADS=false.",
+            err=True,
+        )
     for record in recovery.damaged:
         click.echo(f"damaged, left out: {record}", err=True)
 

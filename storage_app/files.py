@@ -89,21 +89,21 @@ class Files:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
         changes = self._checked(bucket, file, changes)
-        with self._ledger.noted(self._note(bucket, key)) as note:
+        changes["updated_at"] = now()
+        with (
+            self._ledger.noted(self._note(bucket, key)) as note,
+            self._store.stage_sidecar(bucket, replace(file, **changes)) as sidecar,
+        ):
             with self._index.write() as transaction:
                 claim(transaction, note)
                 current = self._current(transaction, principal, bucket, key)
                 conditions.check(current)
-                edited = replace(current, **changes, updated_at=now())
-                sidecar = self._store.stage_sidecar(bucket, edited)
-                try:
-                    self._store.place(bucket, sidecar, None)
-                finally:
-                    sidecar.discard()
-                transaction.put_file(edited, current)
+                sidecar.restage(replace(current, **changes))
+                self._store.place(bucket, sidecar, None)
+                transaction.put_file(sidecar.file, current)
                 transaction.drop_note(note)
             self._store.settle(bucket, key)
-        return bucket, edited
+        return bucket, sidecar.file
 
     def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
         bucket, _ = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)

@@ -8,11 +8,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from .blobstore import BlobStore, DamagedRecord, FilesystemStore
+from .blobstore.disk import sync_directory
 from .domain import Bucket, File, now
 from .errors import StorageError, StoreUnusable
 from .index import Index, Memory, NoteKind
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 GRACE = timedelta(minutes=1)
 _SWEEP_SECONDS = 15
 _BATCH = 1000
+_UNBOUNDED_SHOWN = 5
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Progress = Callable[[int], None]
@@ -33,11 +35,15 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """What a start found and did. `files` is None where nothing had to be rebuilt."""
+    """What a start found and did. `files` is None where nothing had to be rebuilt.
+
+    `unbounded` are some of the public buckets without a quota.
+    """
 
     put_right: int
     files: int | None = None
     damaged: tuple[str, ...] = ()
+    unbounded: tuple[str, ...] = ()
 
 
 def recover(root: Path, *, durable: bool, rebuild_anyway: bool = False, progress: Progress | None = None) -> Recovery:
@@ -67,10 +73,11 @@ def recover(root: Path, *, durable: bool, rebuild_anyway: bool = False, progress
                     log.info("making the index: %s", reason)
                     index = _renewed(layout, index)
                     recovery = rebuild(index, store, progress)
+            unbounded = tuple(index.public_buckets_without_quota(limit=_UNBOUNDED_SHOWN))
         finally:
             index.close()
         _write_last_start(layout, clean=False)
-    return recovery
+    return replace(recovery, unbounded=unbounded)
 
 
 def rebuild(index: Index, store: BlobStore, progress: Progress | None = None) -> Recovery:
@@ -212,11 +219,7 @@ def _write_last_start(layout: Layout, *, clean: bool) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.rename(written, layout.last_start)
-    directory = os.open(layout.system, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(layout.system)
 
 
 def _boot_id() -> str:

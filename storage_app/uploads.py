@@ -160,25 +160,21 @@ class Uploads:
 
     def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob) -> tuple[File, bool]:
         """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new."""
-        sidecar = self._store.stage_sidecar(plan.bucket, inheriting(file, self._index.file(file.bucket_uid, file.key)))
-        try:
+        seen = self._index.file(file.bucket_uid, file.key)
+        with self._store.stage_sidecar(plan.bucket, inheriting(file, seen)) as sidecar:
             with self._index.write() as transaction:
                 claim(transaction, note)
                 bucket = living(transaction, plan.bucket)
                 current = agree_on_file(transaction, self._store, bucket, file.key)
                 check_target(plan, file.key, current)
                 check_exact_quota(transaction, bucket, file, current)
-                if sidecar.file != inheriting(file, current):
-                    sidecar.discard()
-                    sidecar = self._store.stage_sidecar(bucket, inheriting(file, current))
+                sidecar.restage(inheriting(file, current))
                 self._store.place(bucket, sidecar, staged)
                 transaction.put_file(sidecar.file, current)
                 if current is not None:
                     transaction.remember_blob(bucket.uid, file.key, current.blob, now())
                 transaction.drop_note(note)
             self._store.settle(bucket, file.key)
-        finally:
-            sidecar.discard()
         return sidecar.file, current is None
 
 

@@ -1,10 +1,11 @@
-"""What requests carry: bodies, forms and queries."""
+"""What requests carry: paths, queries, forms and bodies."""
 
 from typing import Any
 
 import marshmallow as ma
 from marshmallow import fields, validate
 
+from ..content_types import MAX_CONTENT_TYPE_BYTES, normalize
 from ..domain import (
     ANY_USER,
     MAX_FILENAME_BYTES,
@@ -17,6 +18,7 @@ from ..domain import (
     check_key,
     check_metadata,
 )
+from ..errors import InvalidRequest
 from ..signing import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
 from ..tokens import MAX_SIGNED_SECONDS, MAX_SUB_BYTES, Disposition
 from .fields import Checked, Flag, JsonObject, Text, Whole
@@ -24,11 +26,25 @@ from .fields import Checked, Flag, JsonObject, Text, Whole
 MAX_SIZE = 2**63 - 1
 MAX_GRANTS = 1000
 
+
+def _check_content_type(content_type: str) -> str:
+    if normalize(content_type) is None:
+        raise InvalidRequest("A content type has the form type/subtype, for example image/png.")
+    return content_type
+
+
+# Patterns are what JSON Schema can say of the rules; the validators are the rules.
+
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+# What stands between the slashes of a key: anything but nothing, `.` and `..`.
+_SEGMENT = rf"(?:[^./{_CONTROLS}]|\.[^./{_CONTROLS}]|\.\.[^/{_CONTROLS}])[^/{_CONTROLS}]*"
+
 _KEY: dict[str, Any] = {
     "validate": Checked(check_key),
     "metadata": {
         "description": f"The file's key: 1 to {MAX_KEY_BYTES} bytes of UTF-8, may contain '/'.",
         "example": "2026/cat.jpg",
+        "pattern": rf"^{_SEGMENT}(?:/{_SEGMENT})*$",
         "minLength": 1,
         "maxLength": MAX_KEY_BYTES,
     },
@@ -36,9 +52,12 @@ _KEY: dict[str, Any] = {
 _BUCKET: dict[str, Any] = {
     "validate": Checked(check_bucket_name),
     "metadata": {
-        "description": "3 to 63 characters of a-z 0-9 . - that begin and end with a letter or digit.",
+        "description": "The bucket's name: a-z 0-9 . - between letters or digits, no '..', not like an IP address, "
+        "not a word of the routes such as 'upload'.",
         "example": "photos",
-        "pattern": r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        "pattern": r"^[a-z0-9](?:\.?[a-z0-9-])*\.?[a-z0-9]$",
+        "minLength": 3,
+        "maxLength": 63,
     },
 }
 _FILENAME: dict[str, Any] = {
@@ -46,6 +65,7 @@ _FILENAME: dict[str, Any] = {
     "metadata": {
         "description": f"The name that a download is offered under: 1 to {MAX_FILENAME_BYTES} bytes of UTF-8.",
         "example": "cat.jpg",
+        "pattern": rf"^[^{_CONTROLS}]+$",
         "minLength": 1,
         "maxLength": MAX_FILENAME_BYTES,
     },
@@ -55,11 +75,43 @@ _CACHE_CONTROL: dict[str, Any] = {
     "metadata": {
         "description": "Cache-Control of downloads, 1 to 255 characters of printable ASCII.",
         "example": "public, max-age=3600",
+        "pattern": "^[!-~][ -~]*$",
         "minLength": 1,
         "maxLength": 255,
     },
 }
-_CONTENT_TYPE_PATTERN = r"^([a-z0-9!#$&^_.+-]+/(\*|[a-z0-9!#$&^_.+-]+)|\*/\*)$"
+# RFC 9110 sections 5.6.2, 5.6.4 and 8.3.1; a `*` stands for many types in `Accept`, a file has one.
+_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_NAME = _WORD.replace("*", "")
+_QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"'
+_CONTENT_TYPE: dict[str, Any] = {
+    "validate": Checked(_check_content_type),
+    "metadata": {
+        "description": "type/subtype, with parameters or without (RFC 9110 section 8.3.1).",
+        "example": "image/jpeg",
+        "pattern": rf"^[ \t]*{_NAME}/{_NAME}(?:[ \t]*;[ \t]*(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*[ \t]*$",
+        "maxLength": MAX_CONTENT_TYPE_BYTES,
+    },
+}
+_ACCEPTED_TYPE_PATTERN = r"^([a-z0-9!#$&^_.+-]+/(\*|[a-z0-9!#$&^_.+-]+)|\*/\*)$"
+
+
+# Paths
+
+
+def _path_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "string", **field["metadata"]}
+    return {"in": "path", "name": name, "required": True, "description": schema.pop("description"), "schema": schema}
+
+
+PATH_PARAMETERS: dict[str, dict[str, Any]] = {
+    "bucket_id": _path_parameter("bucket_id", _BUCKET),
+    "file_id": _path_parameter("file_id", _KEY),
+    "token": _path_parameter("token", {"metadata": {"description": "From the signed URL.", "minLength": 1}}),
+}
+
+
+# Buckets
 
 
 class BucketSettingsSchema(ma.Schema):
@@ -75,6 +127,7 @@ class BucketSettingsSchema(ma.Schema):
             "description": f"Rights by user id (`sub`), or `{ANY_USER}` for any user: read, write or manage. "
             "Shown only to those who may change the bucket.",
             "example": {"alice": "write"},
+            "maxProperties": MAX_GRANTS,
         },
     )
     max_file_size = Whole(
@@ -86,7 +139,7 @@ class BucketSettingsSchema(ma.Schema):
         metadata={"description": "Of all files together, in bytes. Shown only to those who may change the bucket."},
     )
     allowed_content_types = fields.List(
-        fields.String(validate=validate.Regexp(_CONTENT_TYPE_PATTERN)),
+        fields.String(validate=validate.Regexp(_ACCEPTED_TYPE_PATTERN)),
         allow_none=True,
         validate=validate.Length(min=1, max=100),
         metadata={"description": "What may be uploaded.", "example": ["image/*", "application/pdf"]},
@@ -115,10 +168,7 @@ class MetadataSchema(ma.Schema):
         validate=Checked(check_metadata),
         metadata={"description": f"Any JSON object, at most {MAX_METADATA_BYTES} bytes.", "example": {"album": "cats"}},
     )
-    content_type = Text(
-        validate=validate.Length(min=1, max=255),
-        metadata={"description": "Held to what the bytes are, as at an upload.", "example": "image/jpeg"},
-    )
+    content_type = Text(**_CONTENT_TYPE)
     filename = Text(allow_none=True, **_FILENAME)
     cache_control = Text(allow_none=True, **_CACHE_CONTROL)
 
@@ -127,11 +177,24 @@ class UploadFormSchema(ma.Schema):
     """The fields of an upload form besides the part `file`; all are text."""
 
     file_id = Text(**_KEY)
-    metadata = JsonObject(validate=Checked(check_metadata))
+    metadata = JsonObject(
+        validate=Checked(check_metadata),
+        metadata={"type": "object", "description": f"A JSON object, at most {MAX_METADATA_BYTES} bytes."},
+    )
     cache_control = Text(**_CACHE_CONTROL)
     overwrite = fields.String(
         validate=validate.OneOf(["true", "false"]), metadata={"description": "Whether to replace a file that is there."}
     )
+
+
+class FileFormSchema(ma.Schema):
+    """A form with a file alone, as the document shows it; the part itself is streamed."""
+
+    file = fields.String(required=True, metadata={"format": "binary", "description": "The file, with a filename."})
+
+
+class UploadFormWithFileSchema(UploadFormSchema, FileFormSchema):
+    """An upload form as the document shows it."""
 
 
 # Lists
@@ -149,7 +212,11 @@ class FileListSchema(PageSchema):
     delimiter = fields.String(
         validate=validate.OneOf(["/"]), metadata={"description": "Show keys that share a folder as that folder."}
     )
-    order = fields.String(load_default="key", validate=validate.OneOf(["key", "-created_at"]))
+    order = fields.String(
+        load_default="key",
+        validate=validate.OneOf(["key", "-created_at"]),
+        metadata={"description": "By key, or the newest first."},
+    )
 
 
 class ForceSchema(ma.Schema):
@@ -183,7 +250,7 @@ class NewUploadSchema(ma.Schema):
     bucket_id = fields.String(required=True, **_BUCKET)
     filename = Text(required=True, **_FILENAME)
     file_id = Text(**_KEY)
-    content_type = fields.String(validate=validate.Length(min=1, max=255))
+    content_type = Text(**_CONTENT_TYPE)
     size = Whole(validate=validate.Range(0, MAX_SIZE), metadata={"description": "In bytes."})
     sha256 = fields.String(validate=validate.Regexp("^[0-9a-f]{64}$"), metadata={"description": "In hex."})
     metadata = fields.Dict(
@@ -210,4 +277,4 @@ class PresignSchema(ma.Schema):
     """The body of SelfDB 0.0.2's call; all of it may be left out."""
 
     expires_in_seconds = Whole(**_EXPIRES_IN)
-    content_type = fields.String(allow_none=True, validate=validate.Length(min=1, max=255))
+    content_type = Text(allow_none=True, **_CONTENT_TYPE)

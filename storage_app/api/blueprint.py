@@ -1,5 +1,6 @@
 """flask-smorest as this service uses it: problems documented, JSON read strictly, every view says who may call it."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import Enum
@@ -27,10 +28,13 @@ from ..errors import (
     ValidationFailed,
 )
 from . import problems, strict_json
+from .arguments import PATH_PARAMETERS
 from .requests import authenticate, timed_out
 from .schemas import ProblemSchema
 
 MAX_JSON_BYTES = 1024 * 1024
+
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -86,6 +90,15 @@ class Blueprint(flask_smorest.Blueprint):
 
     ARGUMENTS_PARSER = JsonParser()
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepare_doc_cbks.append(_add_parameters)
+
+    def add_url_rule(self, rule: str, *args: Any, **kwargs: Any) -> None:
+        """Register a rule, and document what stands in its path."""
+        described = [PATH_PARAMETERS[name] for name in _VARIABLE.findall(rule)]
+        super().add_url_rule(rule, *args, **{**kwargs, "parameters": described})
+
     def access(self, who: Access, *refusals: type[StorageError]) -> Callable[[View], View]:
         """Decorate a view, outermost: check the credential before anything else, and document the refusals."""
 
@@ -103,6 +116,12 @@ class Blueprint(flask_smorest.Blueprint):
             return documented  # type: ignore[no-any-return]
 
         return decorate
+
+
+def _add_parameters(doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the parameters given to `doc` to those of `arguments`, where flask-smorest would replace them."""
+    given = info.get("manual_doc", {}).pop("parameters", [])
+    return {**doc, "parameters": [*doc.get("parameters", []), *given]}
 
 
 def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class BucketItem(MethodView):
         return _shown(*services().buckets.get(g.principal, bucket_id))
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
-    @blueprint.arguments(BucketSettingsSchema)
+    @blueprint.arguments(BucketSettingsSchema, required=False)
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
         """Replace the given settings; the others stay."""

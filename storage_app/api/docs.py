@@ -1,15 +1,17 @@
 """The OpenAPI document and Swagger UI, with assets served from here."""
 
 import json
+from typing import Any
 
 import flask_smorest
+import marshmallow as ma
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from ..version import __version__
 from . import buckets, downloads, files, service, signing, uploads
 from .blueprint import Access
-from .routing import KeyConverter
 
 _DESCRIPTION = """\
 Buckets and files over HTTP.
@@ -31,6 +33,12 @@ class Api(flask_smorest.Api):
     def _register_error_handlers(self) -> None:
         """Leave them to `problems`, which keeps the headers of a refusal."""
 
+    def _register_responses(self) -> None:
+        """Leave out the errors of flask-smorest, which are not given here."""
+
+    def _register_pagination_header(self) -> None:
+        """Leave it out: pages are linked."""
+
 
 def init_app(app: Flask) -> None:
     """Register every blueprint, then `/openapi.json` and `/docs`."""
@@ -45,10 +53,16 @@ def init_app(app: Flask) -> None:
         },
     )
     api = Api(app)
-    api.register_converter(KeyConverter, lambda _: {"type": "string", "minLength": 1, "maxLength": 1024})
+    api.ma_plugin.converter.add_attribute_function(_property_names)
     for module in (buckets, uploads, downloads, files, signing, service):
         api.register_blueprint(module.blueprint)
     _register_document(app, api)
+
+
+def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """Say what the keys of an object are, where apispec says what the values are."""
+    keys = getattr(field, "key_field", None)
+    return {} if keys is None else {"propertyNames": converter.field2property(keys)}
 
 
 def _register_document(app: Flask, api: Api) -> None:

@@ -26,6 +26,10 @@ class Checked(validate.Validator):
 class Text(fields.String):
     """A string that every store can keep: valid Unicode without NUL."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metadata = {"pattern": r"^[^\x00]*$", **self.metadata}
+
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
         if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
@@ -34,7 +38,7 @@ class Text(fields.String):
 
 
 class Whole(fields.Integer):
-    """A JSON number without a fraction; strings and booleans are none."""
+    """A JSON number without a fraction, 1.0 included as JSON Schema has it; strings and booleans are none."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -42,7 +46,8 @@ class Whole(fields.Integer):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if isinstance(value, bool | str):
             raise self.make_error("invalid")
-        return super()._deserialize(value, attr, data, **kwargs)
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        return super()._deserialize(whole, attr, data, **kwargs)
 
 
 class Flag(fields.Boolean):

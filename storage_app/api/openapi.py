@@ -2,6 +2,10 @@
 
 from typing import Any
 
+import marshmallow as ma
+
+from .arguments import FileFormSchema
+
 Document = dict[str, Any]
 
 
@@ -44,27 +48,15 @@ RAW_BODY: Document = {
 }
 
 
-def form_body(fields: Document | None = None) -> Document:
-    """Describe a multipart form with the part `file` and these fields."""
-    return {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "additionalProperties": False,
-                    "properties": {"file": {"type": "string", "format": "binary"}, **(fields or {})},
-                }
-            }
-        },
-    }
+def form_body(schema: type[ma.Schema]) -> Document:
+    """Describe a multipart form."""
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 SIGNED_BODY: Document = {
     "required": True,
     "description": "The file as it is, or a form with the one part `file`.",
-    "content": {**RAW_BODY["content"], **form_body()["content"]},
+    "content": {**RAW_BODY["content"], **form_body(FileFormSchema)["content"]},
 }
 
 
@@ -93,7 +85,7 @@ def file_headers() -> Document:
 
 def bytes_out() -> Document:
     """Describe the answers that carry a file, whole or in part, or say that the client has it."""
-    content = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    content: Document = {"*/*": {}}  # no schema says: bytes, as they are
     ranged = {**file_headers(), "Content-Range": _sent("Which bytes of how many (RFC 9110 section 14.4).")}
     return {
         "200": {"description": "The bytes", "content": content, "headers": file_headers()},

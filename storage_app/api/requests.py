@@ -4,7 +4,9 @@ import logging
 import re
 import secrets
 import time
-from typing import cast
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, g, request
@@ -13,9 +15,15 @@ from ..domain import Principal
 from ..errors import BodyTimeout, InvalidRequest
 from ..storage import Services, Storage
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 log = logging.getLogger("storage_app.access")
 
 SILENCE_SECONDS = 60
+_DRAIN_SECONDS = 5
+_DRAIN_BYTES = 64 * 1024 * 1024
+_DRAIN_STEP_BYTES = 256 * 1024
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 _SIGNED_PATH = re.compile(r"^(/files/signed/)[^/]+")
@@ -71,6 +79,8 @@ def _check_encoding() -> None:
 
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
+    if response.status_code >= 400:
+        response.call_on_close(partial(_drain, request.environ))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     log.info(
         "%s %s %s",
@@ -87,6 +97,24 @@ def _end(response: Response) -> Response:
         },
     )
     return response
+
+
+def _drain(environ: "WSGIEnvironment") -> None:
+    """Read on for a while after a refusal, so that a client which first sends everything gets to see the answer.
+
+    Closing with bytes unread would reset the connection, and the answer with it (RFC 9112 section 9.6).
+    """
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    left = _DRAIN_BYTES
+    connection = environ.get("gunicorn.socket")
+    with suppress(OSError):  # whatever becomes of the rest, it was refused
+        if connection is not None:
+            connection.settimeout(_DRAIN_SECONDS)
+        while left > 0 and time.monotonic() < deadline:
+            read = len(environ["wsgi.input"].read(min(left, _DRAIN_STEP_BYTES)))
+            if read == 0:
+                return
+            left -= read
 
 
 def loggable(path: str) -> str:

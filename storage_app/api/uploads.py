@@ -35,7 +35,7 @@ from ..plans import Description, Plan
 from ..signing import described, planned
 from ..tokens import SignedUpload
 from ..uploads import Upload
-from .arguments import OverwriteSchema, UploadFormSchema
+from .arguments import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
 from .blueprint import Access, Blueprint, refuse_fields
 from .bodies import MAX_FORM_BYTES, Form, declared_digests, is_form, raw_body, read_form
 from .conditions import write_conditions
@@ -61,18 +61,12 @@ REFUSALS: tuple[type[StorageError], ...] = (
     TooManyUploads,
     InsufficientStorage,
 )
-_FORM_FIELDS = {
-    "file_id": {"type": "string", "description": "The key; default: the part's filename."},
-    "metadata": {"type": "string", "description": "A JSON object, at most 16 KiB."},
-    "cache_control": {"type": "string"},
-    "overwrite": {"type": "string", "enum": ["true", "false"], "default": "false"},
-}
 
 
 @blueprint.route("/upload/<bucket_id>")
 class FormUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, ValidationFailed, *REFUSALS)
-    @blueprint.doc(requestBody=form_body(_FORM_FIELDS), parameters=[*WRITE_CONDITIONS, *DIGESTS])
+    @blueprint.doc(requestBody=form_body(UploadFormWithFileSchema), parameters=[*WRITE_CONDITIONS, *DIGESTS])
     @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
     @blueprint.response(201, FileSchema, headers=written_headers())
     def post(self, bucket_id: str) -> Response:

@@ -2,6 +2,6 @@
 
 from .base import BlobStore, DamagedRecord, StagedBlob, StagedSidecar
 from .filesystem import FilesystemStore
-from .records import key_hash, new_blob_name
+from .names import key_hash, new_blob_name
 
 __all__ = ["BlobStore", "DamagedRecord", "FilesystemStore", "StagedBlob", "StagedSidecar", "key_hash", "new_blob_name"]

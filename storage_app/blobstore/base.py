@@ -43,13 +43,22 @@ class StagedBlob(Protocol):
 
 
 class StagedSidecar(Protocol):
-    """A record ready to be placed, already durable where the store can."""
+    """A record ready to be placed, already durable where the store can. Leaving it as a context discards it."""
 
     @property
     def file(self) -> File: ...
 
+    def restage(self, file: File) -> None:
+        """Make it the record of `file` instead, of the same key; does nothing when it is already."""
+
     def discard(self) -> None:
         """Forget it; does nothing once it is placed. Never raises."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 class BlobStore(Protocol):

@@ -27,8 +27,9 @@ from typing import BinaryIO, cast
 from ..domain import Bucket, File, quoted
 from ..errors import BucketExists, BucketNotFound, DamagedFile
 from .base import DamagedRecord, StagedBlob, StagedSidecar
-from .disk import scan, translated
-from .records import UnreadableRecord, dump_bucket, dump_file, key_hash, load_bucket, load_file
+from .disk import removed_on_failure, scan, sync_directory, translated, write_new
+from .names import key_hash
+from .records import UnreadableRecord, dump_bucket, load_bucket, load_file
 from .staging import StagedBytes, StagedRecord
 
 BUCKET_RECORD = ".bucket.json"
@@ -54,9 +55,7 @@ class FilesystemStore:
         return StagedBytes(self._new_staging_path(), durable=self.durable)
 
     def stage_sidecar(self, bucket: Bucket, file: File) -> StagedRecord:
-        path = self._new_staging_path()
-        self._write_new(path, dump_file(file))
-        return StagedRecord(path, file)
+        return StagedRecord(self._new_staging_path(), file, durable=self.durable)
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         record = cast(StagedRecord, sidecar)
@@ -121,14 +120,13 @@ class FilesystemStore:
 
     def create_bucket(self, bucket: Bucket) -> None:
         staged = self._new_staging_path()
-        with translated():
+        with translated(), removed_on_failure(staged):
             staged.mkdir()
-            self._write_new(staged / BUCKET_RECORD, dump_bucket(bucket))
+            write_new(staged / BUCKET_RECORD, dump_bucket(bucket), durable=self.durable)
             self._sync_directory(staged)
             try:
                 os.rename(staged, self.root / bucket.name)
             except OSError as error:
-                shutil.rmtree(staged, ignore_errors=True)
                 if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                     raise BucketExists(
                         f"Something called {quoted(bucket.name)} is in the storage directory already; choose another "
@@ -138,8 +136,8 @@ class FilesystemStore:
 
     def replace_bucket(self, bucket: Bucket) -> None:
         staged = self._new_staging_path()
-        self._write_new(staged, dump_bucket(bucket))
-        with translated():
+        write_new(staged, dump_bucket(bucket), durable=self.durable)
+        with translated(), removed_on_failure(staged):
             os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
 
     def remove_bucket(self, bucket: Bucket) -> None:
@@ -161,7 +159,7 @@ class FilesystemStore:
             return self._load_bucket(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except UnreadableRecord as error:
+        except (UnreadableRecord, OSError) as error:
             raise DamagedFile(f"The record of bucket {quoted(name)} cannot be read; ask the operator.") from error
 
     def buckets(self) -> Iterator[Bucket | DamagedRecord]:
@@ -172,7 +170,7 @@ class FilesystemStore:
                 yield self._load_bucket(entry.name)
             except FileNotFoundError:
                 continue
-            except UnreadableRecord as error:
+            except (UnreadableRecord, OSError) as error:
                 yield DamagedRecord(f"{entry.name}/{BUCKET_RECORD}: {error}")
 
     # The disk
@@ -184,7 +182,7 @@ class FilesystemStore:
 
     def probe(self) -> None:
         path = self._new_staging_path()
-        self._write_new(path, b"probe\n")
+        write_new(path, b"probe\n", durable=self.durable)
         path.unlink(missing_ok=True)
 
     def _new_staging_path(self) -> Path:
@@ -212,32 +210,17 @@ class FilesystemStore:
         self._sync_directory(directory.parent)
         self._synced_subdirectories.add(known)
 
-    def _write_new(self, path: Path, content: bytes) -> None:
-        with translated():
-            try:
-                with open(path, "xb") as file:
-                    file.write(content)
-                    file.flush()
-                    if self.durable:
-                        os.fsync(file.fileno())
-            except BaseException:
-                path.unlink(missing_ok=True)
-                raise
-
-    def _sync_directory(self, directory: Path | str) -> None:
-        if not self.durable:
-            return
-        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    def _sync_directory(self, directory: Path) -> None:
+        if self.durable:
+            sync_directory(directory)
 
     def _load_sidecar(self, path: Path) -> File:
         try:
             return load_file(path.read_bytes())
-        except UnreadableRecord as error:
-            raise DamagedFile(f"The sidecar {path.name} cannot be read: {error}.") from error
+        except FileNotFoundError:
+            raise
+        except (UnreadableRecord, OSError) as error:
+            raise DamagedFile(f"The sidecar {path.name} cannot be read; ask the operator to look.") from error
 
     def _load_bucket(self, name: str) -> Bucket:
         bucket = load_bucket((self.root / name / BUCKET_RECORD).read_bytes())
@@ -253,7 +236,7 @@ class FilesystemStore:
         except DamagedFile as error:
             yield DamagedRecord(f"{path.relative_to(self.root)}: {error.__cause__}")
             return
-        if path.stem != key_hash(file.key):
+        if path.stem != key_hash(file.key) or path.parent.name != path.stem[:2]:
             yield DamagedRecord(f"{path.relative_to(self.root)}: it is the record of {quoted(file.key)}")
         elif file.bucket_uid == bucket.uid:
             yield file

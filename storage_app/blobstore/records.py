@@ -1,50 +1,31 @@
-"""Sidecars and bucket records as JSON: what a person with `ls` and `jq` reads, and names that follow from a key."""
+"""Sidecars and bucket records as JSON, for people with `ls` and `jq` too.
 
-import hashlib
+People edit them, so reading trusts nothing: a record whose values are not what they should be is unreadable, as one
+that is no JSON.
+"""
+
 import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from ..domain import Bucket, File, Grant, new_generation
-
-Record = TypeVar("Record", File, Bucket)
+from ..domain import Bucket, File, Grant, check_bucket_name, check_key
+from ..errors import InvalidRequest
+from .names import BLOB_NAME, key_hash
 
 FORMAT = 1
-MAX_SLUG_CHARACTERS = 64
-MAX_EXTENSION_CHARACTERS = 16
+
+Rule = Callable[[Any], Any]
 
 
 class UnreadableRecord(ValueError):
     """The text is not a record of a format that this version reads; the message says why."""
 
 
-def key_hash(key: str) -> str:
-    """Return the name that a key's sidecar and blobs begin with: 128 bits of SHA-256, hex."""
-    return hashlib.sha256(key.encode()).hexdigest()[:32]
-
-
-def new_blob_name(key: str) -> str:
-    """Make the name of new bytes for `key`: hash, generation, slug. It is unique, and sorts by time within a key."""
-    return f"{key_hash(key)}-{new_generation()}-{_slug(key)}"
-
-
-def _slug(key: str) -> str:
-    """Reduce the key's last segment to `[a-z0-9._-]`, extension kept; possibly empty."""
-    segment = key.rpartition("/")[2].lower()
-    stem, dot, extension = segment.rpartition(".")
-    if not dot or not stem or len(extension) > MAX_EXTENSION_CHARACTERS:
-        stem, dot, extension = segment, "", ""
-    extension = dot + re.sub(r"[^a-z0-9_-]+", "", extension)
-    stem = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-")
-    return (stem[: MAX_SLUG_CHARACTERS - len(extension)] + extension).strip(".-") or ""
-
-
 def dump_file(file: File) -> bytes:
     return _dump(
         {
-            "format": FORMAT,
             "key": file.key,
             "bucket_uid": file.bucket_uid,
             "blob": file.blob,
@@ -63,29 +44,15 @@ def dump_file(file: File) -> bytes:
 
 def load_file(text: bytes) -> File:
     """Read a sidecar; raise `UnreadableRecord` when it is none."""
-    return _load(
-        text,
-        lambda record: File(
-            bucket_uid=record["bucket_uid"],
-            key=record["key"],
-            blob=record["blob"],
-            filename=record["filename"],
-            content_type=record["content_type"],
-            size=record["size"],
-            sha256=record["sha256"],
-            owner_id=record["owner_id"],
-            metadata=record["metadata"],
-            cache_control=record["cache_control"],
-            created_at=datetime.fromisoformat(record["created_at"]),
-            updated_at=datetime.fromisoformat(record["updated_at"]),
-        ),
-    )
+    file = File(**_load(text, _FILE_RULES))
+    if not file.blob.startswith(key_hash(file.key)):
+        raise UnreadableRecord("its blob belongs to another key")
+    return file
 
 
 def dump_bucket(bucket: Bucket) -> bytes:
     return _dump(
         {
-            "format": FORMAT,
             "uid": bucket.uid,
             "name": bucket.name,
             "owner_id": bucket.owner_id,
@@ -104,38 +71,106 @@ def dump_bucket(bucket: Bucket) -> bytes:
 
 def load_bucket(text: bytes) -> Bucket:
     """Read a bucket's record; raise `UnreadableRecord` when it is none."""
-    return _load(
-        text,
-        lambda record: Bucket(
-            uid=record["uid"],
-            name=record["name"],
-            owner_id=record["owner_id"],
-            created_at=datetime.fromisoformat(record["created_at"]),
-            updated_at=datetime.fromisoformat(record["updated_at"]),
-            is_public=record["is_public"],
-            description=record["description"],
-            grants={grantee: Grant(grant) for grantee, grant in record["grants"].items()},
-            max_file_size=record["max_file_size"],
-            quota=record["quota"],
-            allowed_content_types=_tuple(record["allowed_content_types"]),
-            cache_control=record["cache_control"],
-        ),
-    )
+    return Bucket(**_load(text, _BUCKET_RULES))
 
 
 def _dump(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, ensure_ascii=False, indent=2).encode() + b"\n"
+    return json.dumps({"format": FORMAT, **record}, ensure_ascii=False, indent=2).encode() + b"\n"
 
 
-def _load(text: bytes, build: Callable[[dict[str, Any]], Record]) -> Record:
+def _load(text: bytes, rules: Mapping[str, Rule]) -> dict[str, Any]:
     try:
         record = json.loads(text)
-        if record["format"] == FORMAT:
-            return build(record)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        version = record["format"]
+        if version == FORMAT:
+            return {name: rule(record[name]) for name, rule in rules.items()}
+    except (ValueError, TypeError, KeyError, RecursionError, InvalidRequest) as error:
         raise UnreadableRecord(f"it is not a complete record: {error!r}") from error
-    raise UnreadableRecord(f"its format is {record['format']!r}, and this version reads {FORMAT}")
+    raise UnreadableRecord(f"its format is {version!r}, and this version reads {FORMAT}")
 
 
-def _tuple(values: list[str] | None) -> tuple[str, ...] | None:
-    return None if values is None else tuple(values)
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    value.encode()  # lone surrogates are a ValueError
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{value!r} is no count of bytes")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError(f"{value!r} is no object")
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(_text(value))
+    if moment.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone")
+    return moment
+
+
+def _grants(value: Any) -> dict[str, Grant]:
+    return {_text(grantee): Grant(grant) for grantee, grant in _object(value).items()}
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return tuple(_text(item) for item in value)
+
+
+def _matching(pattern: re.Pattern[str]) -> Rule:
+    def rule(value: Any) -> str:
+        if not pattern.fullmatch(_text(value)):
+            raise ValueError(f"{value!r} does not have the form {pattern.pattern}")
+        return str(value)
+
+    return rule
+
+
+def _optional(rule: Rule) -> Rule:
+    return lambda value: None if value is None else rule(value)
+
+
+_UID = _matching(re.compile(r"[a-z0-9-]{1,64}"))
+
+_FILE_RULES: dict[str, Rule] = {
+    "bucket_uid": _UID,
+    "key": lambda value: check_key(_text(value)),
+    "blob": _matching(BLOB_NAME),
+    "filename": _text,
+    "content_type": _text,
+    "size": _count,
+    "sha256": _matching(re.compile(r"[0-9a-f]{64}")),
+    "owner_id": _text,
+    "metadata": _object,
+    "cache_control": _optional(_text),
+    "created_at": _moment,
+    "updated_at": _moment,
+}
+_BUCKET_RULES: dict[str, Rule] = {
+    "uid": _UID,
+    "name": lambda value: check_bucket_name(_text(value)),
+    "owner_id": _text,
+    "created_at": _moment,
+    "updated_at": _moment,
+    "is_public": _flag,
+    "description": _optional(_text),
+    "grants": _grants,
+    "max_file_size": _optional(_count),
+    "quota": _optional(_count),
+    "allowed_content_types": _optional(_texts),
+    "cache_control": _optional(_text),
+}

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Self
 
 from ..domain import File
-from .disk import translated
+from .disk import translated, write_new
+from .records import dump_file
 
 
 class StagedBytes:
@@ -50,10 +51,26 @@ class StagedBytes:
 class StagedRecord:
     """A sidecar in a file of the staging directory."""
 
-    def __init__(self, path: Path, file: File) -> None:
+    def __init__(self, path: Path, file: File, *, durable: bool) -> None:
         self.path = path
         self.file = file
+        self._durable = durable
+        write_new(path, dump_file(file), durable=durable)
+
+    def restage(self, file: File) -> None:
+        if file != self.file:
+            self.discard()
+            self.file = file
+            write_new(self.path, dump_file(file), durable=self._durable)
 
     def discard(self) -> None:
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()

@@ -96,6 +96,12 @@ class Index:
         row = self._one(sa.select(schema.buckets).where(schema.buckets.c.name == name))
         return None if row is None else (schema.bucket_from(row), schema.totals_from(row))
 
+    def public_buckets_without_quota(self, *, limit: int) -> list[str]:
+        """Return the names of up to `limit` public buckets that nothing keeps from growing."""
+        columns = schema.buckets.c
+        query = sa.select(columns.name).where(columns.is_public, columns.quota.is_(None)).order_by(columns.name)
+        return [row["name"] for row in self._all(query.limit(limit))]
+
     def file(self, bucket_uid: str, key: str) -> File | None:
         columns = schema.files.c
         row = self._one(sa.select(schema.files).where(columns.bucket_uid == bucket_uid, columns.key == key))

@@ -1,0 +1,31 @@
+"""Names on disk, which follow from a key and carry nothing else of it than a reduced slug."""
+
+import hashlib
+import re
+
+from ..domain import new_generation
+
+BLOB_NAME = re.compile(r"[0-9a-f]{32}-[0-9a-f]{20}-[a-z0-9._-]*")
+MAX_SLUG_CHARACTERS = 64
+MAX_EXTENSION_CHARACTERS = 16
+
+
+def key_hash(key: str) -> str:
+    """Return the name that a key's sidecar and blobs begin with: 128 bits of SHA-256, hex."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def new_blob_name(key: str) -> str:
+    """Make the name of new bytes for `key`: hash, generation, slug. It is unique, and sorts by time within a key."""
+    return f"{key_hash(key)}-{new_generation()}-{_slug(key)}"
+
+
+def _slug(key: str) -> str:
+    """Reduce the key's last segment to `[a-z0-9._-]`, extension kept; possibly empty."""
+    segment = key.rpartition("/")[2].lower()
+    stem, dot, extension = segment.rpartition(".")
+    if not dot or not stem or len(extension) > MAX_EXTENSION_CHARACTERS:
+        stem, dot, extension = segment, "", ""
+    extension = dot + re.sub(r"[^a-z0-9_-]+", "", extension)
+    stem = re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-")
+    return (stem[: MAX_SLUG_CHARACTERS - len(extension)] + extension).strip(".-") or ""
