@@ -52,7 +52,7 @@ def _recover(*, rebuild_anyway: bool) -> None:
     except StorageError as error:
         raise click.ClickException(error.detail) from error
     if recovery.files is not None:
-        click.echo(f"The index was rebuilt: {recovery.files} files.", err=True)
+        click.echo(f"The index was made from the sidecars: {recovery.files} files.", err=True)
     if settings.anon_key and settings.anonymous_uploads and recovery.unbounded:
         click.echo(
             f"Whoever has ANON_KEY may fill the disk: {', '.join(recovery.unbounded)} are public and have no quota. "

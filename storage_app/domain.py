@@ -260,5 +260,5 @@ def new_uid() -> str:
 
 
 def new_generation() -> str:
-    """Make a blob's generation: 16 hex digits that sort by time (48 bits of milliseconds), then 32 random bits."""
+    """Make a blob's generation, 20 hex digits: 48 bits of milliseconds, which sort by time, and 32 random ones."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"

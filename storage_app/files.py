@@ -88,17 +88,17 @@ class Files:
     ) -> tuple[Bucket, File]:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
-        changes = self._checked(bucket, file, changes)
-        changes["updated_at"] = now()
+        edited = self._edited(bucket, file, changes)
         with (
             self._ledger.noted(self._note(bucket, key)) as note,
-            self._store.stage_sidecar(bucket, replace(file, **changes)) as sidecar,
+            self._store.stage_sidecar(bucket, edited) as sidecar,
         ):
             with self._index.write() as transaction:
                 claim(transaction, note)
                 current = self._current(transaction, principal, bucket, key)
                 conditions.check(current)
-                sidecar.restage(replace(current, **changes))
+                if current != file:
+                    sidecar.restage(self._edited(bucket, current, changes))
                 self._store.place(bucket, sidecar, None)
                 transaction.put_file(sidecar.file, current)
                 transaction.drop_note(note)
@@ -126,15 +126,16 @@ class Files:
         file = agree_on_file(transaction, self._store, found[0], key)
         return self._guard.check_file(principal, found[0], key, file, Action.CHANGE_FILE)
 
-    def _checked(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> dict[str, Any]:
-        checked = dict(changes)
+    def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
+        """Return `file` with these changes, checked."""
+        checked = {**changes, "updated_at": now()}
         if "metadata" in changes:
             check_metadata(changes["metadata"])
         if "filename" in changes:
             checked["filename"] = file.key if changes["filename"] is None else check_filename(changes["filename"])
         if "content_type" in changes:
             checked["content_type"] = self._checked_type(bucket, file, changes["content_type"])
-        return checked
+        return replace(file, **checked)
 
     def _checked_type(self, bucket: Bucket, file: File, declared: str) -> str:
         """Hold an edited content type to the rule of an upload's: it must be what the bytes are."""

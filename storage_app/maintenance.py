@@ -104,8 +104,6 @@ def rebuild(index: Index, store: BlobStore, progress: Progress | None = None) ->
                 progress(count)
     with index.write() as transaction:
         transaction.complete()
-    for record in damaged:
-        log.error("a record cannot be read and was left out: %s", record)
     return Recovery(put_right=0, files=count, damaged=tuple(damaged))
 
 

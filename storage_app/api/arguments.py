@@ -74,7 +74,7 @@ _CACHE_CONTROL: dict[str, Any] = {
     "validate": Checked(check_cache_control),
     "metadata": {
         "description": "Cache-Control of downloads, 1 to 255 characters of printable ASCII.",
-        "example": "public, max-age=3600",
+        "example": "no-cache",
         "pattern": "^[!-~][ -~]*$",
         "minLength": 1,
         "maxLength": 255,
@@ -118,7 +118,9 @@ class BucketSettingsSchema(ma.Schema):
     """The settings of a bucket; `null` = no limit, or none."""
 
     is_public = Flag(metadata={"description": "Whether anyone who has a link may download."})
-    description = Text(allow_none=True, validate=validate.Length(max=1024))
+    description = Text(
+        allow_none=True, validate=validate.Length(max=1024), metadata={"example": "Pictures of the year"}
+    )
     grants = fields.Dict(
         keys=Text(validate=validate.Length(min=1, max=MAX_SUB_BYTES)),
         values=fields.String(validate=validate.OneOf([grant.value for grant in Grant])),
@@ -131,12 +133,17 @@ class BucketSettingsSchema(ma.Schema):
         },
     )
     max_file_size = Whole(
-        allow_none=True, validate=validate.Range(min=1, max=MAX_SIZE), metadata={"description": "In bytes."}
+        allow_none=True,
+        validate=validate.Range(min=1, max=MAX_SIZE),
+        metadata={"description": "In bytes.", "example": 10_000_000},
     )
     quota = Whole(
         allow_none=True,
         validate=validate.Range(min=0, max=MAX_SIZE),
-        metadata={"description": "Of all files together, in bytes. Shown only to those who may change the bucket."},
+        metadata={
+            "description": "Of all files together, in bytes. Shown only to those who may change the bucket.",
+            "example": 1_000_000_000,
+        },
     )
     allowed_content_types = fields.List(
         fields.String(validate=validate.Regexp(_ACCEPTED_TYPE_PATTERN)),
@@ -183,7 +190,9 @@ class UploadFormSchema(ma.Schema):
     )
     cache_control = Text(**_CACHE_CONTROL)
     overwrite = fields.String(
-        validate=validate.OneOf(["true", "false"]), metadata={"description": "Whether to replace a file that is there."}
+        load_default="false",
+        validate=validate.OneOf(["true", "false"]),
+        metadata={"description": "Whether to replace a file that is there."},
     )
 
 
@@ -251,7 +260,7 @@ class NewUploadSchema(ma.Schema):
     filename = Text(required=True, **_FILENAME)
     file_id = Text(**_KEY)
     content_type = Text(**_CONTENT_TYPE)
-    size = Whole(validate=validate.Range(0, MAX_SIZE), metadata={"description": "In bytes."})
+    size = Whole(validate=validate.Range(0, MAX_SIZE), metadata={"description": "In bytes.", "example": 8578})
     sha256 = fields.String(validate=validate.Regexp("^[0-9a-f]{64}$"), metadata={"description": "In hex."})
     metadata = fields.Dict(
         keys=Text(),

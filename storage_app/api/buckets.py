@@ -31,7 +31,7 @@ _LOCATION = {"Location": {"description": "The path of the bucket.", "schema": {"
 @blueprint.route("")
 class BucketCollection(MethodView):
     @blueprint.access(Access.CREDENTIAL, Forbidden, InvalidName, BucketExists, InsufficientStorage, *JSON_REFUSALS)
-    @blueprint.arguments(NewBucketSchema)
+    @blueprint.arguments(NewBucketSchema, example={"name": "photos", "is_public": False})
     @blueprint.response(201, BucketSchema, headers=_LOCATION)
     def post(self, settings: dict[str, Any]) -> Any:
         """Create a bucket, owned by who asks."""
@@ -61,7 +61,7 @@ class BucketItem(MethodView):
         return _shown(*services().buckets.get(g.principal, bucket_id))
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
-    @blueprint.arguments(BucketSettingsSchema, required=False)
+    @blueprint.arguments(BucketSettingsSchema, required=False, example={"is_public": True})
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
         """Replace the given settings; the others stay."""

@@ -77,7 +77,7 @@ class FileMetadata(MethodView):
         *JSON_REFUSALS,
     )
     @blueprint.doc(parameters=WRITE_CONDITIONS)
-    @blueprint.arguments(MetadataSchema, required=False)
+    @blueprint.arguments(MetadataSchema, required=False, example={"metadata": {"album": "cats"}})
     @blueprint.response(200, FileSchema)
     def put(self, changes: dict[str, Any], bucket_id: str, file_id: str) -> Any:
         """Edit the record of a file; what is given replaces what was there."""

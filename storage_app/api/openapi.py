@@ -9,13 +9,8 @@ from .arguments import FileFormSchema
 Document = dict[str, Any]
 
 
-def _header(name: str, description: str, **schema: Any) -> Document:
-    return {
-        "in": "header",
-        "name": name,
-        "description": description,
-        "schema": {"type": "string", **schema},
-    }
+def _header(name: str, description: str) -> Document:
+    return {"in": "header", "name": name, **_sent(description)}
 
 
 def _sent(description: str) -> Document:
@@ -33,7 +28,7 @@ DIGESTS = [
 ]
 
 READ_CONDITIONS = [
-    _header("Range", "One or several ranges of bytes (RFC 9110 section 14.2).", example="bytes=0-99"),
+    _header("Range", "One or several ranges of bytes, such as `bytes=0-99` (RFC 9110 section 14.2)."),
     _header("If-Range", "An ETag or a date that the file must still have for the range to count."),
     _header("If-None-Match", "ETags; 304 when the file has one of them."),
     _header("If-Modified-Since", "A date; 304 when the file has not changed since."),

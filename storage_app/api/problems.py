@@ -42,7 +42,7 @@ def answer(error: StorageError) -> Response:
         "request_id": g.get("request_id", ""),
         **error.members,
     }
-    response = Response(json.dumps(document, ensure_ascii=False), status=status.value, content_type=MEDIA_TYPE)
+    response = Response(json.dumps(document, ensure_ascii=False) + "\n", status=status.value, content_type=MEDIA_TYPE)
     response.headers.extend(error.headers)
     response.headers["Cache-Control"] = "no-store"
     return response

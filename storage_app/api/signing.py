@@ -46,7 +46,7 @@ _UPLOAD_SIGNING_REFUSALS = (
 @blueprint.route("/initiate-upload")
 class InitiateUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS)
-    @blueprint.arguments(NewUploadSchema)
+    @blueprint.arguments(NewUploadSchema, example={"bucket_id": "photos", "filename": "cat.jpg"})
     @blueprint.response(201, UploadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
         """Make a URL that a client without an account can upload one file to."""
@@ -78,7 +78,7 @@ class InitiateUpload(MethodView):
 @blueprint.route("/initiate-download")
 class InitiateDownload(MethodView):
     @blueprint.access(Access.CREDENTIAL, FileNotFound, *_SIGNING_REFUSALS)
-    @blueprint.arguments(NewDownloadSchema)
+    @blueprint.arguments(NewDownloadSchema, example={"bucket_id": "photos", "file_id": "2026/cat.jpg"})
     @blueprint.response(201, DownloadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
         """Make a URL that a client without an account can download one file from."""

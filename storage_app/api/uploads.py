@@ -85,7 +85,7 @@ class FormUpload(MethodView):
                 cache_control=fields.get("cache_control"),
             )
             key = fields.get("file_id", form.filename)
-            file, created = upload.finish_as(key, description, overwrite=fields.get("overwrite") == "true")
+            file, created = upload.finish_as(key, description, overwrite=fields["overwrite"] == "true")
         return _written(bucket_id, file, created)
 
 

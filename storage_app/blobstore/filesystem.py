@@ -100,7 +100,12 @@ class FilesystemStore:
 
     def open(self, bucket: Bucket, blob: str) -> BinaryIO:
         # Unbuffered: what reads it asks for large pieces or hands it to the kernel whole.
-        return cast(BinaryIO, open(self._blob_path(bucket, blob), "rb", buffering=0))
+        try:
+            return cast(BinaryIO, open(self._blob_path(bucket, blob), "rb", buffering=0))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise DamagedFile("The bytes of the file cannot be read; ask the operator to look.") from error
 
     def locate(self, bucket: Bucket, blob: str) -> str | None:
         return f"{bucket.name}/{blob[:2]}/{blob}"

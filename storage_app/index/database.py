@@ -30,6 +30,8 @@ class Index:
             connect_args={"timeout": _LOCK_WAIT_SECONDS},
             pool_size=_MAX_CONNECTIONS,
             max_overflow=0,
+            # The connection used last is used next: few of them stay warm, and the others hold no pages.
+            pool_use_lifo=True,
             pool_reset_on_return=None,
         )
         event.listen(self._engine, "connect", _configure)

@@ -1,7 +1,11 @@
 """The core without HTTP: a store on a real disk with its services, and what must hold of it whenever nothing runs."""
 
+import atexit
+import functools
 import hashlib
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +15,10 @@ from storage_app import maintenance
 from storage_app.blobstore import DamagedRecord
 from storage_app.domain import Bucket, File, Principal, PrincipalKind, Totals
 from storage_app.layout import Layout
+from storage_app.plans import Description, Plan
 from storage_app.settings import load_settings
 from storage_app.storage import Services, Storage
-from storage_app.uploads import Description, Plan, Uploads
+from storage_app.uploads import Upload, Uploads
 
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
 
@@ -22,18 +27,19 @@ BOB = Principal(PrincipalKind.USER, "bob")
 CAROL = Principal(PrincipalKind.USER, "carol")
 SERVICE = Principal(PrincipalKind.SERVICE, "backend")
 
+UNDESCRIBED = Description()
 A_TIME = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
 def a_bucket(name: str = "photos", **fields: Any) -> Bucket:
-    values = {"uid": f"uid-of-{name}", "owner_id": "alice", "created_at": A_TIME, "updated_at": A_TIME}
+    values: dict[str, Any] = {"uid": f"uid-of-{name}", "owner_id": "alice", "created_at": A_TIME, "updated_at": A_TIME}
     return Bucket(name=name, **values | fields)
 
 
 def a_file(key: str = "a.txt", **fields: Any) -> File:
-    values = {
+    values: dict[str, Any] = {
         "bucket_uid": "uid-of-photos",
-        "blob": f"blob-of-{hashlib.sha256(key.encode()).hexdigest()}",
+        "blob": f"{hashlib.sha256(key.encode()).hexdigest()[:32]}-{'0' * 20}-",
         "filename": "a.txt",
         "content_type": "text/plain",
         "size": 3,
@@ -82,9 +88,21 @@ class Core:
     ) -> tuple[File, bool]:
         """Upload `data`, replacing what is there unless `overwrite` is False. Other fields are the plan's."""
         plan = self.plan(key, by=by, to=to, **{"size": len(data), "overwrite": True} | fields)
+        return self.send(plan, data, description=description or UNDESCRIBED)
+
+    def send(
+        self,
+        plan: Plan,
+        *pieces: bytes,
+        meanwhile: Callable[[Upload], object] = lambda _: None,
+        description: Description = UNDESCRIBED,
+    ) -> tuple[File, bool]:
+        """Upload `pieces` as `plan` says; `meanwhile` runs when they are all there."""
         with self.uploads.begin(plan) as upload:
-            upload.write(data)
-            return upload.finish(description or Description())
+            for piece in pieces:
+                upload.write(piece)
+            meanwhile(upload)
+            return upload.finish(description)
 
     def read(self, file: File, *, bucket: str = "photos") -> bytes:
         with self.files.open(self.buckets.get(ALICE, bucket)[0], file) as blob:
@@ -119,15 +137,27 @@ class Core:
 
 
 def open_storage(path: Path, **environment: str) -> Storage:
-    """Recover the store at `path` and return it, not opened yet; keyword arguments are settings."""
+    """Return the store at `path`, recovered and not opened yet; keyword arguments are settings."""
     defaults = {"SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(path), "MIN_FREE_BYTES": "0", "DURABILITY": "none"}
-    maintenance.recover(path, durable=False)
+    if path.exists():
+        maintenance.recover(path, durable=False)
+    else:
+        shutil.copytree(_empty_store(), path)
     return Storage(load_settings(defaults | environment))
+
+
+@functools.cache
+def _empty_store() -> Path:
+    """What a recovery makes of nothing. A copy of it is as good, and made in less time."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    maintenance.recover(folder / "store", durable=False)
+    return folder / "store"
 
 
 @contextmanager
 def open_core(path: Path, **environment: str) -> Iterator[Core]:
-    """Recover and open the store at `path` as one process, and stop in order."""
+    """Open the store at `path` as one process, recovered as at a start, and stop in order."""
     storage = open_storage(path, **environment)
     try:
         yield Core(storage)

@@ -1,0 +1,170 @@
+"""The documentation: its lists are complete and hold nothing else, its quotations and its links are true."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from storage_app import errors
+from storage_app.blobstore import records
+from storage_app.domain import Bucket, File, now
+from storage_app.settings import SETTINGS
+from tests.support.checkout import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+SOURCES = [*(ROOT / "storage_app").rglob("*.py"), ROOT / "gunicorn.conf.py", *(ROOT / "scripts").glob("*.py")]
+SCRIPTS = [ROOT / "run.sh", *(ROOT / "scripts").glob("*.sh")]
+
+# What stands in a documented message for what differs.
+VARIES = "…"
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text()
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands under a heading, to the next one of its level."""
+    level = heading.partition(" ")[0]
+    return re.split(rf"^{level} ", text.partition(f"{heading}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every row of every table, without the heads."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    heads = {i - 1 for i, line in enumerate(lines) if set(line) <= set("|-")}
+    kept = [line for i, line in enumerate(lines) if i not in heads and not set(line) <= set("|-")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in kept]
+
+
+def test_readme_has_every_setting_with_its_default_and_no_other() -> None:
+    documented = [(name, default) for name, default, _ in rows(section(read("README.md"), "## Settings"))]
+    assert documented == [(f"`{each.name}`", f"`{each.default}`" if each.default else "") for each in SETTINGS]
+
+
+@pytest.mark.parametrize("setting", [each for each in SETTINGS if each.also], ids=lambda each: each.name)
+def test_readme_has_the_other_names_of_settings(setting: object) -> None:
+    assert f"`{setting.also}`" in section(read("README.md"), "## Settings")  # type: ignore[attr-defined]
+
+
+def every_error(cls: type[errors.StorageError] = errors.StorageError) -> Iterator[type[errors.StorageError]]:
+    yield cls
+    for child in cls.__subclasses__():
+        yield from every_error(child)
+
+
+STARTING = {errors.SettingsError, errors.StoreUnusable}
+
+
+def test_every_code_is_documented_with_its_status_and_no_other() -> None:
+    documented = {row[0]: row[1] for row in rows(read("docs/errors.md")) if len(row) == 4}
+    assert documented == {f"`{each.code}`": str(each.status) for each in every_error() if each not in STARTING}
+
+
+def test_every_error_that_stops_a_start_is_documented() -> None:
+    documented = {row[0] for row in rows(read("docs/errors.md")) if len(row) == 3}
+    assert documented == {f"`{each.code}`" for each in STARTING}
+
+
+def test_every_error_has_a_code_of_its_own() -> None:
+    codes = [each.code for each in every_error()]
+    assert sorted(codes) == sorted(set(codes))
+
+
+def test_every_route_is_documented_and_no_other(app: Flask) -> None:
+    documented = [row[0].strip("`") for row in rows(read("docs/api.md"))]
+    assert sorted(documented) == sorted(set(routes(app)))
+
+
+def routes(app: Flask) -> Iterator[str]:
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+        # The page and its assets are one thing to a reader.
+        path = "/docs" if path.startswith("/docs/") else path
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            yield f"{method} {path}"
+
+
+def messages() -> list[str]:
+    """Return every text that the code holds, with what is put into it as `…`."""
+    texts = [path.read_text() for path in SCRIPTS]
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                parts = [part.value if isinstance(part, ast.Constant) else VARIES for part in node.values]
+                texts.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                texts.append(node.value)
+    return texts
+
+
+def quotations() -> list[str]:
+    """Return the messages in the first column of the tables that tell what to do about them."""
+    seen = [row[0] for row in rows(section(read("README.md"), "## Troubleshooting"))]
+    return [quoted for cell in seen for quoted in re.findall(r"`([^`]* [^`]*)`", cell)]
+
+
+def test_troubleshooting_quotes_messages() -> None:
+    assert len(quotations()) > 20
+
+
+@pytest.mark.parametrize("quoted", quotations())
+def test_quoted_message_is_one_that_the_code_gives(quoted: str) -> None:
+    assert [text for text in messages() if quoted in text]
+
+
+@pytest.mark.parametrize(
+    ("heading", "written"),
+    [
+        ("## A sidecar", records.dump_file(File("", "k", "", "", "", 0, "", "", {}, None, now(), now()))),
+        ("## A bucket's record", records.dump_bucket(Bucket("", "", "", now(), now()))),
+    ],
+)
+def test_every_field_of_a_record_is_documented_in_its_order(heading: str, written: bytes) -> None:
+    documented = [row[0].strip("`") for row in rows(section(read("docs/on-disk-format.md"), heading))]
+    assert documented == re.findall(r'^  "(\w+)"', written.decode(), re.MULTILINE)
+
+
+def test_everything_in_system_is_documented() -> None:
+    named = set(re.findall(r'self\.system / "([^"]+)"', read("storage_app/layout.py")))
+    documented = "\n".join(row[0] for row in rows(section(read("docs/on-disk-format.md"), "## `.system`")))
+    assert len(named) >= 7
+    assert [name for name in named if not re.search(rf"`{re.escape(name)}[`/]", documented)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
+    assert [target for target in targets if not resolves(page, target)] == []
+
+
+def resolves(page: Path, target: str) -> bool:
+    name, _, anchor = target.partition("#")
+    path = page.parent / name if name else page
+    return path.exists() and (not anchor or anchor in anchors(path.read_text()))
+
+
+def anchors(text: str) -> set[str]:
+    """Return what GitHub makes of the headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_are_named_are_there(page: Path) -> None:
+    named = set(re.findall(r"`((?:tests|storage_app|docs|scripts)/[\w/.-]+)`", page.read_text()))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_modules_that_the_architecture_draws_are_there() -> None:
+    drawn = section(read("docs/ARCHITECTURE.md"), "## Layers").split("```")[1]
+    package = ROOT / "storage_app"
+    names = re.findall(r"\b(\w+(?:\.py|/))", drawn.replace("storage_app/\n", ""))
+    places = [package, package / "blobstore", package / "index"]
+    assert [name for name in names if not any((place / name).exists() for place in places)] == []
+    present = {path.name for path in package.glob("*.py")} - {"__init__.py", "version.py"}
+    assert present - set(names) == set()
