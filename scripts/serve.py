@@ -22,7 +22,12 @@ def main() -> None:
         sys.exit(error.detail)
     print(hints(settings), flush=True)
     # The same process from here on: one signal ends everything.
-    os.execv(GUNICORN, [str(GUNICORN)])  # noqa: S606
+    os.execve(GUNICORN, [str(GUNICORN)], environment())  # noqa: S606
+
+
+def environment() -> dict[str, str]:
+    """Leave out WEB_CONCURRENCY where it is empty: gunicorn reads it by itself, and takes no empty number."""
+    return {name: value for name, value in os.environ.items() if name != "WEB_CONCURRENCY" or value.strip()}
 
 
 def hints(settings: Settings) -> str:

@@ -3,11 +3,14 @@
 import json
 import logging
 import logging.config
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import g, has_request_context
 
+# The token of a signed URL is a credential; whoever reads the log must not get it.
+_SIGNED_PATH = re.compile(r"(/files/signed/)[^/\s]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -26,7 +29,7 @@ class TextFormatter(logging.Formatter):
         extras = "".join(f" {name}={json.dumps(value, default=str)}" for name, value in _extras(record).items())
         line = (
             f"{_time(record)} {record.levelname} [{getattr(record, 'request_id', '-')}] {record.name}: "
-            f"{_one_line(record.getMessage())}{extras}"
+            f"{loggable(record.getMessage())}{extras}"
         )
         return line + _trace(self, record)
 
@@ -40,7 +43,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "request_id": getattr(record, "request_id", "-"),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": loggable(record.getMessage()),
             **_extras(record),
         }
         if record.exc_info:
@@ -82,8 +85,10 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD and name != "request_id"}
 
 
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+def loggable(text: str) -> str:
+    """Return `text` without the tokens of signed URLs, and with nothing in it that could end a line."""
+    shown = _SIGNED_PATH.sub(r"\1…", text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:

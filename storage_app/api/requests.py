@@ -13,6 +13,7 @@ from flask import Flask, Response, current_app, g, request
 
 from ..domain import Principal
 from ..errors import BodyTimeout, InvalidRequest
+from ..logs import loggable
 from ..storage import Services, Storage
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ _DRAIN_BYTES = 64 * 1024 * 1024
 _DRAIN_STEP_BYTES = 256 * 1024
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-_SIGNED_PATH = re.compile(r"^(/files/signed/)[^/]+")
 
 
 def init_app(app: Flask) -> None:
@@ -115,9 +115,3 @@ def _drain(environ: "WSGIEnvironment") -> None:
             if read == 0:
                 return
             left -= read
-
-
-def loggable(path: str) -> str:
-    """Return `path` without the token of a signed URL, and with nothing that could end a line."""
-    shown = _SIGNED_PATH.sub(r"\1…", path)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)
