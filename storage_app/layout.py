@@ -1,6 +1,8 @@
 """Where things lie under STORAGE_PATH besides the buckets themselves."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,14 +49,21 @@ class Layout:
 
     def prepare(self) -> None:
         """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""
-        try:
+        with usable(self.root):
             for directory in (self.root, self.system, self.alive, self.staging, self.slots, self.lost_and_found):
                 directory.mkdir(parents=True, exist_ok=True)
             probe = self.staging / f"probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)
             probe.unlink()
-        except OSError as error:
-            raise StoreUnusable(
-                f"STORAGE_PATH={self.root} cannot be written ({error.strerror}): make it a directory that the user of "
-                "this service owns, on a disk with room."
-            ) from error
+
+
+@contextmanager
+def usable(root: Path) -> Iterator[None]:
+    """Turn what the operating system refuses at a start into one sentence for the operator, `StoreUnusable`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnusable(
+            f"STORAGE_PATH={root} cannot be written ({error.strerror}): make it a directory that the user of this "
+            "service owns, on a disk with room."
+        ) from error

@@ -15,9 +15,9 @@ from pathlib import Path
 from .blobstore import BlobStore, DamagedRecord, FilesystemStore
 from .blobstore.disk import sync_directory
 from .domain import Bucket, File, now
-from .errors import StorageError, StoreUnusable
+from .errors import DamagedFile, StorageError, StoreUnusable
 from .index import Index, Memory, NoteKind
-from .layout import Layout
+from .layout import Layout, usable
 from .ledger import put_right
 from .locks import ProcessLock, exclusive, gone_processes, living_processes
 
@@ -55,7 +55,7 @@ def recover(root: Path, *, durable: bool, rebuild_anyway: bool = False, progress
     """
     layout = Layout(root)
     layout.prepare()
-    with exclusive(layout.start_lock):
+    with usable(root), exclusive(layout.start_lock):
         _remove_staging_of_gone(layout)
         living = living_processes(layout.alive)
         index = Index(layout.index)
@@ -68,7 +68,7 @@ def recover(root: Path, *, durable: bool, rebuild_anyway: bool = False, progress
                 )
             with _Visit(layout, durable=durable) as store:
                 if reason is None:
-                    recovery = Recovery(put_right=_put_gone_right(index, store, living))
+                    recovery = _put_gone_right(index, store, living)
                 else:
                     log.info("making the index: %s", reason)
                     index = _renewed(layout, index)
@@ -90,10 +90,15 @@ def rebuild(index: Index, store: BlobStore, progress: Progress | None = None) ->
     index.create()
     with index.write() as transaction:
         transaction.clear()
+    names: dict[str, str] = {}
     for bucket in store.buckets():
         if isinstance(bucket, DamagedRecord):
             damaged.append(bucket)
             continue
+        if bucket.uid in names:
+            damaged.append(f"{bucket.name}: it is a copy of {names[bucket.uid]}, with the same uid")
+            continue
+        names[bucket.uid] = bucket.name
         with index.write() as transaction:
             transaction.put_bucket(bucket)
         for batch in _batches(store.files(bucket), damaged):
@@ -123,22 +128,18 @@ def mark_clean_stop(root: Path) -> None:
 
 def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
     """Remove what was replaced or deleted at `until` or before; return how many memories were struck."""
-    struck = 0
+    struck, last = 0, 0
     while True:
         with index.write() as transaction:
-            batch = transaction.memories(until, limit=_BATCH)
-        for memory in batch:
-            try:
-                _act_on(memory, index, store)
-            except StorageError as error:
-                # The bytes stay; `check` finds them. One that cannot be removed must not keep the others.
-                log.error("could not remove what was deleted: %s", error.detail, extra={"blob": memory.blob})
+            batch = transaction.memories(until, after=last, limit=_BATCH)
+        done = [memory for memory in batch if _is_done(memory, index, store)]
         with index.write() as transaction:
-            for memory in batch:
+            for memory in done:
                 transaction.forget(memory)
-        struck += len(batch)
+        struck += len(done)
         if len(batch) < _BATCH:
             return struck
+        last = batch[-1].id
 
 
 class Janitor:
@@ -229,8 +230,10 @@ def _boot_id() -> str:
 
 def _remove_staging_of_gone(layout: Layout) -> None:
     """Before their notes are judged, so that a late rename of theirs fails."""
-    living = set(living_processes(layout.alive))
-    for directory in layout.staging.iterdir():
+    # Listed before it is asked who lives: a process that starts now takes its lock first, and then makes its directory.
+    directories = list(layout.staging.iterdir())
+    living = living_processes(layout.alive)
+    for directory in directories:
         if directory.name not in living:
             shutil.rmtree(directory, ignore_errors=True)
     for process in gone_processes(layout.alive):
@@ -238,13 +241,17 @@ def _remove_staging_of_gone(layout: Layout) -> None:
             (layout.alive / process).unlink()
 
 
-def _put_gone_right(index: Index, store: BlobStore, living: Iterable[str]) -> int:
+def _put_gone_right(index: Index, store: BlobStore, living: Iterable[str]) -> Recovery:
     with index.write() as transaction:
         notes = [note for note in transaction.notes() if note.process not in set(living)]
+    damaged: list[str] = []
     for note in notes:
-        with index.write() as transaction:
-            put_right(transaction, store, note)
-    return len(notes)
+        try:
+            with index.write() as transaction:
+                put_right(transaction, store, note)
+        except DamagedFile as error:
+            damaged.append(error.detail)  # the note stays, until somebody repairs the record
+    return Recovery(put_right=len(notes) - len(damaged), damaged=tuple(damaged))
 
 
 def _renewed(layout: Layout, index: Index) -> Index:
@@ -271,6 +278,16 @@ def _batches(files: Iterable[File | DamagedRecord], damaged: list[str]) -> Itera
             batch = []
     if batch:
         yield batch
+
+
+def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
+    """Act on `memory`; what fails is tried again by the next sweep, and does not keep the others."""
+    try:
+        _act_on(memory, index, store)
+    except StorageError as error:
+        log.warning("what was deleted could not be removed yet: %s", error.detail, extra={"blob": memory.blob})
+        return False
+    return True
 
 
 def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:

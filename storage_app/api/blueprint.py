@@ -12,7 +12,6 @@ import marshmallow as ma
 from flask import Request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import RequestEntityTooLarge
 
 from ..domain import PrincipalKind
 from ..errors import (
@@ -22,6 +21,7 @@ from ..errors import (
     InvalidRequest,
     StorageError,
     TooLarge,
+    TruncatedBody,
     Unauthenticated,
     Unavailable,
     UnsupportedMediaType,
@@ -29,7 +29,8 @@ from ..errors import (
 )
 from . import problems, strict_json
 from .arguments import PATH_PARAMETERS
-from .requests import authenticate, timed_out
+from .bodies import RequestBody
+from .requests import authenticate
 from .schemas import ProblemSchema
 
 MAX_JSON_BYTES = 1024 * 1024
@@ -48,9 +49,13 @@ class Access(Enum):
     SIGNED = "signed"  # the token in the path is the credential
 
 
+# What gunicorn, or a proxy in front of it, refuses by itself, and in its own words.
+_TOO_LONG = {"414": {"description": "The URL is longer than 8,190 bytes"}}
+
 # How a view with a JSON body refuses it.
 JSON_REFUSALS: tuple[type[StorageError], ...] = (
     InvalidJson,
+    TruncatedBody,
     BodyTimeout,
     TooLarge,
     UnsupportedMediaType,
@@ -136,7 +141,7 @@ def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[s
         if refusal.code not in codes[refusal.status]:
             codes[refusal.status].append(refusal.code)
     content = {problems.MEDIA_TYPE: {"schema": ProblemSchema}}
-    return {
+    return _TOO_LONG | {
         str(status): {
             "description": "Code " + ", ".join(f"`{code}`" for code in of_status),
             "content": content,
@@ -157,16 +162,16 @@ def refuse_fields(errors: Mapping[str, Any]) -> NoReturn:
 
 
 def _read_json_body(req: Request) -> bytes:
-    try:
-        return req.get_data(cache=True)
-    except RequestEntityTooLarge as error:
-        raise TooLarge(
-            f"The JSON body has more than {MAX_JSON_BYTES} bytes.", members={"limit": MAX_JSON_BYTES}
-        ) from error
-    except TimeoutError as error:
-        raise timed_out() from error
-    except OSError as error:
-        raise InvalidJson("The body ended before its declared length; send it again.") from error
+    """Read the body, if there is one; raises `TooLarge` and what `RequestBody.read` raises."""
+    body, data = RequestBody(req), bytearray()
+    if body.length is None and "HTTP_TRANSFER_ENCODING" not in req.environ:
+        return b""
+    while (body.length or 0) <= MAX_JSON_BYTES and len(data) <= MAX_JSON_BYTES:
+        step = body.read()
+        if not step:
+            return bytes(data)
+        data += step
+    raise TooLarge(f"The JSON body has more than {MAX_JSON_BYTES} bytes.", members={"limit": MAX_JSON_BYTES})
 
 
 def _sentence(errors: Mapping[str, Any]) -> str:

@@ -149,10 +149,10 @@ class Transaction:
     def remember_bucket(self, uid: str, since: datetime) -> None:
         self._remember(NoteKind.BUCKET, uid, None, None, since)
 
-    def memories(self, until: datetime, *, limit: int) -> list[Memory]:
-        """Return up to `limit` memories from `until` or before, oldest first."""
+    def memories(self, until: datetime, *, after: int = 0, limit: int) -> list[Memory]:
+        """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""
         due = memories.c.since <= schema.to_microseconds(until)
-        query = sa.select(memories).where(due).order_by(memories.c.since, memories.c.id).limit(limit)
+        query = sa.select(memories).where(due, memories.c.id > after).order_by(memories.c.id).limit(limit)
         return [
             Memory(row["id"], NoteKind(row["kind"]), row["bucket_uid"], row["key"], row["blob"])
             for row in self._connection.execute(query).mappings()
