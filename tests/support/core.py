@@ -126,6 +126,18 @@ class Core:
     def staged(self) -> list[Path]:
         return [path for directory in self.layout.staging.iterdir() for path in directory.iterdir()]
 
+    def empty(self) -> None:
+        """Take everything away, without asking the code under test."""
+        with self.index.write() as transaction:
+            transaction.clear()
+            transaction.complete()
+        trash = self.layout.system / "trash"
+        for path in [*self.staged(), *trash.iterdir(), *self.root.iterdir()]:
+            if path.is_file():
+                path.unlink()
+            elif path != self.layout.system:
+                shutil.rmtree(path)
+
     def check(self) -> None:
         """Assert what must hold whenever nothing is in progress: the index agrees with the disk, nothing is left."""
         assert self.notes() == []

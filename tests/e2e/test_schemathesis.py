@@ -1,0 +1,116 @@
+"""Schemathesis reads the OpenAPI document and tries to catch the service at doing something else.
+
+`--long`: many more examples. A finding says how to repeat it with curl; run it again with the same seed.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.service import RunningService, bearer, token
+
+SEED = 20_260_101
+KEY = "2026/cat.jpg"
+# Schemathesis is one of many users here: it can write to alice's buckets, but not change or delete them.
+LOGIN = "schemathesis"
+
+# Statuses that what is stored, or a condition sent along, decides: a document cannot promise to whom they come.
+ACCEPTED = ["2xx", "3xx", 401, 403, 404, 409, 412, 413, 415, 416]
+REFUSED = [400, 401, 403, 404, 405, 409, 411, 412, 413, 414, 415, 416, 422]
+
+CONFIGURATION = """
+seed = {seed}
+continue-on-failure = true
+
+[generation]
+max-examples = {examples}
+database = "none"
+
+[auth.openapi.bearer]
+bearer = "{login}"
+
+# Half of the time something that is there, or most requests would end at "there is no bucket".
+[dictionaries.buckets]
+values = ["schemathesis-private", "schemathesis-public"]
+[dictionaries.keys]
+values = ["{key}", "a/b/c.txt"]
+[dictionaries.tokens]
+values = {tokens}
+[parameters]
+"path.bucket_id" = {{ dictionary = "buckets", probability = 0.8 }}
+"path.file_id" = {{ dictionary = "keys", probability = 0.5 }}
+"path.token" = {{ dictionary = "tokens", probability = 0.8 }}
+
+[checks.positive_data_acceptance]
+expected-statuses = {accepted}
+[checks.negative_data_rejection]
+expected-statuses = {refused}
+
+# A wrong type of a form's file part is sent as text, which is a good file; the other phases have wrong data enough.
+[phases.stateful.generation]
+mode = "positive"
+
+# A cursor is opaque: any text looks like one to the document, and few are.
+[[operations]]
+include-path = ["/buckets", "/files/list/{{bucket_id}}"]
+include-method = "GET"
+[operations.checks.positive_data_acceptance]
+expected-statuses = {accepted_or_422}
+"""
+
+
+@pytest.fixture
+def target(start_service: Callable[..., RunningService]) -> Iterator[RunningService]:
+    service = start_service(MAX_FILE_SIZE="1MiB")
+    with httpx.Client(base_url=service.url, headers=bearer()) as client:
+        for name, is_public in (("schemathesis-private", False), ("schemathesis-public", True)):
+            bucket = {"name": name, "is_public": is_public, "grants": {LOGIN: "write"}}
+            client.post("/buckets", json=bucket).raise_for_status()
+            client.put(f"/files/upload-direct/{name}/{KEY}", content=b"a cat").raise_for_status()
+    yield service
+    assert "Traceback" not in service.log()
+
+
+def signed_tokens(service: RunningService) -> list[str]:
+    bodies = {
+        "initiate-upload": {"filename": "cat.jpg", "file_id": KEY, "overwrite": True},
+        "initiate-download": {"file_id": KEY},
+    }
+    links = [
+        httpx.post(f"{service.url}/files/{route}", json={"bucket_id": bucket, **body}, headers=bearer()).json()
+        for route, body in bodies.items()
+        for bucket in ("schemathesis-private", "schemathesis-public")
+    ]
+    return [link.get("upload_url", link.get("download_url")).split("/files/signed/")[1].split("/")[0] for link in links]
+
+
+def test_document_and_service_agree(target: RunningService, long: bool, tmp_path: Path) -> None:
+    configuration = tmp_path / "schemathesis.toml"
+    configuration.write_text(
+        CONFIGURATION.format(
+            seed=SEED,
+            examples=300 if long else 12,
+            login=token(LOGIN, expires_in=24 * 3600),
+            key=KEY,
+            tokens=signed_tokens(target),
+            accepted=ACCEPTED,
+            accepted_or_422=[*ACCEPTED, 422],
+            refused=REFUSED,
+        )
+    )
+    run = subprocess.run(
+        [
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration)),
+            *("run", f"{target.url}/openapi.json", "--no-color"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "No issues found" in run.stdout or " passed" in run.stdout

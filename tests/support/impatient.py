@@ -1,0 +1,9 @@
+"""The application for tests of silent clients: it waits for a second where the real one waits for a minute."""
+
+from storage_app.api import requests
+
+requests.SILENCE_SECONDS = 1
+
+from wsgi import app  # noqa: E402  only now, so that nothing has waited longer
+
+__all__ = ["app"]

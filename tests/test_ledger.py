@@ -1,0 +1,278 @@
+"""Putting right: whatever step a write stops at, the rows agree with the sidecars afterwards, and nothing is left."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from storage_app import maintenance
+from storage_app.domain import UNCONDITIONAL, Grant, Totals
+from storage_app.errors import DamagedFile, Unavailable
+from storage_app.index import Note, NoteKind, Transaction
+from storage_app.ledger import Ledger, agree_on_bucket, agree_on_file, claim, put_right
+from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core, open_storage
+
+
+class Stopped(BaseException):
+    """The end of a process, as far as the code under test can tell."""
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
+    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
+        yield core
+
+
+@pytest.fixture
+def core(opened: Core) -> Iterator[Core]:
+    opened.bucket()
+    opened.put("old.txt", b"old")
+    yield opened
+    opened.empty()
+
+
+WRITES: dict[str, Callable[[Core], Any]] = {
+    "create": lambda core: core.put("new.txt", b"new"),
+    "overwrite": lambda core: core.put("old.txt", b"newer"),
+    "edit": lambda core: core.files.edit(
+        ALICE, "photos", "old.txt", changes={"metadata": {"k": 1}}, conditions=UNCONDITIONAL
+    ),
+    "delete": lambda core: core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL),
+    "create bucket": lambda core: core.bucket("new"),
+    "change bucket": lambda core: core.buckets.change(ALICE, "photos", {"grants": {"bob": Grant.READ}}),
+    "delete bucket": lambda core: core.buckets.delete(ALICE, "photos", force=True),
+}
+
+# Of each write: its commit on the disk, what the row and the memories follow from, and its last steps.
+STEPS = [
+    ("create", "place"),
+    ("create", "t.put_file"),
+    ("create", "COMMIT"),
+    ("create", "settle"),
+    ("overwrite", "place"),
+    ("overwrite", "t.remember_blob"),
+    ("overwrite", "COMMIT"),
+    ("overwrite", "settle"),
+    ("edit", "place"),
+    ("edit", "COMMIT"),
+    ("edit", "settle"),
+    ("delete", "remove"),
+    ("delete", "t.remember_blob"),
+    ("delete", "COMMIT"),
+    ("delete", "settle"),
+    ("create bucket", "create_bucket"),
+    ("create bucket", "COMMIT"),
+    ("create bucket", "settle_bucket"),
+    ("change bucket", "replace_bucket"),
+    ("change bucket", "COMMIT"),
+    ("change bucket", "settle_bucket"),
+    ("delete bucket", "remove_bucket"),
+    ("delete bucket", "t.remember_bucket"),
+    ("delete bucket", "COMMIT"),
+    ("delete bucket", "settle_bucket"),
+]
+MOMENTS = [
+    *((write, step, when) for write, step in STEPS for when in ("before", "after")),
+    ("create", "stage", "before"),
+    ("create", "stage_sidecar", "before"),
+    ("edit", "stage_sidecar", "before"),
+]
+# Where a process that ends leaves something that one that fails does not.
+ENDS = [moment for moment in MOMENTS if not moment[1].startswith(("t.", "settle"))]
+
+
+def stop_at(core: Core, step: str, when: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Raise `error` before or after `step`, once; return what was stopped."""
+    stopped: list[str] = []
+
+    def stopping(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **named: Any) -> Any:
+            if stopped:
+                return real(*arguments, **named)
+            if when == "before":
+                stopped.append(step)
+                raise error
+            real(*arguments, **named)
+            stopped.append(step)
+            raise error
+
+        return call
+
+    if step.startswith("t."):
+        monkeypatch.setattr(Transaction, step[2:], stopping(getattr(Transaction, step[2:])))
+    elif step == "COMMIT":
+        stop_second_commit(core, when, error, stopped, monkeypatch)
+    else:
+        monkeypatch.setattr(core.store, step, stopping(getattr(core.store, step)))
+    return stopped
+
+
+def stop_second_commit(
+    core: Core, when: str, error: BaseException, stopped: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first transaction of a write notes it, the second decides."""
+    real, commits = Connection.exec_driver_sql, 0
+
+    def execute(self: Connection, statement: str, *arguments: Any, **named: Any) -> Any:
+        nonlocal commits
+        commits += statement == "COMMIT"
+        stop = statement == "COMMIT" and commits == 2
+        if stop and when == "before":
+            stopped.append("COMMIT")
+            raise error
+        result = real(self, statement, *arguments, **named)
+        if stop:
+            stopped.append("COMMIT")
+            raise error
+        return result
+
+    monkeypatch.setattr(Connection, "exec_driver_sql", execute)
+
+
+@pytest.mark.parametrize(("write", "step", "when"), MOMENTS)
+def test_write_that_fails_at_a_step_is_put_right(
+    core: Core, write: str, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        stopped = stop_at(core, step, when, Unavailable("the disk is away"), patched)
+        with pytest.raises(Unavailable, match="the disk is away"):
+            WRITES[write](core)
+    assert stopped == [step]
+    core.check()
+    if write != "delete bucket":
+        core.put("old.txt", b"again")
+        core.check()
+
+
+@pytest.mark.parametrize(("write", "step", "when"), ENDS)
+def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_start(
+    tmp_path: Path, write: str, step: str, when: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = open_storage(tmp_path / "store")
+    core = Core(storage)
+    core.bucket()
+    core.put("old.txt", b"old")
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "_put_right", lambda *_: None)
+        # What a dead process can no longer do: clean up behind itself.
+        patched.setattr("storage_app.blobstore.filesystem.StagedBytes.discard", lambda self: self._file.close())
+        patched.setattr("storage_app.blobstore.filesystem.StagedRecord.discard", lambda _: None)
+        stopped = stop_at(core, step, when, Stopped(), patched)
+        with pytest.raises(Stopped):
+            WRITES[write](core)
+    assert stopped == [step]
+    core.index.close()
+    assert storage._lock is not None
+    storage._lock.release()
+    with open_core(tmp_path / "store") as after:
+        after.check()
+        if after.index.bucket("photos") is not None:
+            after.put("old.txt", b"again")
+            after.check()
+
+
+@pytest.fixture
+def note(core: Core) -> Note:
+    """A note of a process that is gone, for old.txt."""
+    uid = core.buckets.get(ALICE, "photos")[0].uid
+    with core.index.write() as transaction:
+        return transaction.add_note(Note("gone", NoteKind.FILE, uid, "old.txt", "blob-that-never-came", 7))
+
+
+def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, note: Note) -> None:
+    before = core.file("old.txt")
+    for _ in range(2):
+        with core.index.write() as transaction:
+            put_right(transaction, core.store, note)
+    assert core.file("old.txt") == before
+    core.check()
+
+
+def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, note: Note) -> None:
+    file = core.file("old.txt")
+    assert file is not None
+    with core.index.write() as transaction:
+        named = transaction.add_note(Note("gone", NoteKind.FILE, file.bucket_uid, "old.txt", file.blob))
+        for each in (note, named):
+            put_right(transaction, core.store, each)
+    with core.index.write() as transaction:
+        memories = transaction.memories(file.updated_at.replace(year=9999), limit=10)
+    assert [memory.blob for memory in memories] == ["blob-that-never-came"]
+
+
+def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:
+    notes = [
+        Note("gone", NoteKind.FILE, "no-such-uid", "a", "blob"),
+        Note("gone", NoteKind.FILE, core.buckets.get(ALICE, "photos")[0].uid, None),
+        Note("gone", NoteKind.BUCKET, "no-such-uid", "no-such-bucket"),
+    ]
+    with core.index.write() as transaction:
+        for each in notes:
+            put_right(transaction, core.store, transaction.add_note(each))
+    core.check()
+
+
+def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
+    """Its note was put right by another; its late write must not count."""
+
+    def strike(_: object) -> None:
+        with core.index.write() as transaction:
+            for each in transaction.notes():
+                transaction.drop_note(each)
+
+    with pytest.raises(Unavailable, match="taken for gone"):
+        core.send(core.plan("new.txt", size=3), b"abc", meanwhile=strike)
+    assert core.file("new.txt") is None
+    core.check()
+
+
+def test_claim_of_a_note_that_is_there_passes(core: Core, note: Note) -> None:
+    with core.index.write() as transaction:
+        claim(transaction, note)
+        transaction.drop_note(note)
+        with pytest.raises(Unavailable):
+            claim(transaction, note)
+
+
+def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:
+    bucket = core.buckets.get(ALICE, "photos")[0]
+    file = core.file("old.txt")
+    assert file is not None
+    with core.index.write() as transaction:
+        transaction.put_file(a_file("ghost", bucket_uid=bucket.uid, size=50), None)
+        transaction.drop_file(file)
+        assert agree_on_file(transaction, core.store, bucket, "ghost") is None
+        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
+        transaction.put_file(a_file("old.txt", bucket_uid=bucket.uid, size=99), file)
+        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
+    assert core.totals() == Totals(1, 3)
+    core.check()
+
+
+def test_bucket_row_is_made_to_agree_with_its_record(core: Core) -> None:
+    bucket, totals = core.buckets.get(ALICE, "photos")
+    with core.index.write() as transaction:
+        transaction.put_bucket(a_bucket("ghost"))
+        assert agree_on_bucket(transaction, core.store, "ghost") is None
+        transaction.put_bucket(a_bucket("photos", uid=bucket.uid, owner_id="mallory", is_public=True))
+        assert agree_on_bucket(transaction, core.store, "photos") == (bucket, totals)
+    assert core.buckets.get(SERVICE, "photos") == (bucket, totals)
+    core.check()
+
+
+def test_failure_to_put_right_does_not_hide_the_first_error(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    def damaged(*_: object) -> None:
+        raise DamagedFile("unreadable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(core.store, "place", lambda *_: (_ for _ in ()).throw(Unavailable("the disk is away")))
+        patched.setattr("storage_app.ledger.agree_on_file", damaged)
+        with pytest.raises(Unavailable, match="the disk is away"):
+            core.put("new.txt")
+    assert len(core.notes()) == 1
+    core.storage.stop()
+    maintenance.recover(core.root, durable=False)
+    with open_core(core.root) as after:
+        after.check()

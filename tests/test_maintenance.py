@@ -1,0 +1,300 @@
+"""Starts and stops: whatever became of the index or the last process, the store serves what is on the disk."""
+
+import multiprocessing
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage_app import maintenance
+from storage_app.domain import Grant
+from storage_app.errors import StoreUnusable, TooManyUploads, Unavailable
+from storage_app.index import Index
+from storage_app.layout import Layout
+from storage_app.locks import ProcessLock, living_processes
+from storage_app.maintenance import mark_clean_stop, recover
+from storage_app.storage import Storage
+from tests.support.core import ALICE, Core, open_core, open_storage, shown
+
+SPAWN = multiprocessing.get_context("spawn")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def before(root: Path) -> Any:
+    """A store with everything in it, stopped in order; this is what its index said."""
+    with open_core(root) as core:
+        core.bucket("photos", quota=10**6, is_public=True, allowed_content_types=("text/*",))
+        core.bucket("empty", grants={"bob": Grant.MANAGE, "@authenticated": Grant.READ})
+        for number in range(7):
+            core.put(f"dir/{number}.txt", bytes(number))
+        core.put("dir/1.txt", b"once more")
+        core.sweep()
+        said = shown(core)
+    mark_clean_stop(root)
+    return said
+
+
+@pytest.fixture
+def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Pretend that the machine booted, each time it is called."""
+    boot_id, boots = tmp_path / "boot_id", iter(range(100))
+    monkeypatch.setattr(maintenance, "_BOOT_ID", boot_id)
+
+    def boot() -> None:
+        boot_id.write_text(f"boot {next(boots)}\n")
+
+    boot()
+    return boot
+
+
+def test_fresh_store_is_made_ready(root: Path) -> None:
+    recovery = recover(root / "deep" / "down", durable=True)
+    assert (recovery.put_right, recovery.files, recovery.damaged) == (0, 0, ())
+    with open_core(root / "deep" / "down") as core:
+        core.bucket()
+        core.put("a.txt")
+        core.check()
+
+
+def test_second_recovery_finds_nothing_to_do(root: Path, before: Any) -> None:
+    for _ in range(2):
+        recovery = recover(root, durable=False)
+        assert (recovery.put_right, recovery.files) == (0, None)
+    with open_core(root) as core:
+        assert shown(core) == before
+        core.check()
+
+
+def test_store_that_was_not_recovered_does_not_open(root: Path, before: Any) -> None:
+    (root / ".system" / "index.sqlite3").unlink()
+    storage = Storage(open_storage(root.with_name("other")).settings)
+    object.__setattr__(storage.settings, "storage_path", root)
+    storage._layout = Layout(root)
+    with pytest.raises(Unavailable, match="storage recover"):
+        storage.start()
+    assert living_processes(Layout(root).alive) == []
+
+
+def other_version(index: Path) -> None:
+    with sqlite3.connect(index) as connection:
+        connection.execute("UPDATE properties SET value = '999'")
+    connection.close()
+
+
+def incomplete(index: Path) -> None:
+    with sqlite3.connect(index) as connection:
+        connection.execute("DELETE FROM properties")
+    connection.close()
+
+
+def another_programs(index: Path) -> None:
+    index.unlink()
+    with sqlite3.connect(index) as connection:
+        connection.execute("CREATE TABLE properties (something)")
+    connection.close()
+
+
+def directory(index: Path) -> None:
+    index.unlink()
+    index.mkdir()
+
+
+DAMAGES: dict[str, Callable[[Path], Any]] = {
+    "deleted": lambda index: index.unlink(),
+    "deleted, its log left": lambda index: index.rename(index.with_name("index.sqlite3-wal")),
+    "garbage": lambda index: index.write_bytes(b"garbage" * 10_000),
+    "empty": lambda index: index.write_bytes(b""),
+    "its header and then garbage": lambda index: index.write_bytes(index.read_bytes()[:100] + b"\xff" * 50_000),
+    "truncated": lambda index: index.write_bytes(index.read_bytes()[: index.stat().st_size // 2]),
+    "cut short by a page": lambda index: index.write_bytes(index.read_bytes()[:-4096]),
+    "of another version": other_version,
+    "incomplete": incomplete,
+    "another program's": another_programs,
+    "a directory": directory,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_index_that_is_damaged_is_made_again_and_says_the_same(root: Path, before: Any, damage: str) -> None:
+    DAMAGES[damage](root / ".system" / "index.sqlite3")
+    counts: list[int] = []
+    recovery = recover(root, durable=False, progress=counts.append)
+    assert recovery.files == 7
+    assert counts == [7]
+    kept = [path.name for path in (root / ".system" / "lost+found").rglob("index.sqlite3*")]
+    assert kept == {"deleted": [], "deleted, its log left": ["index.sqlite3-wal"]}.get(damage, ["index.sqlite3"])
+    with open_core(root) as core:
+        assert shown(core) == before
+        core.check()
+
+
+def test_rebuild_can_be_asked_for(root: Path, before: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(maintenance, "_BATCH", 2)
+    counts: list[int] = []
+    assert recover(root, durable=False, rebuild_anyway=True, progress=counts.append).files == 7
+    assert counts == [2, 4, 6, 7]
+    with open_core(root) as core:
+        assert shown(core) == before
+
+
+def test_interrupted_rebuild_begins_again(root: Path, before: Any) -> None:
+    def interrupt(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recover(root, durable=False, rebuild_anyway=True, progress=interrupt)
+    index = Index(root / ".system" / "index.sqlite3")
+    assert not index.is_ready()
+    index.close()
+    assert recover(root, durable=False).files == 7
+    with open_core(root) as core:
+        assert shown(core) == before
+        core.check()
+
+
+@pytest.mark.parametrize(
+    ("clean", "booted", "rebuilt"),
+    [(True, True, False), (True, False, False), (False, False, False), (False, True, True)],
+)
+def test_index_is_made_again_after_a_boot_without_a_clean_stop(
+    root: Path, boot: Callable[[], None], clean: bool, booted: bool, rebuilt: bool
+) -> None:
+    recover(root, durable=False)
+    with open_core(root) as core:
+        core.bucket()
+        core.put("a.txt")
+    if clean:
+        mark_clean_stop(root)
+    if booted:
+        boot()
+    assert recover(root, durable=False).files == (1 if rebuilt else None)
+    assert recover(root, durable=False).files is None
+
+
+def test_clean_stop_counts_for_one_start_alone(root: Path, boot: Callable[[], None]) -> None:
+    recover(root, durable=False)
+    mark_clean_stop(root)
+    recover(root, durable=False)
+    boot()
+    assert recover(root, durable=False).files == 0
+
+
+@pytest.mark.parametrize("text", [None, b"", b"{", b"[]", b"{}", b'{"clean": false}'])
+def test_mark_that_cannot_be_read_means_rebuild(root: Path, before: Any, text: bytes | None) -> None:
+    mark = root / ".system" / "last-start.json"
+    mark.unlink()
+    if text is not None:
+        mark.write_bytes(text)
+    assert recover(root, durable=False).files == 7
+
+
+def test_stop_is_not_clean_while_another_process_lives(root: Path, boot: Callable[[], None]) -> None:
+    recover(root, durable=False)
+    with open_core(root):
+        mark_clean_stop(root)
+    boot()
+    assert recover(root, durable=False).files == 0
+
+
+def test_stop_before_the_first_start_marks_nothing(root: Path) -> None:
+    Layout(root).prepare()
+    mark_clean_stop(root)
+    assert not Layout(root).last_start.exists()
+    assert not Layout(root).index.exists()
+
+
+def upload_for_ever(root: Path, connection: Connection) -> None:
+    core = Core(open_storage(root, MAX_UPLOADS="1"))
+    with core.uploads.begin(core.plan("big.bin", size=100)) as upload:
+        upload.write(bytes(50))
+        connection.send("half")
+        connection.recv()
+
+
+@pytest.fixture
+def uploader(root: Path) -> Iterator[Any]:
+    """Another process, in the middle of an upload into a bucket that has room for one such."""
+    with open_core(root) as core:
+        core.bucket(quota=150)
+        core.put("old.txt", b"old")
+    ours, theirs = SPAWN.Pipe()
+    process = SPAWN.Process(target=upload_for_ever, args=(root, theirs), daemon=True)
+    process.start()
+    assert ours.poll(30)
+    assert ours.recv() == "half"
+    yield process
+    process.kill()
+    process.join(30)
+
+
+def test_killed_upload_leaves_nothing_after_the_next_start(root: Path, uploader: Any) -> None:
+    layout = Layout(root)
+    (staged,) = (path for directory in layout.staging.iterdir() for path in directory.iterdir())
+    assert staged.stat().st_size == 50
+    uploader.kill()
+    uploader.join(30)
+    recovery = recover(root, durable=False)
+    assert (recovery.put_right, recovery.files) == (1, None)
+    assert list(layout.staging.iterdir()) == []
+    assert list(layout.alive.iterdir()) == []
+    with open_core(root, MAX_UPLOADS="1") as core:
+        core.check()
+        core.put("new.bin", bytes(100))
+        core.check()
+
+
+def test_upload_of_a_living_process_is_left_alone(root: Path, uploader: Any) -> None:
+    recovery = recover(root, durable=False)
+    assert (recovery.put_right, recovery.files) == (0, None)
+    with open_core(root, MAX_UPLOADS="1") as core:
+        assert [note.key for note in core.notes()] == ["big.bin"]
+        assert [path.stat().st_size for path in core.staged()] == [50]
+        with pytest.raises(TooManyUploads):
+            core.put("new.bin")
+
+
+def test_rebuild_beside_a_living_process_is_refused(root: Path, uploader: Any) -> None:
+    with pytest.raises(StoreUnusable, match="another service is using STORAGE_PATH"):
+        recover(root, durable=False, rebuild_anyway=True)
+    with sqlite3.connect(root / ".system" / "index.sqlite3") as connection:
+        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (1,)
+    connection.close()
+
+
+def test_process_that_starts_during_a_recovery_keeps_its_staging(
+    root: Path, before: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is replaced takes no start lock: it may come at any moment."""
+    layout = Layout(root)
+    locks: list[ProcessLock] = []
+
+    def look_and_start(directory: Path) -> list[str]:
+        living = living_processes(directory)
+        if not locks:
+            locks.append(ProcessLock(layout.alive))
+            (layout.staging / locks[0].id).mkdir()
+        return living
+
+    monkeypatch.setattr(maintenance, "living_processes", look_and_start)
+    recover(root, durable=False)
+    assert (layout.staging / locks[0].id).is_dir()
+    locks[0].release()
+
+
+def test_bucket_deleted_and_index_lost_stays_deleted(root: Path, before: Any) -> None:
+    with open_core(root) as core:
+        core.buckets.delete(ALICE, "photos", force=True)
+    shutil.rmtree(root / ".system" / "lost+found")
+    (root / ".system" / "index.sqlite3").unlink()
+    assert recover(root, durable=False).files == 0
+    with open_core(root) as core:
+        assert list(shown(core)) == ["empty"]
