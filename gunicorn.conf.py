@@ -15,12 +15,14 @@ from typing import Any, NoReturn
 
 from gunicorn import glogging
 from gunicorn.systemd import listen_fds
+from gunicorn.workers import gthread
 
 from storage_app import logs
 from storage_app.errors import SettingsError, StorageError
 from storage_app.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent
+HEAD_SECONDS = 10  # a request's head is sent at once; who stops in the middle of it gives the thread back
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
@@ -43,13 +45,38 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
         super().setup(cfg)
         logs.configure(settings.log_level, settings.log_format)
 
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a failure with its trace; but a client that fell silent is no failure of ours."""
+        if isinstance(sys.exc_info()[1], TimeoutError):
+            self.debug("A client fell silent: %s", msg % args if args else msg)
+        else:
+            super().exception(msg, *args, **kwargs)
+
+
+class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A gthread worker that does not wait for ever for the rest of a request's head."""
+
+    def handle(self, conn: Any) -> Any:
+        begin = conn.init
+
+        def begin_bounded() -> None:
+            begin()
+            # Every request of the connection comes by here; the application sets its own bound for the body.
+            conn.sock.settimeout(HEAD_SECONDS)
+
+        conn.init = begin_bounded
+        try:
+            return super().handle(conn)
+        finally:
+            conn.init = begin
+
 
 wsgi_app = "wsgi:app"
 chdir = str(ROOT)
 bind = [f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"]
 
 # Processes for the cores, threads for the clients: reading and writing bytes releases the interpreter's lock.
-worker_class = "gthread"
+worker_class = Worker
 workers = settings.web_concurrency
 threads = settings.threads
 # Idle connections need no thread, so there may be many more of them; one more waits in the kernel's backlog.

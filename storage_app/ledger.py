@@ -38,10 +38,11 @@ class Ledger:
         try:
             yield
         except BaseException:
-            self._put_right(note)
+            self.put_right(note)
             raise
 
-    def _put_right(self, note: Note) -> None:
+    def put_right(self, note: Note) -> None:
+        """Put right what `note` says, if it still stands; what fails is left to the next start."""
         try:
             with self._index.write() as transaction:
                 current = transaction.note(note.id)

@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import g, has_request_context
 
-# The token of a signed URL is a credential; whoever reads the log must not get it.
-_SIGNED_PATH = re.compile(r"(/files/signed/)[^/\s]+")
+# A JSON Web Token, in whatever spelling of a signed URL; whoever reads the log must not get it.
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -86,8 +86,8 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def loggable(text: str) -> str:
-    """Return `text` without the tokens of signed URLs, and with nothing in it that could end a line."""
-    shown = _SIGNED_PATH.sub(r"\1…", text)
+    """Return `text` without tokens, and with nothing in it that could end a line."""
+    shown = _TOKEN.sub("…", text)
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)
 
 

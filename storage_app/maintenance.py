@@ -4,28 +4,23 @@ import json
 import logging
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from .blobstore import BlobStore, DamagedRecord, FilesystemStore
 from .blobstore.disk import sync_directory
 from .domain import Bucket, File, now
-from .errors import DamagedFile, StorageError, StoreUnusable
-from .index import Index, Memory, NoteKind
+from .errors import DamagedFile, StoreUnusable
+from .index import Index
 from .layout import Layout, usable
 from .ledger import put_right
 from .locks import ProcessLock, exclusive, gone_processes, living_processes
 
 log = logging.getLogger(__name__)
 
-# nginx opens bytes after Python has answered, and slow readers are still at them: replaced bytes stay this long.
-GRACE = timedelta(minutes=1)
-_SWEEP_SECONDS = 15
 _BATCH = 1000
 _UNBOUNDED_SHOWN = 5
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -107,7 +102,10 @@ def rebuild(index: Index, store: BlobStore, progress: Progress | None = None) ->
             count += len(batch)
             if progress is not None:
                 progress(count)
+        _remember_replaced(index, store, bucket)
     with index.write() as transaction:
+        for uid in store.removed_buckets():
+            transaction.remember_bucket(uid, now())
         transaction.complete()
     return Recovery(put_right=0, files=count, damaged=tuple(damaged))
 
@@ -124,50 +122,6 @@ def mark_clean_stop(root: Path) -> None:
         finally:
             index.close()
         _write_last_start(layout, clean=True)
-
-
-def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
-    """Remove what was replaced or deleted at `until` or before; return how many memories were struck."""
-    struck, last = 0, 0
-    while True:
-        with index.write() as transaction:
-            batch = transaction.memories(until, after=last, limit=_BATCH)
-        done = [memory for memory in batch if _is_done(memory, index, store)]
-        with index.write() as transaction:
-            for memory in done:
-                transaction.forget(memory)
-        struck += len(done)
-        if len(batch) < _BATCH:
-            return struck
-        last = batch[-1].id
-
-
-class Janitor:
-    """A thread that sweeps beside the requests."""
-
-    def __init__(self, index: Index, store: BlobStore) -> None:
-        self._index = index
-        self._store = store
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop and wait for the sweep in progress."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_SWEEP_SECONDS):
-            try:
-                sweep(self._index, self._store, until=now() - GRACE)
-            except StorageError as error:
-                log.warning("the sweep is put off: %s", error.detail)
-            except Exception:
-                log.exception("the sweep failed")
 
 
 class _Visit:
@@ -254,14 +208,27 @@ def _put_gone_right(index: Index, store: BlobStore, living: Iterable[str]) -> Re
     return Recovery(put_right=len(notes) - len(damaged), damaged=tuple(damaged))
 
 
+def _remember_replaced(index: Index, store: BlobStore, bucket: Bucket) -> None:
+    """Remember again what the lost index was about to remove."""
+    for key, blob in store.replaced_blobs(bucket):
+        with index.write() as transaction:
+            transaction.remember_blob(bucket.uid, key, blob, now())
+
+
 def _renewed(layout: Layout, index: Index) -> Index:
-    """Put the index file aside, whatever it is, and return an empty one."""
+    """Remove the index and return an empty one; what is no database of ours goes to lost+found instead."""
+    try:
+        index.version()
+        aside = None
+    except StoreUnusable:
+        aside = layout.lost_and_found / f"index-{now():%Y%m%dT%H%M%S.%f}"
+        aside.mkdir()
     index.close()
-    aside = layout.lost_and_found / f"index-{now():%Y%m%dT%H%M%S.%f}"
     for suffix in ("", "-wal", "-shm"):
         path = layout.index.with_name(layout.index.name + suffix)
-        if path.exists():
-            aside.mkdir(exist_ok=True)
+        if aside is None:
+            path.unlink(missing_ok=True)
+        elif path.exists():
             os.rename(path, aside / path.name)
     return Index(layout.index)
 
@@ -278,39 +245,3 @@ def _batches(files: Iterable[File | DamagedRecord], damaged: list[str]) -> Itera
             batch = []
     if batch:
         yield batch
-
-
-def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
-    """Act on `memory`; what fails is tried again by the next sweep, and does not keep the others."""
-    try:
-        _act_on(memory, index, store)
-    except StorageError as error:
-        log.warning("what was deleted could not be removed yet: %s", error.detail, extra={"blob": memory.blob})
-        return False
-    return True
-
-
-def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
-    if memory.kind is NoteKind.BUCKET:
-        _forget_bucket(memory.bucket_uid, index, store)
-        return
-    with index.write() as transaction:
-        found = transaction.bucket(memory.bucket_uid)
-    if found is not None and memory.key is not None and memory.blob is not None:
-        _remove_unless_named(store, found[0], memory.key, memory.blob)
-
-
-def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:
-    while True:
-        with index.write() as transaction:
-            if transaction.drop_files_of(uid, limit=_BATCH) < _BATCH:
-                break
-    store.purge_bucket(uid)
-
-
-def _remove_unless_named(store: BlobStore, bucket: Bucket, key: str, blob: str) -> None:
-    # Synced first: a sidecar that a power cut brought back must find its bytes.
-    store.settle(bucket, key)
-    file = store.read(bucket, key)
-    if file is None or file.blob != blob:
-        store.delete_blob(bucket, blob)

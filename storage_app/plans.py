@@ -57,14 +57,13 @@ def check_target(plan: Plan, key: str, existing: File | None) -> None:
         raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
 
 
-def check_quota(transaction: Transaction, note: Note, existing: File | None) -> None:
-    """Raise `QuotaExceeded` unless the note's bytes fit besides all that is there and on its way."""
+def check_quota(transaction: Transaction, note: Note) -> None:
+    """Raise `QuotaExceeded` unless what `note` reserves fits besides all that is there and on its way."""
     found = transaction.bucket(note.bucket_uid)
     if found is None or found[0].quota is None or note.size == 0:
         return
     bucket, totals = found
-    credit = existing.size if existing is not None else 0
-    if totals.total_size + transaction.reserved(bucket.uid) + note.size - credit > found[0].quota:
+    if totals.total_size + transaction.reserved(bucket.uid, but=note) + note.size > found[0].quota:
         raise quota_exceeded(bucket)
 
 

@@ -10,10 +10,10 @@ from .errors import StoreUnusable, Unavailable
 from .files import Files
 from .guards import Guard
 from .index import Index
+from .janitor import Janitor
 from .layout import Layout
 from .ledger import Ledger
 from .locks import ProcessLock, UploadSlots
-from .maintenance import Janitor
 from .settings import Settings
 from .signing import Signing
 from .tokens import Logins, SignedUrls

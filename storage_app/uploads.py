@@ -24,6 +24,7 @@ from .domain import (
 from .errors import (
     DigestMismatch,
     FileTooLarge,
+    Forbidden,
     InsufficientStorage,
     InvalidSignedUrl,
 )
@@ -93,8 +94,10 @@ class Uploads:
         if plan.key is not None:
             existing = self._index.file(plan.bucket.uid, check_key(plan.key))
             check_target(plan, plan.key, existing)
+        elif not plan.right.create and not self._index.owns_any(plan.bucket.uid, plan.right.owner_id):
+            raise Forbidden("You may not upload to this bucket; ask its owner for a grant.")
         size = plan.least_size if plan.size is None else plan.size
-        self.check_size(plan, size)
+        self.check_size(plan, size, existing)
         if plan.size is not None:
             check_signed_size(plan, plan.size)
         self.check_room(size)
@@ -116,17 +119,20 @@ class Uploads:
             bucket_uid=plan.bucket.uid,
             key=plan.key,
             blob=None if plan.key is None else new_blob_name(plan.key),
-            size=plan.size or 0,
+            size=_growth(plan.size or 0, existing),
         )
         with self._slots.hold():
             with self._index.write() as transaction:
-                check_quota(transaction, note, existing)
+                check_quota(transaction, note)
                 noted = transaction.add_note(note)
             with self._ledger.putting_right(noted), self._store.stage(plan.bucket) as staged:
-                yield Upload(self, plan, noted, staged)
+                upload = Upload(self, plan, noted, staged, existing)
+                yield upload
+                if not upload.finished:
+                    self._ledger.put_right(noted)
 
-    def check_size(self, plan: Plan, size: int) -> None:
-        """Raise `FileTooLarge` or `QuotaExceeded` when no file of `size` bytes can ever be taken."""
+    def check_size(self, plan: Plan, size: int, existing: File | None) -> None:
+        """Raise `FileTooLarge` or `QuotaExceeded` when a file of `size` bytes can never be taken."""
         limits = (self._max_file_size, plan.bucket.max_file_size, plan.signed_size)
         limit = min((limit for limit in limits if limit is not None), default=None)
         if limit is not None and size > limit:
@@ -134,7 +140,7 @@ class Uploads:
                 f"The file has more than {limit} bytes, which is the most this upload may have.",
                 members={"limit": limit},
             )
-        if plan.bucket.quota is not None and size > plan.bucket.quota:
+        if plan.bucket.quota is not None and _growth(size, existing) > plan.bucket.quota:
             raise quota_exceeded(plan.bucket)
 
     def check_room(self, size: int) -> None:
@@ -145,18 +151,16 @@ class Uploads:
                 "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
             )
 
-    def note_fully(self, note: Note, key: str, size: int) -> tuple[Note, str]:
-        """Add to `note` what came with the body, and reserve for it; return it and the name of the bytes."""
-        if note.blob is not None and note.size == size:
-            return note, note.blob
-        blob = note.blob or new_blob_name(key)
-        full = replace(note, key=key, blob=blob, size=size)
+    def complete_note(self, note: Note, key: str, size: int) -> Note:
+        """Add to `note` what came with the body, and reserve for it."""
         existing = self._index.file(note.bucket_uid, key)
+        blob = note.blob or new_blob_name(key)
+        complete = replace(note, key=key, blob=blob, size=_growth(size, existing))
         with self._index.write() as transaction:
             claim(transaction, note)
-            check_quota(transaction, replace(full, size=size - note.size), existing)
-            transaction.change_note(full)
-        return full, blob
+            check_quota(transaction, complete)
+            transaction.change_note(complete)
+        return complete
 
     def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob) -> tuple[File, bool]:
         """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new."""
@@ -181,20 +185,22 @@ class Uploads:
 class Upload:
     """One body on its way in: write its bytes, then finish."""
 
-    def __init__(self, uploads: Uploads, plan: Plan, note: Note, staged: StagedBlob) -> None:
+    def __init__(self, uploads: Uploads, plan: Plan, note: Note, staged: StagedBlob, existing: File | None) -> None:
         self._uploads = uploads
         self.plan = plan
         self._note = note
         self._staged = staged
+        self._existing = existing
         self._hash = hashlib.sha256()
         self._head = b""
         self._room_checked_at = 0
         self.size = 0
+        self.finished = False
 
     def write(self, data: bytes) -> int:
         """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
         self.size += len(data)
-        self._uploads.check_size(self.plan, self.size)
+        self._uploads.check_size(self.plan, self.size, self._existing)
         if self.plan.size is None and self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
             self._uploads.check_room(0)
             self._room_checked_at = self.size
@@ -218,8 +224,11 @@ class Upload:
         key = check_key(plan.key or "")
         file = self._describe(description, key)
         self._staged.seal()
-        self._note, blob = self._uploads.note_fully(self._note, key, self.size)
-        return self._uploads.place(plan, self._note, replace(file, blob=blob), self._staged)
+        if self.plan.key is None or self.plan.size is None:
+            self._note = self._uploads.complete_note(self._note, key, self.size)
+        placed = self._uploads.place(plan, self._note, replace(file, blob=self._note.blob or ""), self._staged)
+        self.finished = True
+        return placed
 
     def _describe(self, description: Description, key: str) -> File:
         self._check_promises(description)
@@ -247,3 +256,8 @@ class Upload:
                 f"The SHA-256 of the {self.size} bytes received is {self._hash.hexdigest()}, which is not the digest "
                 "that was declared; send them again."
             )
+
+
+def _growth(size: int, existing: File | None) -> int:
+    """Return how many bytes a bucket grows by: an overwrite counts the difference."""
+    return max(0, size - (existing.size if existing is not None else 0))

@@ -124,7 +124,7 @@ def test_content_comes_before_name(head: bytes, name: str, expected: str) -> Non
 @pytest.mark.parametrize(
     ("head", "name", "expected"),
     [
-        (TEXT, "a.csv", "text/csv"),
+        (TEXT, "2026/A.CSV", "text/csv"),
         (TEXT, "a.md", "text/markdown"),
         (TEXT, "a.js", "text/javascript"),
         (TEXT, "2026/A.TXT", PLAIN_TEXT),
@@ -190,6 +190,7 @@ def test_other_bytes_are_not_text(head: bytes) -> None:
         ("image/webp", WAV, "", "audio/wav"),
         ("image/avif", HEIC, "", "image/heic"),
         ("image/avif", MP4, "", "video/mp4"),
+        ("image/avif", MP4 + b"avif" * 9, "", "video/mp4"),
         ("image/bmp", TEXT, "", PLAIN_TEXT),
         ("image/tiff", PNG, "", "image/png"),
         ("image/heic", JPEG, "", "image/jpeg"),
@@ -256,6 +257,9 @@ def test_bytes_contradict(declared: str, head: bytes, name: str, actual: str) ->
         ("audio/flac", ID3),
         ("image/heif", HEIC),
         ("image/avif", MOVING_AVIF),
+        ("image/avif", iso_media(b"avif")),
+        ("image/avif", iso_media(b"mif1", b"miaf", b"avif")),
+        ("image/avif", iso_media(b"avis")),
         ("image/x-canon-cr3", CR3),
         ("image/x-nikon-nef", TIFF),
         ("image/x-adobe-dng", TIFF),

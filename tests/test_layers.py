@@ -17,7 +17,10 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("domain", {"domain", "content_types", "setting_kinds"}),
     ("settings", {"settings", "locks", "layout", "access"}),
     ("stores", {"blobstore", "index", "tokens"}),
-    ("services", {"guards", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing", "maintenance"}),
+    (
+        "services",
+        {"guards", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing", "maintenance", "janitor"},
+    ),
     ("wiring", {"storage"}),
     ("surface", {"api", "cli", "logs"}),
     ("application", {"__init__"}),

@@ -1,6 +1,6 @@
 """HTTP: reads headers, picks a status, knows nginx. A view parses, calls one service method and shapes the answer."""
 
-from flask import Flask
+from flask import Flask, Response
 from flask_cors import CORS
 
 from ..settings import Settings
@@ -21,6 +21,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     problems.init_app(app)
     requests.init_app(app)
     docs.init_app(app)
+    if "*" not in settings.cors_origins:
+        app.after_request(_vary_by_origin)
     CORS(
         app,
         origins=list(settings.cors_origins),
@@ -31,3 +33,9 @@ def init_app(app: Flask, settings: Settings) -> None:
         supports_credentials=False,
         max_age=7200,
     )
+
+
+def _vary_by_origin(response: Response) -> Response:
+    """Tell caches that another origin gets other headers (RFC 9110 section 12.5.5); Flask-Cors tells only some."""
+    response.vary.add("Origin")
+    return response

@@ -21,7 +21,7 @@ from ..domain import (
 from ..errors import InvalidRequest
 from ..signing import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
 from ..tokens import MAX_SIGNED_SECONDS, MAX_SUB_BYTES, Disposition
-from .fields import Checked, Flag, JsonObject, Text, Whole
+from .fields import Checked, Count, Flag, JsonObject, Text, Whole
 
 MAX_SIZE = 2**63 - 1
 MAX_GRANTS = 1000
@@ -210,7 +210,7 @@ class UploadFormWithFileSchema(UploadFormSchema, FileFormSchema):
 
 
 class PageSchema(ma.Schema):
-    limit = fields.Integer(
+    limit = Count(
         load_default=1000, validate=validate.Range(1, 1000), metadata={"description": "At most so many entries."}
     )
     cursor = fields.String(metadata={"description": "Where the page begins; from the `Link` of the page before."})

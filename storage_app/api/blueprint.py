@@ -13,7 +13,7 @@ from flask import Request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
-from ..domain import PrincipalKind
+from ..domain import PrincipalKind, quoted
 from ..errors import (
     BodyTimeout,
     InvalidCredential,
@@ -179,5 +179,5 @@ def _sentence(errors: Mapping[str, Any]) -> str:
     field, problem = next(iter(errors.items()), ("", "it is not valid"))
     while isinstance(problem, (Mapping, list)):
         problem = next(iter(problem.values() if isinstance(problem, Mapping) else problem), "it is not valid")
-    where = "The request is not valid" if field in ("", "_schema") else f"'{field}' is not valid"
+    where = "The request is not valid" if field in ("", "_schema") else f"{quoted(field)} is not valid"
     return f"{where}: {problem}"

@@ -4,12 +4,12 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from flask import Request
-from werkzeug.datastructures import MultiDict
+from gunicorn.http.errors import ParseException
+from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
@@ -46,6 +46,9 @@ class RequestBody:
         self._taken = 0
         self._hash = hashlib.sha256() if hashed else None
         self.length = _declared_length(request)
+        codings = request.headers.get("Transfer-Encoding", "chunked")
+        if codings.strip().lower() != "chunked":
+            raise InvalidRequest("The body has a Transfer-Encoding besides chunked; send it without.")
 
     def read(self, size: int = STEP_BYTES) -> bytes:
         """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`."""
@@ -56,7 +59,7 @@ class RequestBody:
             data = cast(bytes, self._stream.read(left))
         except TimeoutError as error:
             raise timed_out() from error
-        except OSError as error:  # reset, or broken chunks
+        except (OSError, ParseException) as error:  # reset, or broken chunks
             raise _truncated() from error
         if not data and self.length is not None:
             raise _truncated()
@@ -97,14 +100,14 @@ def raw_body(request: Request) -> RequestBody:
     return body
 
 
-def read_form(request: Request, begin: Callable[[str, str | None], Upload]) -> Form:
-    """Read a multipart form, and its file part straight into what `begin(filename, content_type)` returns.
+def read_form(request: Request, upload: Upload) -> Form:
+    """Read a multipart form, and its file part straight into `upload`.
 
     The part must be called `file`, and be the only one with a filename (RFC 7578 section 4.2).
     """
     body = RequestBody(request, hashed=bool(declared_digests(request)))
-    sink = _FileSink(begin)
-    parser = MultiPartParser(
+    sink = _FileSink(upload)
+    parser = _FormParser(
         stream_factory=sink.open,
         max_form_memory_size=MAX_FORM_BYTES,
         max_form_parts=MAX_FORM_PARTS,
@@ -121,7 +124,7 @@ def read_form(request: Request, begin: Callable[[str, str | None], Upload]) -> F
     _check_digests(request, body)
     if sink.filename is None or list(files) != ["file"]:
         raise InvalidRequest("The form must have a part called 'file', with a filename.")
-    return Form(fields, sink.filename, sink.content_type)
+    return Form(_decoded(fields), sink.filename, sink.content_type)
 
 
 def is_form(request: Request) -> bool:
@@ -161,6 +164,14 @@ def _check_digests(request: Request, body: RequestBody) -> None:
             raise DigestMismatch(f"The SHA-256 of the body received is {body.sha256}, not what was declared.")
 
 
+def _decoded(fields: MultiDict[str, str]) -> MultiDict[str, str]:
+    """Read the bytes of the fields as UTF-8, which every form is in (RFC 7578 section 5.1.2)."""
+    try:
+        return MultiDict((name, value.encode("iso-8859-1").decode()) for name, value in fields.items(multi=True))
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("A field of the form is not valid UTF-8.") from error
+
+
 def _boundary(request: Request) -> bytes:
     _, options = parse_options_header(request.headers.get("Content-Type"))
     boundary = options.get("boundary", "")
@@ -178,11 +189,18 @@ def _truncated() -> TruncatedBody:
     return TruncatedBody("The body ended before its declared length, or its chunks are broken; send it again.")
 
 
-class _FileSink:
-    """Opens the file part of a form, once."""
+class _FormParser(MultiPartParser):
+    """Werkzeug's parser, without replacing what is not UTF-8 in fields: see `_decoded`."""
 
-    def __init__(self, begin: Callable[[str, str | None], Upload]) -> None:
-        self._begin = begin
+    def get_part_charset(self, headers: Headers) -> str:
+        return "iso-8859-1"  # in which every byte is a character
+
+
+class _FileSink:
+    """What Werkzeug writes the file part of a form to, once."""
+
+    def __init__(self, upload: Upload) -> None:
+        self.write = upload.write
         self.filename: str | None = None
         self.content_type: str | None = None
 
@@ -197,14 +215,7 @@ class _FileSink:
             raise InvalidRequest("The form has two parts with a filename; send one file at a time.")
         self.filename = filename or ""
         self.content_type = content_type
-        return _Container(self._begin(self.filename, content_type))
-
-
-class _Container:
-    """What Werkzeug writes a file part to."""
-
-    def __init__(self, upload: Upload) -> None:
-        self.write = upload.write
+        return self
 
     def seek(self, offset: int) -> None:
         """Werkzeug rewinds what it wrote; nothing here is read back."""

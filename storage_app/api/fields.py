@@ -50,6 +50,15 @@ class Whole(fields.Integer):
         return super()._deserialize(whole, attr, data, **kwargs)
 
 
+class Count(fields.Integer):
+    """A number in a query: digits and nothing else, where Python takes `1_0` and ` 10` too."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Flag(fields.Boolean):
     """A JSON true or false; numbers and words are none."""
 

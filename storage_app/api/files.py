@@ -87,7 +87,7 @@ class FileMetadata(MethodView):
         return file_json(storage().settings, bucket_id, file)
 
 
-@blueprint.route("/<bucket_id>/<key:file_id>")
+@blueprint.route("/<bucket:bucket_id>/<key:file_id>")
 class FileItem(MethodView):
     @blueprint.access(
         Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, InsufficientStorage

@@ -42,16 +42,19 @@ def answer(error: StorageError) -> Response:
         "request_id": g.get("request_id", ""),
         **error.members,
     }
-    response = Response(json.dumps(document, ensure_ascii=False) + "\n", status=status.value, content_type=MEDIA_TYPE)
+    # A lone surrogate, which a client can write in JSON, goes back as it can be written there: `\ud800`.
+    body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    response = Response(body, status=status.value, content_type=MEDIA_TYPE)
     response.headers.extend(error.headers)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 def _refuse(error: StorageError) -> Response:
-    if error.status >= 500:
-        # The cause is what the operator needs; a refusal for want of room or time has none.
+    if error.status == 500:
         log.error("%s: %s", error.code, error.detail, exc_info=error.__cause__)
+    elif error.status > 500:  # for want of room or time: what the operator needs is the cause, not where it happened
+        log.warning("%s: %s (%r)", error.code, error.detail, error.__cause__)
     return answer(error)
 
 

@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import threading
 import time
 from contextlib import suppress
 from functools import partial
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, g, request
+from gunicorn.http.errors import ParseException
 
 from ..domain import Principal
-from ..errors import BodyTimeout, InvalidRequest
+from ..errors import BodyTimeout, InvalidRequest, NotFound
 from ..logs import loggable
 from ..storage import Services, Storage
 
@@ -25,6 +27,9 @@ SILENCE_SECONDS = 60
 _DRAIN_SECONDS = 5
 _DRAIN_BYTES = 64 * 1024 * 1024
 _DRAIN_STEP_BYTES = 256 * 1024
+
+# So many at once in a process: whoever has no right to send must not hold the threads of who has.
+_drains = threading.BoundedSemaphore(4)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -66,6 +71,10 @@ def _begin() -> None:
     if connection is not None:
         connection.settimeout(SILENCE_SECONDS)
     _check_encoding()
+    if request.environ["PATH_INFO"].startswith("//"):
+        raise NotFound(
+            "No route begins with two slashes; GET /docs lists what there is."
+        )  # the router would merge them
 
 
 def _check_encoding() -> None:
@@ -104,10 +113,19 @@ def _drain(environ: "WSGIEnvironment") -> None:
 
     Closing with bytes unread would reset the connection, and the answer with it (RFC 9112 section 9.6).
     """
+    if not _drains.acquire(blocking=False):
+        return
+    try:
+        _read_on(environ)
+    finally:
+        _drains.release()
+
+
+def _read_on(environ: "WSGIEnvironment") -> None:
     deadline = time.monotonic() + _DRAIN_SECONDS
     left = _DRAIN_BYTES
     connection = environ.get("gunicorn.socket")
-    with suppress(OSError):  # whatever becomes of the rest, it was refused
+    with suppress(OSError, ParseException):  # whatever becomes of the rest, it was refused
         if connection is not None:
             connection.settimeout(_DRAIN_SECONDS)
         while left > 0 and time.monotonic() < deadline:

@@ -1,7 +1,11 @@
 """How paths become bucket names and keys: no slash is merged, nothing is redirected, a key may contain slashes."""
 
+import re
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
+
+from ..domain import RESERVED_BUCKET_NAMES
 
 
 class KeyConverter(BaseConverter):
@@ -12,8 +16,16 @@ class KeyConverter(BaseConverter):
     weight = 200
 
 
+class FileBucketConverter(BaseConverter):
+    """Takes a bucket's name where the words of other routes stand in its place, and leaves those to them."""
+
+    regex = rf"(?!(?:{'|'.join(map(re.escape, sorted(RESERVED_BUCKET_NAMES)))})\Z)[^/]+"
+    part_isolating = True
+
+
 def init_app(app: Flask) -> None:
     """Set up the URL map; call it before any route is added."""
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.converters["key"] = KeyConverter
+    app.url_map.converters["bucket"] = FileBucketConverter

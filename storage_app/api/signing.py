@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from flask import Response, g
 from flask.views import MethodView
@@ -16,6 +16,7 @@ from ..errors import (
     Forbidden,
     InsufficientStorage,
     InvalidName,
+    InvalidRequest,
     InvalidSignedUrl,
     LengthRequired,
     QuotaExceeded,
@@ -31,6 +32,9 @@ from .requests import services, storage
 from .schemas import DownloadLinkSchema, FileSchema, PresignedSchema, UploadLinkSchema
 
 blueprint = Blueprint("Signed URLs", __name__, url_prefix="/files", description="Links that carry a right.")
+
+# What gunicorn.conf.py sets, and nginx takes by default.
+MAX_REQUEST_LINE_BYTES = 8190
 
 _SIGNING_REFUSALS = (InvalidName, Forbidden, BucketNotFound, *JSON_REFUSALS)
 _UPLOAD_SIGNING_REFUSALS = (
@@ -129,7 +133,13 @@ class Signed(MethodView):
 
 
 def _url(link: SignedLink) -> str:
-    return f"{storage().settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
+    url = f"{storage().settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
+    if len(f"HEAD {urlsplit(url).path} HTTP/1.1") > MAX_REQUEST_LINE_BYTES:
+        raise InvalidRequest(
+            f"The signed URL would be longer than the {MAX_REQUEST_LINE_BYTES} bytes that servers take; bind less of "
+            "metadata, filename and content type into it."
+        )
+    return url
 
 
 def _expires_at(link: SignedLink) -> datetime:

@@ -153,16 +153,8 @@ def _receive_raw(plan: Plan, describe: Callable[[], Description]) -> tuple[File,
 
 def _receive_form(stack: ExitStack, plan: Plan) -> tuple[Upload, Form]:
     """Read the form; its file goes into an upload that lives as long as `stack`."""
-    uploads = services().uploads
-    uploads.check(plan)
-    begun: list[Upload] = []
-
-    def begin(_filename: str, _content_type: str | None) -> Upload:
-        begun.append(stack.enter_context(uploads.begin(plan)))
-        return begun[0]
-
-    form = read_form(request, begin)
-    return begun[0], form
+    upload = stack.enter_context(services().uploads.begin(plan))
+    return upload, read_form(request, upload)
 
 
 def _form_fields(form: Form) -> dict[str, Any]:

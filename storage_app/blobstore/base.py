@@ -101,6 +101,9 @@ class BlobStore(Protocol):
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         """Yield every record of `bucket`, in any order, in constant memory."""
 
+    def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
+        """Yield key and name of bytes whose sidecar names others, which are there: versions that were replaced."""
+
     def create_bucket(self, bucket: Bucket) -> None:
         """Make the bucket and its record, atomically. Raises `BucketExists` when something stands in its place."""
 
@@ -115,6 +118,9 @@ class BlobStore(Protocol):
 
     def purge_bucket(self, uid: str) -> None:
         """Free the room of a bucket that was removed. May take long; interrupted, it is called again."""
+
+    def removed_buckets(self) -> Iterator[str]:
+        """Yield the uids of buckets that were removed and not purged."""
 
     def read_bucket(self, name: str) -> Bucket | None:
         """Return the record of the bucket called `name`, None if there is none."""

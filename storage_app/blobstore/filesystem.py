@@ -21,6 +21,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -28,7 +29,7 @@ from ..domain import Bucket, File, quoted
 from ..errors import BucketExists, BucketNotFound, DamagedFile
 from .base import DamagedRecord, StagedBlob, StagedSidecar
 from .disk import removed_on_failure, scan, sync_directory, translated, write_new
-from .names import key_hash
+from .names import BLOB_NAME, key_hash, key_hash_of
 from .records import UnreadableRecord, dump_bucket, load_bucket, load_file
 from .staging import StagedBytes, StagedRecord
 
@@ -115,11 +116,16 @@ class FilesystemStore:
             self._blob_path(bucket, blob).unlink(missing_ok=True)
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
-        for subdirectory in scan(self.root / bucket.name):
-            if subdirectory.is_dir(follow_symlinks=False) and len(subdirectory.name) == 2:
-                for entry in scan(subdirectory.path):
-                    if entry.name.endswith(".json") and "-" not in entry.name:
-                        yield from self._file_at(bucket, Path(entry.path))
+        for subdirectory in self._subdirectories(bucket):
+            for entry in scan(subdirectory):
+                if entry.name.endswith(".json") and "-" not in entry.name:
+                    yield from self._file_at(bucket, Path(entry.path))
+
+    def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
+        for subdirectory in self._subdirectories(bucket):
+            names = sorted(entry.name for entry in scan(subdirectory) if BLOB_NAME.fullmatch(entry.name))
+            for hashed, versions in groupby(names, key=key_hash_of):
+                yield from self._replaced(bucket, hashed, list(versions))
 
     # Buckets
 
@@ -159,6 +165,10 @@ class FilesystemStore:
     def purge_bucket(self, uid: str) -> None:
         shutil.rmtree(self._trash / uid, ignore_errors=True)
 
+    def removed_buckets(self) -> Iterator[str]:
+        for entry in scan(self._trash):
+            yield entry.name
+
     def read_bucket(self, name: str) -> Bucket | None:
         try:
             return self._load_bucket(name)
@@ -192,6 +202,11 @@ class FilesystemStore:
 
     def _new_staging_path(self) -> Path:
         return self._staging / secrets.token_hex(8)
+
+    def _subdirectories(self, bucket: Bucket) -> Iterator[str]:
+        for entry in scan(self.root / bucket.name):
+            if entry.is_dir(follow_symlinks=False) and len(entry.name) == 2:
+                yield entry.path
 
     def _subdirectory(self, bucket: Bucket, hashed: str) -> Path:
         return self.root / bucket.name / hashed[:2]
@@ -232,6 +247,13 @@ class FilesystemStore:
         if bucket.name != name:
             raise UnreadableRecord(f"it is the record of {bucket.name!r}")
         return bucket
+
+    def _replaced(self, bucket: Bucket, hashed: str, versions: list[str]) -> Iterator[tuple[str, str]]:
+        if len(versions) < 2:
+            return
+        for file in self._file_at(bucket, self._subdirectory(bucket, hashed) / f"{hashed}.json"):
+            if isinstance(file, File) and file.blob in versions:
+                yield from ((file.key, version) for version in versions if version != file.blob)
 
     def _file_at(self, bucket: Bucket, path: Path) -> Iterator[File | DamagedRecord]:
         try:

@@ -15,6 +15,11 @@ def key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
+def key_hash_of(blob: str) -> str:
+    """Return the hash of the key that a blob's name begins with."""
+    return blob.partition("-")[0]
+
+
 def new_blob_name(key: str) -> str:
     """Make the name of new bytes for `key`: hash, generation, slug. It is unique, and sorts by time within a key."""
     return f"{key_hash(key)}-{new_generation()}-{_slug(key)}"

@@ -109,6 +109,12 @@ class Index:
         row = self._one(sa.select(schema.files).where(columns.bucket_uid == bucket_uid, columns.key == key))
         return None if row is None else schema.file_from(row)
 
+    def owns_any(self, bucket_uid: str, owner_id: str) -> bool:
+        """Whether `owner_id` owns a file of the bucket."""
+        columns = schema.files.c
+        query = sa.select(columns.key).where(columns.bucket_uid == bucket_uid, columns.owner_id == owner_id)
+        return self._one(query.limit(1)) is not None
+
     def buckets(self, visible: BucketFilter, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
         """Return up to `limit` buckets by name, beginning after the name `after`."""
         rows = self._all(pages.buckets_query(visible, after=after, limit=limit))

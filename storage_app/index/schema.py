@@ -65,6 +65,7 @@ files = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Index("files_by_creation", "bucket_uid", "created_at", "key"),
+    sa.Index("files_by_owner", "bucket_uid", "owner_id"),
 )
 
 # What a process is about to do. It reserves `size` bytes of the bucket's quota, and says which key to look at again if

@@ -136,9 +136,11 @@ class Transaction:
         """Return the notes of every process."""
         return [_note_from(row) for row in self._connection.execute(sa.select(notes).order_by(notes.c.id)).mappings()]
 
-    def reserved(self, bucket_uid: str) -> int:
-        """Return how many bytes the uploads in progress hold of the bucket's quota."""
+    def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
+        """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
         query = sa.select(sa.func.coalesce(sa.func.sum(notes.c.size), 0)).where(notes.c.bucket_uid == bucket_uid)
+        if but is not None:
+            query = query.where(notes.c.id != but.id)
         return int(self._connection.execute(query).scalar_one())
 
     # Memories

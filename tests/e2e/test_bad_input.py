@@ -208,7 +208,7 @@ def test_json_in_broken_chunks_is_refused(filled: RunningService, chunks: bytes)
     assert_problem(send(filled, "POST /buckets", headers, chunks, cut=True), 400, "truncated_body")
 
 
-METADATA = {
+METADATA: dict[str, dict[str, object]] = {
     "more than 16 KiB": {"metadata": {"x": "я" * 8200}},
     "an array": {"metadata": []},
     "text": {"metadata": "x"},

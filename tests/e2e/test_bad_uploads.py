@@ -38,9 +38,17 @@ def client(service: RunningService) -> Iterator[httpx.Client]:
 def _nothing_stays(service: RunningService, client: httpx.Client) -> Iterator[None]:
     yield
     assert_nothing_left(service)
-    assert bucket_on_disk(service, BUCKET) == [".bucket.json"]
     bucket = client.get(f"/buckets/{BUCKET}").json()
-    assert (client.get(f"/files/list/{BUCKET}").json(), bucket["file_count"], bucket["total_size"]) == ([], 0, 0)
+    found = client.get(f"/files/list/{BUCKET}").json(), bucket["file_count"], bucket["total_size"]
+    on_disk = bucket_on_disk(service, BUCKET)
+    if found[0]:  # for the next test
+        renew_bucket(client)
+    assert (found, on_disk) == (([], 0, 0), [".bucket.json"])
+
+
+def renew_bucket(client: httpx.Client) -> None:
+    client.delete(f"/buckets/{BUCKET}?force=true").raise_for_status()
+    client.post("/buckets", json={"name": BUCKET}).raise_for_status()
 
 
 CHUNKED = ("Transfer-Encoding", "chunked")
@@ -116,8 +124,7 @@ def test_bytes_beyond_the_declared_length_are_another_request(service: RunningSe
     answer = send(service, PUT, [AUTHORIZATION, ("Content-Length", "3")], b"abcSMUGGLED")
     assert (answer.status, answer.json["size"]) == (201, 3)
     assert client.get(f"/files/download/{BUCKET}/new.bin").content == b"abc"
-    client.delete(f"/buckets/{BUCKET}?force=true").raise_for_status()
-    client.post("/buckets", json={"name": BUCKET}).raise_for_status()
+    renew_bucket(client)
 
 
 def part(name: str | None = "file", filename: str | None = "a.txt", content: bytes = b"abc", header: str = "") -> bytes:
@@ -208,7 +215,8 @@ def test_form_must_be_declared(service: RunningService, content_type: str, statu
 @pytest.mark.parametrize("start", [PUT, POST])
 def test_lost_connection_leaves_nothing(service: RunningService, start: str) -> None:
     connection = service.connection()
-    connection.putrequest(*start.split(" "))
+    method, path = start.split(" ")
+    connection.putrequest(method, path)
     for name, value in (AUTHORIZATION, FORM, ("Content-Length", "10000000")):
         connection.putheader(name, value)
     connection.endheaders(part(content=b"x" * 1_000_000))

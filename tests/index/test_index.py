@@ -152,18 +152,19 @@ def test_notes_are_kept_changed_and_struck(index: Index) -> None:
         assert transaction.reserved("uid") == 0
 
 
-def test_memories_come_when_they_are_due_oldest_first(index: Index) -> None:
+def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Index) -> None:
     with index.write() as transaction:
-        transaction.remember_blob("uid", "key", "young", A_TIME + timedelta(seconds=1))
+        transaction.remember_blob("uid", "key", "young", A_TIME + timedelta(microseconds=1))
         transaction.remember_bucket("uid", A_TIME)
         transaction.remember_blob("uid", "key", "old", A_TIME - timedelta(seconds=1))
     with index.write() as transaction:
         due = transaction.memories(A_TIME, limit=9)
         assert [(memory.kind, memory.key, memory.blob) for memory in due] == [
-            (NoteKind.FILE, "key", "old"),
             (NoteKind.BUCKET, None, None),
+            (NoteKind.FILE, "key", "old"),
         ]
         assert transaction.memories(A_TIME, limit=1) == due[:1]
+        assert transaction.memories(A_TIME, after=due[0].id, limit=9) == due[1:]
         transaction.forget(due[0])
         assert transaction.memories(A_TIME, limit=9) == due[1:]
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from storage_app import maintenance
+from storage_app import janitor, maintenance
 from storage_app.blobstore import DamagedRecord
 from storage_app.domain import Bucket, File, Principal, PrincipalKind, Totals
 from storage_app.layout import Layout
@@ -117,7 +117,7 @@ class Core:
 
     def sweep(self) -> int:
         """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
-        return maintenance.sweep(self.index, self.store, until=datetime.now(UTC))
+        return janitor.sweep(self.index, self.store, until=datetime.now(UTC))
 
     def notes(self) -> list[Any]:
         with self.index.write() as transaction:

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from storage_app import maintenance
+from storage_app import janitor
 from storage_app.domain import UNCONDITIONAL, now
 from storage_app.errors import Unavailable
-from storage_app.maintenance import GRACE, Janitor, sweep
+from storage_app.janitor import GRACE, Janitor, sweep
 from tests.support.core import ALICE, Core, blobs, open_core
 from tests.support.service import wait_briefly
 
@@ -74,7 +74,7 @@ def test_sidecar_decides_even_where_the_row_is_wrong(core: Core) -> None:
 
 
 def test_deleted_bucket_is_purged_with_its_rows(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_BATCH", 2)
+    monkeypatch.setattr(janitor, "_BATCH", 2)
     bucket = core.buckets.get(ALICE, "photos")[0]
     for number in range(5):
         core.put(str(number))
@@ -125,21 +125,21 @@ def test_what_could_not_be_removed_for_the_moment_is_removed_later(core: Core, m
 
 
 def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(maintenance, "GRACE", timedelta(0))
+    monkeypatch.setattr(janitor, "_SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(janitor, "GRACE", timedelta(0))
     core.put("a.txt", b"old")
     kept, _ = core.put("a.txt", b"new")
-    janitor = Janitor(core.index, core.store)
-    janitor.start()
+    thread = Janitor(core.index, core.store)
+    thread.start()
     waited = threading.Event()
     timer = threading.Timer(30, waited.set)
     timer.start()
     while blobs(core.root) != [kept.blob] and not waited.is_set():
         wait_briefly()
     timer.cancel()
-    janitor.stop()
+    thread.stop()
     assert blobs(core.root) == [kept.blob]
-    assert "janitor" not in [thread.name for thread in threading.enumerate()]
+    assert "janitor" not in [running.name for running in threading.enumerate()]
 
 
 @pytest.mark.parametrize("error", [Unavailable("the index is away"), ZeroDivisionError()])
@@ -153,12 +153,12 @@ def test_janitor_survives_a_failed_sweep(core: Core, error: Exception, monkeypat
             twice.set()
         raise error
 
-    monkeypatch.setattr(maintenance, "_SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(maintenance, "sweep", failing)
-    janitor = Janitor(core.index, core.store)
-    janitor.start()
+    monkeypatch.setattr(janitor, "_SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(janitor, "sweep", failing)
+    thread = Janitor(core.index, core.store)
+    thread.start()
     assert twice.wait(30)
-    janitor.stop()
+    thread.stop()
 
 
 def test_janitor_that_never_started_can_be_stopped(core: Core) -> None:
