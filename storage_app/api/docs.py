@@ -18,6 +18,7 @@ Buckets and files over HTTP.
 
 **Authorize** takes a JWT signed with the service's `SECRET_KEY`, or the `ANON_KEY`. Every refusal is
 `application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
+Every `GET` answers `HEAD` too, with the same headers and no body.
 """
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or the ANON_KEY."},
