@@ -215,6 +215,8 @@ def test_other_bytes_are_not_text(head: bytes) -> None:
         ("application/pdf", b"<p>%PDF- is how they begin</p>", "", PLAIN_TEXT),
         ("application/pdf", ZIP, "", "application/zip"),
         ("application/pdf", NOISE, "", UNKNOWN),
+        ("application/pdf", bytes(1020) + b"%PDF-1.4", "", UNKNOWN),
+        ("image/webp", NOISE, "", UNKNOWN),
     ],
 )
 def test_bytes_contradict(declared: str, head: bytes, name: str, actual: str) -> None:
@@ -294,6 +296,8 @@ def test_bytes_contradict(declared: str, head: bytes, name: str, actual: str) ->
         ("application/pdf", ASCII_PDF),
         ("application/pdf", b"\xef\xbb\xbf\r\n%PDF-1.4\n"),
         ("application/pdf", b"\x00\x05junk\r\n" + PDF),
+        ("application/pdf", bytes(1019) + b"%PDF-1.4"),
+        ("image/gif", b"GIF87a\x01\x00"),
     ],
 )
 def test_bytes_do_not_contradict(declared: str, head: bytes) -> None:

@@ -60,7 +60,7 @@ NO_DATES = [
         # If-Modified-Since.
         ({"If-Modified-Since": BEFORE}, "send"),
         ({"If-Modified-Since": THEN}, "not modified"),
-        ({"If-Modified-Since": AFTER}, "not modified"),
+        ({"If-Modified-Since": f" {AFTER}\t"}, "not modified"),
         ({"If-Modified-Since": "Sunday, 06-Nov-94 08:49:37 GMT"}, "not modified"),
         ({"If-Modified-Since": "Sun Nov  6 08:49:37 1994"}, "not modified"),
         *(({"If-Modified-Since": value}, "send") for value in NO_DATES),
