@@ -12,6 +12,8 @@ Runs the tests and prints the coverage.
   --check      first the format, the linter and the types: everything that CI checks
   --no-skips   a skipped test is a failure
 
+One process a core runs them; -n 0 runs all in one, for a debugger.
+
   ./run_tests.sh tests/test_settings.py -k secret
 USAGE
 }
@@ -39,5 +41,6 @@ fi
 
 # A data file of its own: two runs at a time would overwrite each other's. tests/plugins/orderly_end.py removes it.
 export COVERAGE_FILE="$PWD/.coverage-run-$$"
-exec .venv/bin/python -m pytest -p tests.plugins.no_skips -p tests.plugins.orderly_end \
+# The tests of one file share what was started for them, so files are what is spread over the cores.
+exec .venv/bin/python -m pytest -p tests.plugins.no_skips -p tests.plugins.orderly_end -n auto --dist loadfile \
   --cov --cov-report=term-missing:skip-covered ${arguments[@]+"${arguments[@]}"}

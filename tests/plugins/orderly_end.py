@@ -14,6 +14,9 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    if "COVERAGE_FILE" in os.environ:
-        Path(os.environ["COVERAGE_FILE"]).unlink(missing_ok=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    beside_others = hasattr(config, "workerinput")
+    if "COVERAGE_FILE" in os.environ and not beside_others:
+        data = Path(os.environ["COVERAGE_FILE"])
+        for path in [data, *data.parent.glob(f"{data.name}.*")]:  # and those of the processes beside this one
+            path.unlink(missing_ok=True)
