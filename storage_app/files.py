@@ -106,8 +106,8 @@ class Files:
         return bucket, sidecar.file
 
     def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
-        bucket, _ = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
-        with self._ledger.noted(self._note(bucket, key)) as note:
+        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        with self._ledger.noted(replace(self._note(bucket, key), blob=file.blob)) as note:
             with self._index.write() as transaction:
                 claim(transaction, note)
                 current = self._current(transaction, principal, bucket, key)

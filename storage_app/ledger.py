@@ -62,7 +62,7 @@ def claim(transaction: Transaction, note: Note) -> None:
 def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
     """Make the row of the noted key or bucket agree with its sidecar, and strike the note.
 
-    The noted bytes, and those of the row before, become memories where the sidecar does not name them.
+    The noted bytes become a memory where the sidecar does not name them.
     """
     if note.kind is NoteKind.BUCKET:
         if note.key is not None:
@@ -76,16 +76,17 @@ def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key:
     found = transaction.bucket(note.bucket_uid)
     if found is None:  # in the trash, with all its bytes
         return
-    before = transaction.file(note.bucket_uid, key)
     file = agree_on_file(transaction, store, found[0], key)
-    named = None if file is None else file.blob
-    for blob in {note.blob, before.blob if before else None} - {named, None}:
-        assert blob is not None
-        transaction.remember_blob(note.bucket_uid, key, blob, now())
+    if note.blob is not None and (file is None or file.blob != note.blob):
+        transaction.remember_blob(note.bucket_uid, key, note.blob, now())
 
 
 def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
-    """Read the sidecar of `key`, make the row agree with it, and return what it says."""
+    """Read the sidecar of `key`, make the row agree with it, and return what it says.
+
+    Bytes that another sidecar took the place of become a memory. Those of a row whose sidecar is missing do not: unless
+    a note says that it was deleted, that is damage, and the bytes could be somebody's.
+    """
     file = store.read(bucket, key)
     row = transaction.file(bucket.uid, key)
     if file == row:
@@ -93,6 +94,8 @@ def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, ke
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
     if file is not None:
         transaction.put_file(file, row)
+        if row is not None and row.blob != file.blob:
+            transaction.remember_blob(bucket.uid, key, row.blob, now())
     elif row is not None:
         transaction.drop_file(row)
     return file

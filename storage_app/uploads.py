@@ -47,7 +47,7 @@ from .plans import (
 from .signatures import HEAD_BYTES
 from .tokens import SignedUpload
 
-# How often the room on the disk is looked at while bytes of unknown number arrive.
+# How often the room on the disk is looked at while bytes arrive: others arrive beside them.
 _ROOM_CHECK_BYTES = 64 * 1024 * 1024
 
 
@@ -201,7 +201,7 @@ class Upload:
         """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
         self.size += len(data)
         self._uploads.check_size(self.plan, self.size, self._existing)
-        if self.plan.size is None and self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
+        if self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
             self._uploads.check_room(0)
             self._room_checked_at = self.size
         if len(self._head) < HEAD_BYTES:

@@ -163,7 +163,8 @@ class FilesystemStore:
             self._sync_directory(self._trash)
 
     def purge_bucket(self, uid: str) -> None:
-        shutil.rmtree(self._trash / uid, ignore_errors=True)
+        with translated(), suppress(FileNotFoundError):  # another worker may be at it, too
+            shutil.rmtree(self._trash / uid)
 
     def removed_buckets(self) -> Iterator[str]:
         for entry in scan(self._trash):

@@ -7,7 +7,7 @@ that is no JSON.
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ..domain import Bucket, File, Grant, check_bucket_name, check_key
@@ -84,7 +84,7 @@ def _load(text: bytes, rules: Mapping[str, Rule]) -> dict[str, Any]:
         version = record["format"]
         if version == FORMAT:
             return {name: rule(record[name]) for name, rule in rules.items()}
-    except (ValueError, TypeError, KeyError, RecursionError, InvalidRequest) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidRequest) as error:
         raise UnreadableRecord(f"it is not a complete record: {error!r}") from error
     raise UnreadableRecord(f"its format is {version!r}, and this version reads {FORMAT}")
 
@@ -97,7 +97,7 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value < 2**63:
         raise ValueError(f"{value!r} is no count of bytes")
     return value
 
@@ -118,7 +118,7 @@ def _moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(_text(value))
     if moment.tzinfo is None:
         raise ValueError(f"{value!r} has no time zone")
-    return moment
+    return moment.astimezone(UTC)
 
 
 def _grants(value: Any) -> dict[str, Grant]:

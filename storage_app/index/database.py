@@ -51,7 +51,9 @@ class Index:
     def checkpoint(self) -> None:
         """Bring everything into the database file, synced."""
         with _translated(), self._engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            if busy:
+                raise Unavailable("The index is being read by another program, so it could not be written out.")
 
     def version(self) -> int | None:
         """Return the version of a complete index; None when it is not complete, or no index of ours.
