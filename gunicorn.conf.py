@@ -212,6 +212,6 @@ def on_exit(server: Any) -> None:
     from storage_app import maintenance
 
     try:
-        maintenance.mark_clean_stop(settings.storage_path)
+        maintenance.mark_clean_stop(settings.storage_path, index_url=settings.index_url)
     except (OSError, StorageError) as error:
         server.log.warning("The clean stop could not be noted, so the next start takes longer: %s", error)

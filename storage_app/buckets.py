@@ -1,6 +1,7 @@
 """Buckets: what happens in what order."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,17 +11,19 @@ from .domain import Bucket, Principal, Totals, check_bucket_name, new_uid, now, 
 from .errors import BucketExists, BucketNotEmpty, BucketNotFound
 from .guards import Guard, refusal
 from .index import Index, Note, NoteKind, Transaction
-from .ledger import Ledger, agree_on_bucket, claim
+from .ledger import Ledger
+from .reserve import Reserve
 
 
 class Buckets:
     """Creates, shows, changes and deletes buckets for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard) -> None:
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard, reserve: Reserve) -> None:
         self._index = index
         self._store = store
         self._ledger = ledger
         self._guard = guard
+        self._reserve = reserve
 
     def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Create a bucket owned by `principal`; `settings` are fields of `Bucket`.
@@ -31,15 +34,11 @@ class Buckets:
             raise refusal(principal, Action.CREATE_BUCKET)
         created = now()
         bucket = Bucket(new_uid(), check_bucket_name(name), principal.sub, created, created, **settings)
-        with self._ledger.noted(self._note(bucket)) as note:
-            with self._index.write() as transaction:
-                claim(transaction, note)
-                if agree_on_bucket(transaction, self._store, name) is not None:
-                    raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")
-                self._store.create_bucket(bucket)
-                transaction.put_bucket(bucket)
-                transaction.drop_note(note)
-            self._store.settle_bucket(bucket)
+        with self._deciding(bucket) as (transaction, taken):
+            if taken is not None:
+                raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")
+            self._store.create_bucket(bucket)
+            transaction.put_bucket(bucket)
         return bucket, Totals(0, 0)
 
     def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
@@ -54,47 +53,45 @@ class Buckets:
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Replace the given settings; the others stay."""
         bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
-        with self._ledger.noted(self._note(bucket)) as note:
-            with self._index.write() as transaction:
-                claim(transaction, note)
-                current, totals = self._current(transaction, principal, name)
-                changed = replace(current, **settings, updated_at=now())
-                self._store.replace_bucket(changed)
-                transaction.put_bucket(changed)
-                transaction.drop_note(note)
-            self._store.settle_bucket(changed)
+        with self._deciding(bucket) as (transaction, found):
+            current, totals = self._checked(principal, name, found)
+            changed = replace(current, **settings, updated_at=now())
+            self._store.replace_bucket(changed)
+            transaction.put_bucket(changed)
         return changed, totals
 
     def delete(self, principal: Principal, name: str, *, force: bool) -> None:
         """Delete the bucket; with `force`, its files too, else raise `BucketNotEmpty` when it has some."""
+        self._reserve.spend_on(lambda: self._delete(principal, name, force=force))
+
+    def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
         bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
-        with self._ledger.noted(self._note(bucket)) as note:
-            with self._index.write() as transaction:
-                claim(transaction, note)
-                current, totals = self._current(transaction, principal, name)
-                if totals.file_count and not force:
-                    raise BucketNotEmpty(
-                        f"Bucket {quoted(name)} holds {totals.file_count} files; delete them first, or pass force=true "
-                        "to delete them with it."
-                    )
-                self._store.remove_bucket(current)
-                transaction.drop_bucket(current.uid)
-                transaction.remember_bucket(current.uid, now())
-                transaction.drop_note(note)
-            self._store.settle_bucket(current)
+        with self._deciding(bucket) as (transaction, found):
+            current, totals = self._checked(principal, name, found)
+            if totals.file_count and not force:
+                raise BucketNotEmpty(
+                    f"Bucket {quoted(name)} holds {totals.file_count} files; delete them first, or pass force=true "
+                    "to delete them with it."
+                )
+            self._store.remove_bucket(current)
+            transaction.drop_bucket(current.uid)
+            transaction.remember_bucket(current.uid, now())
 
     def may_change(self, principal: Principal, bucket: Bucket) -> bool:
         """Whether `principal` sees the settings that only those see who may change them."""
         return allowed(principal, Action.CHANGE_BUCKET, bucket)
 
-    def _current(self, transaction: Transaction, principal: Principal, name: str) -> tuple[Bucket, Totals]:
+    @contextmanager
+    def _deciding(self, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
+        """Note the change of `bucket` and decide about it under its lock."""
+        note = Note(self._ledger.process, NoteKind.BUCKET, bucket.uid, bucket.name)
+        with self._ledger.noted(note), self._ledger.deciding_bucket(note, bucket) as decision:
+            yield decision
+
+    def _checked(self, principal: Principal, name: str, found: tuple[Bucket, Totals] | None) -> tuple[Bucket, Totals]:
         """Return the bucket as it is under the lock, to who may still change it."""
-        found = agree_on_bucket(transaction, self._store, name)
         if found is None:
             raise BucketNotFound(name)
         if not allowed(principal, Action.CHANGE_BUCKET, found[0]):
             raise refusal(principal, Action.CHANGE_BUCKET)
         return found
-
-    def _note(self, bucket: Bucket) -> Note:
-        return Note(self._ledger.process, NoteKind.BUCKET, bucket.uid, bucket.name)

@@ -6,6 +6,7 @@ from flask.cli import AppGroup
 
 from . import maintenance
 from .errors import StorageError
+from .progress import RebuildProgress
 from .storage import Storage
 from .tokens import SERVICE_ROLE
 
@@ -36,23 +37,27 @@ def recover() -> None:
 
 @storage_commands.command()
 def rebuild() -> None:
-    """Make the index anew from the sidecars. The service must be stopped."""
+    """Make the index anew from the sidecars; beside a running service, make it agree with them."""
     _recover(rebuild_anyway=True)
 
 
 def _recover(*, rebuild_anyway: bool) -> None:
     settings = _storage().settings
+    progress = RebuildProgress()
     try:
         recovery = maintenance.recover(
             settings.storage_path,
             durable=settings.durability == "fsync",
+            index_url=settings.index_url,
             rebuild_anyway=rebuild_anyway,
-            progress=_show_progress,
+            progress=progress.show,
         )
     except StorageError as error:
         raise click.ClickException(error.detail) from error
+    finally:
+        progress.finish()
     if recovery.files is not None:
-        click.echo(f"The index was made from the sidecars: {recovery.files} files.", err=True)
+        click.echo(f"The index was made from the sidecars: {progress.summary(recovery.files)}.", err=True)
     if settings.anon_key and settings.anonymous_uploads and recovery.unbounded:
         click.echo(
             f"Whoever has ANON_KEY may fill the disk: {', '.join(recovery.unbounded)} are public and have no quota. "
@@ -61,11 +66,6 @@ def _recover(*, rebuild_anyway: bool) -> None:
         )
     for record in recovery.damaged:
         click.echo(f"damaged, left out: {record}", err=True)
-
-
-def _show_progress(files: int) -> None:
-    if files % 10_000 == 0:
-        click.echo(f"{files} files read", err=True)
 
 
 def _storage() -> Storage:

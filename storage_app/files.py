@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-from . import content_types
 from .access import Action
 from .blobstore import BlobStore
 from .domain import (
@@ -14,16 +13,17 @@ from .domain import (
     WriteConditions,
     check_bucket_name,
     check_filename,
-    check_key,
     check_metadata,
     now,
     quoted,
 )
-from .errors import BucketNotFound, ContentTypeNotAllowed, DamagedFile, FileNotFound, InvalidSignedUrl
+from .errors import DamagedFile, FileNotFound, InvalidSignedUrl
 from .guards import Guard
-from .index import Index, Note, NoteKind, Transaction
-from .ledger import Ledger, agree_on_file, claim
+from .index import Index, Note, NoteKind
+from .ledger import Decision, Ledger
 from .listing import Page, Position, page_by_creation, page_by_key
+from .plans import decide_content_type
+from .reserve import Reserve
 from .signatures import HEAD_BYTES
 from .tokens import SignedDownload
 
@@ -31,11 +31,12 @@ from .tokens import SignedDownload
 class Files:
     """Reads, lists, edits and deletes files for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard) -> None:
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard, reserve: Reserve) -> None:
         self._index = index
         self._store = store
         self._ledger = ledger
         self._guard = guard
+        self._reserve = reserve
 
     def get(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
         return self._guard.file(principal, bucket_name, key, Action.READ_FILE)
@@ -89,42 +90,37 @@ class Files:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
         edited = self._edited(bucket, file, changes)
+        note = Note(self._ledger.process, NoteKind.WRITE, bucket.uid, key)
         with (
-            self._ledger.noted(self._note(bucket, key)) as note,
+            self._ledger.noted(note),
             self._store.stage_sidecar(bucket, edited) as sidecar,
+            self._ledger.deciding(note, bucket, key) as decision,
         ):
-            with self._index.write() as transaction:
-                claim(transaction, note)
-                current = self._current(transaction, principal, bucket, key)
-                conditions.check(current)
-                if current != file:
-                    sidecar.restage(self._edited(bucket, current, changes))
-                self._store.place(bucket, sidecar, None)
-                transaction.put_file(sidecar.file, current)
-                transaction.drop_note(note)
-            self._store.settle(bucket, key)
+            current = self._current(decision, principal, key)
+            conditions.check(current)
+            if current != file:
+                sidecar.restage(self._edited(bucket, current, changes))
+            self._store.place(bucket, sidecar, None)
+            decision.replace(sidecar.file)
         return bucket, sidecar.file
 
     def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
-        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
-        with self._ledger.noted(replace(self._note(bucket, key), blob=file.blob)) as note:
-            with self._index.write() as transaction:
-                claim(transaction, note)
-                current = self._current(transaction, principal, bucket, key)
-                conditions.check(current)
-                self._store.remove(bucket, key)
-                transaction.drop_file(current)
-                transaction.remember_blob(bucket.uid, key, current.blob, now())
-                transaction.drop_note(note)
-            self._store.settle(bucket, key)
+        """Delete the file; on a full disk, too."""
+        self._reserve.spend_on(lambda: self._delete(principal, bucket_name, key, conditions))
 
-    def _current(self, transaction: Transaction, principal: Principal, bucket: Bucket, key: str) -> File:
+    def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
+        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        note = Note(self._ledger.process, NoteKind.DELETE, bucket.uid, key, file.blob)
+        with self._ledger.noted(note), self._ledger.deciding(note, bucket, key) as decision:
+            current = self._current(decision, principal, key)
+            conditions.check(current)
+            self._store.remove(bucket, key)
+            decision.transaction.drop_file(current)
+            decision.transaction.remember_blob(bucket.uid, key, current.blob, now())
+
+    def _current(self, decision: Decision, principal: Principal, key: str) -> File:
         """Return the file as it is under the lock, to who may still change it."""
-        found = transaction.bucket(bucket.uid)
-        if found is None:
-            raise BucketNotFound(bucket.name)
-        file = agree_on_file(transaction, self._store, found[0], key)
-        return self._guard.check_file(principal, found[0], key, file, Action.CHANGE_FILE)
+        return self._guard.check_file(principal, decision.bucket, key, decision.current, Action.CHANGE_FILE)
 
     def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
         """Return `file` with these changes, checked."""
@@ -145,28 +141,3 @@ class Files:
         except FileNotFoundError as error:
             raise DamagedFile(f"The bytes of file {quoted(file.key)} are missing; ask the operator.") from error
         return decide_content_type(bucket, declared, head, file.filename)
-
-    def _note(self, bucket: Bucket, key: str) -> Note:
-        return Note(self._ledger.process, NoteKind.FILE, bucket.uid, check_key(key))
-
-
-def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name: str) -> str:
-    """Return the content type of bytes that begin with `head`.
-
-    Raises `ContentTypeNotAllowed` when the bucket does not take it, or when the bucket is choosy and what was declared
-    is not what the bytes are.
-    """
-    decision = content_types.decide(declared, head, name)
-    if decision.contradicts and bucket.allowed_content_types is not None:
-        raise ContentTypeNotAllowed(
-            f"The file was declared as {declared}, but its bytes are {decision.content_type}; declare what it is."
-        )
-    return check_accepted(bucket, decision.content_type)
-
-
-def check_accepted(bucket: Bucket, content_type: str) -> str:
-    """Return `content_type` if the bucket takes it; raise `ContentTypeNotAllowed` else."""
-    if not bucket.accepts(content_type):
-        allowed = ", ".join(bucket.allowed_content_types or ())
-        raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
-    return content_type

@@ -1,18 +1,24 @@
-"""Removes what was replaced or deleted, a while later and beside the requests."""
+"""What a process does beside its requests: puts right what others left, and removes what was replaced or deleted."""
 
 import logging
 import threading
+import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from .blobstore import BlobStore
 from .domain import Bucket, now
 from .errors import StorageError
-from .index import Index, Memory, NoteKind
+from .index import Index, Memory
+from .ledger import Ledger
+from .locks import if_free
+from .reserve import Reserve
 
 log = logging.getLogger(__name__)
 
 # nginx opens bytes after Python has answered, and slow readers are still at them: replaced bytes stay this long.
 GRACE = timedelta(minutes=1)
+_LOOK_SECONDS = 1
 _SWEEP_SECONDS = 15
 _BATCH = 1000
 
@@ -20,45 +26,58 @@ _BATCH = 1000
 def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
     """Remove what was replaced or deleted at `until` or before; return how many memories were struck."""
     struck, last = 0, 0
-    while True:
-        with index.write() as transaction:
-            batch = transaction.memories(until, after=last, limit=_BATCH)
+    while batch := index.memories(until, after=last, limit=_BATCH):
         done = [memory for memory in batch if _is_done(memory, index, store)]
         with index.write() as transaction:
             for memory in done:
                 transaction.forget(memory)
         struck += len(done)
-        if len(batch) < _BATCH:
-            return struck
         last = batch[-1].id
+    return struck
 
 
 class Janitor:
-    """A thread that sweeps beside the requests."""
+    """A thread that looks after the store beside the requests."""
 
-    def __init__(self, index: Index, store: BlobStore) -> None:
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, reserve: Reserve, *, lock: Path) -> None:
         self._index = index
         self._store = store
+        self._ledger = ledger
+        self._reserve = reserve
+        self._lock = lock
+        self._swept_at = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop and wait for the sweep in progress."""
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop; with `wait`, only when the look in progress has ended."""
         self._stopped.set()
-        if self._thread.is_alive():
+        if wait and self._thread.is_alive():
             self._thread.join()
 
+    def look(self) -> None:
+        """Put right what this process owes and what gone ones left; now and then, sweep."""
+        self._store.tidy()
+        self._ledger.settle_debts()
+        self._ledger.put_gone_right()
+        self._reserve.keep()
+        if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
+            with if_free(self._lock) as ours:  # one sweep at a time: others would remove the same
+                if ours:
+                    sweep(self._index, self._store, until=now() - GRACE)
+            self._swept_at = time.monotonic()
+
     def _run(self) -> None:
-        while not self._stopped.wait(_SWEEP_SECONDS):
+        while not self._stopped.wait(_LOOK_SECONDS):
             try:
-                sweep(self._index, self._store, until=now() - GRACE)
-            except StorageError as error:
-                log.warning("the sweep is put off: %s", error.detail)
+                self.look()
+            except (StorageError, OSError) as error:
+                log.warning("looking after the store is put off: %s", error)
             except Exception:
-                log.exception("the sweep failed")
+                log.exception("looking after the store failed")
 
 
 def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
@@ -72,13 +91,12 @@ def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
 
 
 def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
-    if memory.kind is NoteKind.BUCKET:
+    if memory.key is None or memory.blob is None:
         _forget_bucket(memory.bucket_uid, index, store)
         return
-    with index.write() as transaction:
-        found = transaction.bucket(memory.bucket_uid)
-    if found is not None and memory.key is not None and memory.blob is not None:
-        _remove_unless_named(store, found[0], memory.key, memory.blob)
+    bucket = index.bucket_with(memory.bucket_uid)
+    if bucket is not None:
+        _remove_unless_named(store, bucket, memory.key, memory.blob)
 
 
 def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:

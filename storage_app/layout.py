@@ -44,6 +44,14 @@ class Layout:
         return self.system / "start.lock"
 
     @property
+    def sweep_lock(self) -> Path:
+        return self.system / "sweep.lock"
+
+    @property
+    def reserve(self) -> Path:
+        return self.system / "reserve"
+
+    @property
     def last_start(self) -> Path:
         return self.system / "last-start.json"
 
@@ -54,7 +62,7 @@ class Layout:
                 directory.mkdir(parents=True, exist_ok=True)
             probe = self.staging / f"probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # a janitor beside us may take it for something left
 
 
 @contextmanager

@@ -5,32 +5,66 @@ agree. It removes no file and touches no sidecar, so it may run twice, or late, 
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from .blobstore import BlobStore
-from .domain import Bucket, File, Totals, now
-from .errors import StorageError, Unavailable
+from .domain import Bucket, File, Totals, now, quoted
+from .errors import BucketNotFound, DamagedFile, QuotaExceeded, StorageError, Unavailable
 from .index import Index, Note, NoteKind, Transaction
+from .locks import Processes
+from .reserve import Reserve
 
 log = logging.getLogger(__name__)
 
+Check = Callable[[Transaction], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a write decides by, under the lock of its key: `current` is the file that is there now."""
+
+    transaction: Transaction
+    bucket: Bucket
+    current: File | None
+
+    def replace(self, file: File) -> None:
+        """Switch the row to `file`, whose sidecar is in place, and remember the bytes that it took the place of."""
+        self.transaction.put_file(file, self.current)
+        if self.current is not None and self.current.blob != file.blob:
+            self.transaction.remember_blob(self.bucket.uid, file.key, self.current.blob, now())
+
 
 class Ledger:
-    """The notes of one process."""
+    """The notes of one process, and what it does about those of others."""
 
-    def __init__(self, index: Index, store: BlobStore, *, process: str) -> None:
+    def __init__(self, index: Index, store: BlobStore, processes: Processes, reserve: Reserve, *, process: str) -> None:
         self._index = index
         self._store = store
+        self._processes = processes
+        self._reserve = reserve
         self.process = process
+        self._owed: dict[str, Note] = {}
 
     @contextmanager
-    def noted(self, note: Note) -> Iterator[Note]:
-        """Hold a note while the body runs; the body's transaction closes it. When the body fails, put right."""
-        with self._index.write() as transaction:
-            noted = transaction.add_note(note)
-        with self.putting_right(noted):
-            yield noted
+    def noted(self, note: Note, check: Check | None = None) -> Iterator[Note]:
+        """Hold a note while the body runs, which closes it by deciding. When the body fails, put right.
+
+        `check` may refuse, in the transaction that writes the note.
+        """
+        try:
+            with self._index.write() as transaction:
+                if check is not None:
+                    check(transaction)
+                transaction.add_note(note)
+        except (BucketNotFound, QuotaExceeded):
+            raise
+        except StorageError:
+            self.owe(note)  # whether it stands is unknown
+            raise
+        with self.putting_right(note):
+            yield note
 
     @contextmanager
     def putting_right(self, note: Note) -> Iterator[None]:
@@ -42,15 +76,87 @@ class Ledger:
             raise
 
     def put_right(self, note: Note) -> None:
-        """Put right what `note` says, if it still stands; what fails is left to the next start."""
+        """Put right what `note` says, if it still stands; what fails is tried again by `settle_debts`."""
         try:
-            with self._index.write() as transaction:
-                current = transaction.note(note.id)
-                if current is not None:
-                    put_right(transaction, self._store, current)
+            self._reserve.spend_on(lambda: self._put_right(note))
         except StorageError as error:
-            # The note stays, and the next start puts it right. The failure that led here is the one to answer with.
-            log.warning("a note could not be put right now: %s", error.detail, extra={"note": note.id})
+            # The failure that led here is the one to answer with.
+            log.warning("a note could not be put right yet: %s", error.detail, extra={"note": note.id})
+            self.owe(note)
+
+    def owe(self, note: Note) -> None:
+        """Remember that `note` may have to be put right, when the index can be written again."""
+        self._owed[note.id] = note
+
+    def settle_debts(self) -> None:
+        """Put right what could not be before. Raises as a write to the index does."""
+        for note in list(self._owed.values()):
+            self._put_right(note)
+            self._owed.pop(note.id, None)
+
+    def put_gone_right(self) -> int:
+        """Fence the processes that are gone, put their notes right, and return how many there were."""
+        for process in self._processes.left_something():
+            self._processes.fence(process)
+        count = 0
+        for process in self._index.processes_with_notes():
+            # Its staging is away before its notes are judged, so that nothing of it can land afterwards.
+            if self._processes.is_gone(process):
+                self._processes.fence(process)
+                count += self._put_right_notes_of(process)
+        return count
+
+    @contextmanager
+    def deciding(self, note: Note, bucket: Bucket, key: str) -> Iterator[Decision]:
+        """Decide about `key` under its lock: the one transaction of a write. Its body is the commit.
+
+        On leaving, what it did is durable and the note struck. Raises `BucketNotFound` when the bucket was deleted.
+        """
+        with self._index.write() as transaction:
+            # Two that grow a bucket with a quota would each find room for themselves alone.
+            transaction.hold_key(bucket.name, key, whole_bucket=bucket.quota is not None)
+            claim(transaction, note)
+            found = transaction.bucket(bucket.uid)
+            if found is None:
+                raise BucketNotFound(bucket.name)
+            self._put_right_if_gone(transaction, transaction.notes_on(bucket.uid, key))
+            yield Decision(transaction, found[0], agree_on_file(transaction, self._store, found[0], key))
+            transaction.drop_note(note)
+            if self._index.commits_durably:
+                self._store.settle(bucket, key)
+        if not self._index.commits_durably:
+            self._store.settle(bucket, key)
+
+    @contextmanager
+    def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
+        """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
+        with self._index.write() as transaction:
+            transaction.hold_bucket(bucket.name)
+            claim(transaction, note)
+            self._put_right_if_gone(transaction, transaction.notes_on_bucket(bucket.name))
+            yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
+            transaction.drop_note(note)
+            if self._index.commits_durably:
+                self._store.settle_bucket(bucket)
+        if not self._index.commits_durably:
+            self._store.settle_bucket(bucket)
+
+    def _put_right(self, note: Note) -> None:
+        with self._index.write() as transaction:
+            put_right(transaction, self._store, note)
+
+    def _put_right_notes_of(self, process: str) -> int:
+        with self._index.write() as transaction:
+            notes = transaction.notes_of(process)
+        for note in notes:
+            self._put_right(note)
+        return len(notes)
+
+    def _put_right_if_gone(self, transaction: Transaction, notes: list[Note]) -> None:
+        for note in notes:
+            if note.process != self.process and self._processes.is_gone(note.process):
+                self._processes.fence(note.process)
+                put_right(transaction, self._store, note)
 
 
 def claim(transaction: Transaction, note: Note) -> None:
@@ -60,20 +166,29 @@ def claim(transaction: Transaction, note: Note) -> None:
 
 
 def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
-    """Make the row of the noted key or bucket agree with its sidecar, and strike the note.
+    """Make the row of the noted key or bucket agree with its sidecar, and strike the note, if it still stands.
 
-    The noted bytes become a memory where the sidecar does not name them.
+    The noted bytes become a memory where the sidecar does not name them. A record that cannot be read is damage that
+    the note does not explain: row and bytes stay as they are.
     """
-    if note.kind is NoteKind.BUCKET:
-        if note.key is not None:
-            agree_on_bucket(transaction, store, note.key)
-    elif note.key is not None:
-        _put_file_right(transaction, store, note, note.key)
+    if transaction.note(note.id) is None:
+        return
+    try:
+        if note.kind is NoteKind.BUCKET and note.key is not None:
+            transaction.hold_bucket(note.key)
+            agree_on_bucket(transaction, store, note.key, adopt=True)
+        elif note.key is not None:
+            _put_file_right(transaction, store, note, note.key)
+    except DamagedFile as error:
+        log.error("%s", error.detail, extra={"key": note.key, "blob": note.blob})
     transaction.drop_note(note)
 
 
 def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key: str) -> None:
     found = transaction.bucket(note.bucket_uid)
+    if found is not None:
+        transaction.hold_key(found[0].name, key)
+        found = transaction.bucket(note.bucket_uid)
     if found is None:  # in the trash, with all its bytes
         return
     file = agree_on_file(transaction, store, found[0], key)
@@ -84,31 +199,53 @@ def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key:
 def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
     """Read the sidecar of `key`, make the row agree with it, and return what it says.
 
-    Bytes that another sidecar took the place of become a memory. Those of a row whose sidecar is missing do not: unless
-    a note says that it was deleted, that is damage, and the bytes could be somebody's.
+    Bytes that another sidecar took the place of become a memory, and so do those of a row whose sidecar is missing if a
+    note says that it was deleted. Without one that is damage, and the bytes could be somebody's.
     """
     file = store.read(bucket, key)
     row = transaction.file(bucket.uid, key)
     if file == row:
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
+    if transaction.commits_durably:  # or a power cut could take back what the row says
+        store.settle(bucket, key)
     if file is not None:
         transaction.put_file(file, row)
-        if row is not None and row.blob != file.blob:
-            transaction.remember_blob(bucket.uid, key, row.blob, now())
     elif row is not None:
         transaction.drop_file(row)
+    if row is not None and row.blob != (file.blob if file else None) and (file or _was_deleted(transaction, row)):
+        transaction.remember_blob(bucket.uid, key, row.blob, now())
     return file
 
 
-def agree_on_bucket(transaction: Transaction, store: BlobStore, name: str) -> tuple[Bucket, Totals] | None:
-    """Read the record of the bucket called `name`, make the row agree with it, and return what it says."""
+def _was_deleted(transaction: Transaction, row: File) -> bool:
+    return any(note.kind is NoteKind.DELETE for note in transaction.notes_on(row.bucket_uid, row.key))
+
+
+def agree_on_bucket(
+    transaction: Transaction, store: BlobStore, name: str, *, adopt: bool = False
+) -> tuple[Bucket, Totals] | None:
+    """Read the record of the bucket called `name`, make the row agree with it, and return what it says.
+
+    A bucket without a row gets one only with `adopt`: no note explains it, so it was copied in, and may hold files.
+    Raises `DamagedFile` when it is a copy of another.
+    """
     record = store.read_bucket(name)
     known = transaction.bucket_named(name)
+    changed = record or (known[0] if known is not None else None)
+    if transaction.commits_durably and changed is not None and (known is None or record != known[0]):
+        store.settle_bucket(changed)  # or a power cut could take back what the row says
     if known is not None and (record is None or record.uid != known[0].uid):
         transaction.drop_bucket(known[0].uid)
         transaction.remember_bucket(known[0].uid, now())
         known = None
-    if record is not None and (known is None or known[0] != record):
+    if record is None:
+        return None
+    other = transaction.bucket(record.uid)
+    if other is not None and other[0].name != name:
+        raise DamagedFile(f"Bucket {quoted(name)} is a copy of {quoted(other[0].name)} with the same uid.")
+    if known is None and not adopt:
+        return record, Totals(0, 0)
+    if known is None or known[0] != record:
         transaction.put_bucket(record)
-    return None if record is None else transaction.bucket(record.uid)
+    return transaction.bucket(record.uid)

@@ -7,10 +7,12 @@ after every restart.
 import fcntl
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from .disk import translated
 from .errors import TooManyUploads
 
 
@@ -27,30 +29,74 @@ class ProcessLock:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.rename(unnamed, self._path)
 
+    def is_held(self) -> bool:
+        """Whether others can still see that this process lives: its file may have been taken away."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return False
+        own = os.fstat(self._descriptor)
+        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+
     def release(self) -> None:
         """Say that this process is done; what it left is put right by others from now on."""
-        with suppress(FileNotFoundError):
-            self._path.unlink()
+        if self.is_held():
+            self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
-def gone_processes(directory: Path) -> list[str]:
-    """Return the ids in `directory` that nobody holds any more."""
-    return [path.name for path in _named_locks(directory) if _is_free(path)]
+class Processes:
+    """The processes that use a store, by their locks in `alive`, and what they have in `staging`."""
 
+    def __init__(self, alive: Path, staging: Path) -> None:
+        self._alive = alive
+        self._staging = staging
 
-def living_processes(directory: Path) -> list[str]:
-    """Return the ids in `directory` whose process lives."""
-    return [path.name for path in _named_locks(directory) if not _is_free(path)]
+    def is_gone(self, process: str) -> bool:
+        return _is_free(self._alive / process)
+
+    def living(self) -> list[str]:
+        return [name for name in _names(self._alive) if not self.is_gone(name)]
+
+    def left_something(self) -> list[str]:
+        """Return the ids of gone processes that left a lock or a staging directory."""
+        # Staging is listed before it is asked who lives: a process takes its lock first, and then makes its directory.
+        left = _names(self._staging)
+        return sorted(process for process in {*left, *_names(self._alive)} if self.is_gone(process))
+
+    def fence(self, process: str) -> None:
+        """Take away what the gone `process` staged, so that nothing of it can land any more, and then its lock.
+
+        It goes in one step: a directory that is emptied bit by bit, late threads could go on using.
+        """
+        away = self._staging / secrets.token_hex(8)
+        with translated():
+            with suppress(FileNotFoundError):
+                os.rename(self._staging / process, away)
+                if away.is_dir():
+                    shutil.rmtree(away, ignore_errors=True)  # what stays is nobody's, and taken away next time
+                else:
+                    away.unlink()
+            (self._alive / process).unlink(missing_ok=True)
 
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Wait for the lock at `path` and hold it."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def if_free(path: Path) -> Iterator[bool]:
+    """Hold the lock at `path` if nobody does; say whether it is held now."""
+    descriptor = _opened(path)
+    try:
+        yield _lock(descriptor)
     finally:
         os.close(descriptor)
 
@@ -75,24 +121,21 @@ class UploadSlots:
         # Beginning anywhere keeps the processes from trying the same held slots first.
         first = secrets.randbelow(len(self._paths))
         for path in self._paths[first:] + self._paths[:first]:
-            descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-            else:
+            descriptor = _opened(path)
+            if _lock(descriptor):
                 return descriptor
+            os.close(descriptor)
         raise TooManyUploads(
             f"{len(self._paths)} uploads are in progress, as many as MAX_UPLOADS allows; try again in a moment.",
             retry_after=5,
         )
 
 
-def _named_locks(directory: Path) -> Iterator[Path]:
-    with suppress(FileNotFoundError):
-        for path in directory.iterdir():
-            if not path.name.startswith("."):
-                yield path
+def _names(directory: Path) -> list[str]:
+    try:
+        return [path.name for path in directory.iterdir() if not path.name.startswith(".")]
+    except FileNotFoundError:
+        return []
 
 
 def _is_free(path: Path) -> bool:
@@ -100,11 +143,23 @@ def _is_free(path: Path) -> bool:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
+    except OSError:  # who cannot be looked at is not taken for gone
+        return False
+    try:
+        return _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _opened(path: Path) -> int:
+    with translated():
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock if nobody holds it; say whether it is held now."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    else:
-        return True
-    finally:
-        os.close(descriptor)
+    return True

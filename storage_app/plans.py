@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from . import content_types
 from .domain import UNCONDITIONAL, Bucket, File, UploadRight, WriteConditions, quoted
-from .errors import BucketNotFound, FileExists, Forbidden, InvalidRequest, QuotaExceeded
+from .errors import ContentTypeNotAllowed, FileExists, Forbidden, InvalidRequest, QuotaExceeded
 from .index import Note, Transaction
 
 
@@ -57,14 +58,16 @@ def check_target(plan: Plan, key: str, existing: File | None) -> None:
         raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
 
 
-def check_quota(transaction: Transaction, note: Note) -> None:
+def check_quota(transaction: Transaction, bucket: Bucket, note: Note) -> None:
     """Raise `QuotaExceeded` unless what `note` reserves fits besides all that is there and on its way."""
-    found = transaction.bucket(note.bucket_uid)
-    if found is None or found[0].quota is None or note.size == 0:
+    if bucket.quota is None or note.size == 0:
         return
-    bucket, totals = found
-    if totals.total_size + transaction.reserved(bucket.uid, but=note) + note.size > found[0].quota:
-        raise quota_exceeded(bucket)
+    transaction.hold_bucket(bucket.name)
+    found = transaction.bucket(bucket.uid)
+    if found is None or found[0].quota is None:
+        return
+    if found[1].total_size + transaction.reserved(bucket.uid, but=note) + note.size > found[0].quota:
+        raise quota_exceeded(found[0])
 
 
 def check_exact_quota(transaction: Transaction, bucket: Bucket, file: File, current: File | None) -> None:
@@ -84,15 +87,30 @@ def quota_exceeded(bucket: Bucket) -> QuotaExceeded:
     )
 
 
-def living(transaction: Transaction, bucket: Bucket) -> Bucket:
-    found = transaction.bucket(bucket.uid)
-    if found is None:
-        raise BucketNotFound(bucket.name)
-    return found[0]
-
-
 def inheriting(file: File, current: File | None) -> File:
     """An overwrite keeps the owner and the time of creation."""
     if current is None:
         return file
     return replace(file, owner_id=current.owner_id, created_at=current.created_at)
+
+
+def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name: str) -> str:
+    """Return the content type of bytes that begin with `head`.
+
+    Raises `ContentTypeNotAllowed` when the bucket does not take it, or when the bucket is choosy and what was declared
+    is not what the bytes are.
+    """
+    decision = content_types.decide(declared, head, name)
+    if decision.contradicts and bucket.allowed_content_types is not None:
+        raise ContentTypeNotAllowed(
+            f"The file was declared as {declared}, but its bytes are {decision.content_type}; declare what it is."
+        )
+    return check_accepted(bucket, decision.content_type)
+
+
+def check_accepted(bucket: Bucket, content_type: str) -> str:
+    """Return `content_type` if the bucket takes it; raise `ContentTypeNotAllowed` else."""
+    if not bucket.accepts(content_type):
+        allowed = ", ".join(bucket.allowed_content_types or ())
+        raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
+    return content_type

@@ -121,6 +121,11 @@ def url() -> Kind:
     return Kind(rule, lambda env, name: web_address(env.str(name)))
 
 
+def database_url() -> Kind:
+    rule = "a postgresql://user@host/database URL"
+    return text(rule, r"postgresql://[!-~]+/[!-~]+")
+
+
 def origin(value: str) -> str:
     """RFC 6454 section 6.2: scheme, host and port; browsers send them in lower case."""
     address = web_address(value.strip()).lower()

@@ -17,6 +17,7 @@ from .errors import SettingsError
 from .setting_kinds import (
     Environment,
     Kind,
+    database_url,
     flag,
     folder,
     header_value,
@@ -65,6 +66,12 @@ class Settings:
 
     storage_path: Path = declare(
         "STORAGE_PATH", folder(ROOT), "The folder that holds every file, record and index.", "/data/storage"
+    )
+    index_url: str | None = declare(
+        "INDEX_URL",
+        database_url(),
+        "The PostgreSQL database for the index; without it, it is a SQLite file under STORAGE_PATH.",
+        secret=True,
     )
     secret_key: str = declare(
         "SECRET_KEY",

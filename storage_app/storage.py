@@ -1,8 +1,10 @@
 """One process's hold on a store: its parts, wired, opened when they are first needed and after any fork."""
 
+import logging
 import shutil
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 
 from .blobstore import BlobStore, FilesystemStore
 from .buckets import Buckets
@@ -13,11 +15,17 @@ from .index import Index
 from .janitor import Janitor
 from .layout import Layout
 from .ledger import Ledger
-from .locks import ProcessLock, UploadSlots
+from .locks import Processes, ProcessLock, UploadSlots
+from .maintenance import open_index
+from .reserve import Reserve
 from .settings import Settings
 from .signing import Signing
 from .tokens import Logins, SignedUrls
 from .uploads import Uploads
+
+log = logging.getLogger(__name__)
+
+_NOT_READY = "The index is not ready: start the service with gunicorn, or run 'flask --app wsgi storage recover'."
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +34,7 @@ class Services:
 
     index: Index
     store: BlobStore
+    ledger: Ledger
     buckets: Buckets
     files: Files
     uploads: Uploads
@@ -44,65 +53,98 @@ class Storage:
         self._opening = threading.Lock()
         self._lock: ProcessLock | None = None
         self._services: Services | None = None
+        self._looks_after = False
 
     @property
     def services(self) -> Services:
-        """The services, opened at the first use. Raises `Unavailable` while the store was not recovered."""
+        """The services, opened at the first use, and again under a new name when others took this process for gone.
+
+        Raises `Unavailable` while the store was not recovered.
+        """
         with self._opening:
+            if self._services is not None and not self._is_current():
+                log.warning("the index was replaced, or this process was taken for gone: opening the store again")
+                self._close(wait=False)
             if self._services is None:
                 self._services = self._open()
             return self._services
 
     def start(self) -> None:
-        """Open everything now, and sweep beside the requests."""
-        self.services.janitor.start()
+        """Open everything now, and look after the store beside the requests."""
+        self._looks_after = True
+        _ = self.services
 
     def stop(self) -> None:
         """Let go of everything; what is in progress must have ended."""
         with self._opening:
-            if self._services is None or self._lock is None:
-                return
-            self._services.janitor.stop()
-            self._services.index.close()
-            shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
-            self._lock.release()
-            self._services = None
+            self._close(wait=True)
+            self._looks_after = False
+
+    def _is_current(self) -> bool:
+        assert self._services is not None
+        assert self._lock is not None
+        return self._services.index.is_current() and self._lock.is_held() and self._staging().is_dir()
+
+    def _staging(self) -> Path:
+        assert self._lock is not None
+        return self._layout.staging / self._lock.id
 
     def _open(self) -> Services:
-        index = Index(self._layout.index)
-        if not self._layout.index.exists() or not _is_ready(index):
-            raise Unavailable(
-                "The index is not ready: start the service with gunicorn, or run 'flask --app wsgi storage recover'."
-            )
-        self._lock = ProcessLock(self._layout.alive)
-        return self._wire(index, self._lock.id)
+        # Alive before it looks: a recovery that comes now knows that somebody is here.
+        lock = ProcessLock(self._layout.alive)
+        index = open_index(self._layout, self.settings.index_url)
+        try:
+            if not _is_ready(self._layout, index):
+                raise Unavailable(_NOT_READY)
+            services = self._wire(index, lock.id)
+        except BaseException:
+            index.close()
+            lock.release()
+            raise
+        self._lock = lock
+        if self._looks_after:
+            services.janitor.start()
+        return services
+
+    def _close(self, *, wait: bool) -> None:
+        if self._services is None or self._lock is None:
+            return
+        self._services.janitor.stop(wait=wait)
+        self._services.index.close()
+        shutil.rmtree(self._staging(), ignore_errors=True)
+        self._lock.release()
+        self._services = self._lock = None
 
     def _wire(self, index: Index, process: str) -> Services:
-        settings = self.settings
-        store = FilesystemStore(self._layout.root, process=process, durable=settings.durability == "fsync")
-        ledger = Ledger(index, store, process=process)
+        settings, layout = self.settings, self._layout
+        store = FilesystemStore(layout.root, process=process, durable=settings.durability == "fsync")
+        reserve = Reserve(layout.reserve)
+        ledger = Ledger(index, store, Processes(layout.alive, layout.staging), reserve, process=process)
         guard = Guard(index, anonymous_uploads=settings.anonymous_uploads)
         uploads = Uploads(
             index,
             store,
             ledger,
             guard,
-            UploadSlots(self._layout.slots, settings.max_uploads),
+            UploadSlots(layout.slots, settings.max_uploads),
             max_file_size=settings.max_file_size,
             min_free_bytes=settings.min_free_bytes,
         )
         return Services(
             index=index,
             store=store,
-            buckets=Buckets(index, store, ledger, guard),
-            files=Files(index, store, ledger, guard),
+            ledger=ledger,
+            buckets=Buckets(index, store, ledger, guard, reserve),
+            files=Files(index, store, ledger, guard, reserve),
             uploads=uploads,
             signing=Signing(guard, uploads, self.signed_urls),
-            janitor=Janitor(index, store),
+            janitor=Janitor(index, store, ledger, reserve, lock=layout.sweep_lock),
         )
 
 
-def _is_ready(index: Index) -> bool:
+def _is_ready(layout: Layout, index: Index) -> bool:
+    if not index.is_shared and not layout.index.exists():  # opening it would make an empty one
+        return False
     try:
         return index.is_ready()
     except StoreUnusable:

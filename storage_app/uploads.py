@@ -28,20 +28,20 @@ from .errors import (
     InsufficientStorage,
     InvalidSignedUrl,
 )
-from .files import check_accepted, decide_content_type
 from .guards import Guard, refusal
-from .index import Index, Note, NoteKind
-from .ledger import Ledger, agree_on_file, claim
+from .index import Index, Note, NoteKind, Transaction
+from .ledger import Ledger, claim
 from .locks import UploadSlots
 from .plans import (
     Description,
     Plan,
+    check_accepted,
     check_exact_quota,
     check_quota,
     check_signed_size,
     check_target,
+    decide_content_type,
     inheriting,
-    living,
     quota_exceeded,
 )
 from .signatures import HEAD_BYTES
@@ -115,21 +115,21 @@ class Uploads:
         existing = self.check(plan)
         note = Note(
             process=self._ledger.process,
-            kind=NoteKind.FILE,
+            kind=NoteKind.WRITE,
             bucket_uid=plan.bucket.uid,
             key=plan.key,
             blob=None if plan.key is None else new_blob_name(plan.key),
             size=_growth(plan.size or 0, existing),
         )
-        with self._slots.hold():
-            with self._index.write() as transaction:
-                check_quota(transaction, note)
-                noted = transaction.add_note(note)
-            with self._ledger.putting_right(noted), self._store.stage(plan.bucket) as staged:
-                upload = Upload(self, plan, noted, staged, existing)
-                yield upload
-                if not upload.finished:
-                    self._ledger.put_right(noted)
+
+        def check(transaction: Transaction) -> None:
+            check_quota(transaction, plan.bucket, note)
+
+        with self._slots.hold(), self._ledger.noted(note, check), self._store.stage(plan.bucket) as staged:
+            upload = Upload(self, plan, note, staged, existing)
+            yield upload
+            if not upload.finished:
+                self._ledger.put_right(note)
 
     def check_size(self, plan: Plan, size: int, existing: File | None) -> None:
         """Raise `FileTooLarge` or `QuotaExceeded` when a file of `size` bytes can never be taken."""
@@ -151,34 +151,30 @@ class Uploads:
                 "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
             )
 
-    def complete_note(self, note: Note, key: str, size: int) -> Note:
+    def complete_note(self, note: Note, bucket: Bucket, key: str, size: int) -> Note:
         """Add to `note` what came with the body, and reserve for it."""
-        existing = self._index.file(note.bucket_uid, key)
+        existing = self._index.file(bucket.uid, key)
         blob = note.blob or new_blob_name(key)
         complete = replace(note, key=key, blob=blob, size=_growth(size, existing))
         with self._index.write() as transaction:
             claim(transaction, note)
-            check_quota(transaction, complete)
+            check_quota(transaction, bucket, complete)
             transaction.change_note(complete)
         return complete
 
     def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob) -> tuple[File, bool]:
         """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new."""
         seen = self._index.file(file.bucket_uid, file.key)
-        with self._store.stage_sidecar(plan.bucket, inheriting(file, seen)) as sidecar:
-            with self._index.write() as transaction:
-                claim(transaction, note)
-                bucket = living(transaction, plan.bucket)
-                current = agree_on_file(transaction, self._store, bucket, file.key)
-                check_target(plan, file.key, current)
-                check_exact_quota(transaction, bucket, file, current)
-                sidecar.restage(inheriting(file, current))
-                self._store.place(bucket, sidecar, staged)
-                transaction.put_file(sidecar.file, current)
-                if current is not None:
-                    transaction.remember_blob(bucket.uid, file.key, current.blob, now())
-                transaction.drop_note(note)
-            self._store.settle(bucket, file.key)
+        with (
+            self._store.stage_sidecar(plan.bucket, inheriting(file, seen)) as sidecar,
+            self._ledger.deciding(note, plan.bucket, file.key) as decision,
+        ):
+            current = decision.current
+            check_target(plan, file.key, current)
+            check_exact_quota(decision.transaction, decision.bucket, file, current)
+            sidecar.restage(inheriting(file, current))
+            self._store.place(decision.bucket, sidecar, staged)
+            decision.replace(sidecar.file)
         return sidecar.file, current is None
 
 
@@ -225,7 +221,7 @@ class Upload:
         file = self._describe(description, key)
         self._staged.seal()
         if self.plan.key is None or self.plan.size is None:
-            self._note = self._uploads.complete_note(self._note, key, self.size)
+            self._note = self._uploads.complete_note(self._note, plan.bucket, key, self.size)
         placed = self._uploads.place(plan, self._note, replace(file, blob=self._note.blob or ""), self._staged)
         self.finished = True
         return placed

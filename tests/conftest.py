@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from storage_app import create_app, maintenance
 from storage_app.settings import Settings, load_settings
 from storage_app.storage import Services, Storage
+from tests.support.postgres import PostgresServer, binaries
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
 
 
@@ -72,6 +73,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     """One real service for all tests that do not stop it; each test uses buckets of its own."""
     with RunningService(tmp_path_factory.mktemp("service") / "store") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One database server for all tests; each makes a database of its own."""
+    programs = binaries()
+    if programs is None:
+        pytest.skip("install postgresql")
+    with PostgresServer(programs) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from storage_app import janitor
 from storage_app.domain import UNCONDITIONAL, now
 from storage_app.errors import Unavailable
 from storage_app.janitor import GRACE, Janitor, sweep
+from storage_app.reserve import Reserve
 from tests.support.core import ALICE, Core, blobs, open_core
 from tests.support.service import wait_briefly
 
@@ -27,9 +28,14 @@ def core(opened: Core) -> Iterator[Core]:
     opened.empty()
 
 
+def janitor_of(core: Core) -> Janitor:
+    """A janitor that has not started."""
+    reserve = Reserve(core.layout.reserve)
+    return Janitor(core.index, core.store, core.ledger, reserve, lock=core.layout.sweep_lock)
+
+
 def remembered(core: Core) -> int:
-    with core.index.write() as transaction:
-        return len(transaction.memories(now() + timedelta(days=1), limit=1000))
+    return len(core.index.memories(now() + timedelta(days=1), after=0, limit=1000))
 
 
 def test_replaced_and_deleted_bytes_stay_for_a_minute(core: Core) -> None:
@@ -49,7 +55,7 @@ def test_replaced_and_deleted_bytes_stay_for_a_minute(core: Core) -> None:
 def test_minute_counts_from_the_replacement(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     core.put("a.txt", b"old")
     replaced_at = now() + timedelta(hours=1)
-    monkeypatch.setattr("storage_app.uploads.now", lambda: replaced_at)
+    monkeypatch.setattr("storage_app.ledger.now", lambda: replaced_at)
     core.put("a.txt", b"new")
     assert sweep(core.index, core.store, until=replaced_at - timedelta(microseconds=1)) == 0
     assert sweep(core.index, core.store, until=replaced_at) == 1
@@ -125,11 +131,12 @@ def test_what_could_not_be_removed_for_the_moment_is_removed_later(core: Core, m
 
 
 def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(janitor, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(janitor, "_SWEEP_SECONDS", 0.01)
     monkeypatch.setattr(janitor, "GRACE", timedelta(0))
     core.put("a.txt", b"old")
     kept, _ = core.put("a.txt", b"new")
-    thread = Janitor(core.index, core.store)
+    thread = janitor_of(core)
     thread.start()
     waited = threading.Event()
     timer = threading.Timer(30, waited.set)
@@ -153,13 +160,14 @@ def test_janitor_survives_a_failed_sweep(core: Core, error: Exception, monkeypat
             twice.set()
         raise error
 
+    monkeypatch.setattr(janitor, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(janitor, "_SWEEP_SECONDS", 0.01)
     monkeypatch.setattr(janitor, "sweep", failing)
-    thread = Janitor(core.index, core.store)
+    thread = janitor_of(core)
     thread.start()
     assert twice.wait(30)
     thread.stop()
 
 
 def test_janitor_that_never_started_can_be_stopped(core: Core) -> None:
-    Janitor(core.index, core.store).stop()
+    janitor_of(core).stop()

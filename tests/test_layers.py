@@ -15,14 +15,15 @@ FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallo
 LAYERS: list[tuple[str, set[str]]] = [
     ("values", {"errors", "version", "signatures"}),
     ("domain", {"domain", "content_types", "setting_kinds"}),
-    ("settings", {"settings", "locks", "layout", "access"}),
+    ("settings", {"disk", "settings", "locks", "layout", "reserve", "access"}),
     ("stores", {"blobstore", "index", "tokens"}),
     (
         "services",
-        {"guards", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing", "maintenance", "janitor"},
+        {"guards", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing"}
+        | {"rebuild", "maintenance", "janitor"},
     ),
     ("wiring", {"storage"}),
-    ("surface", {"api", "cli", "logs"}),
+    ("surface", {"api", "cli", "progress", "logs"}),
     ("application", {"__init__"}),
 ]
 LEVEL = {module: level for level, (_, modules) in enumerate(LAYERS) for module in modules}
@@ -101,7 +102,7 @@ def test_modules_import_from_below_only() -> None:
         ("domain", {"errors"}),
         ("access", {"domain"}),
         ("tokens", {"domain", "errors"}),
-        ("blobstore", {"domain", "errors"}),
+        ("blobstore", {"disk", "domain", "errors"}),
         ("index", {"access", "domain", "errors"}),
     ],
 )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from storage_app import maintenance
 from storage_app.domain import UNCONDITIONAL, Grant, Totals
-from storage_app.errors import DamagedFile, Unavailable
+from storage_app.errors import Unavailable
 from storage_app.index import Note, NoteKind, Transaction
 from storage_app.ledger import Ledger, agree_on_bucket, agree_on_file, claim, put_right
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core, open_storage
@@ -176,9 +176,7 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
 @pytest.fixture
 def note(core: Core) -> Note:
     """A note of a process that is gone, for old.txt."""
-    uid = core.buckets.get(ALICE, "photos")[0].uid
-    with core.index.write() as transaction:
-        return transaction.add_note(Note("gone", NoteKind.FILE, uid, "old.txt", "blob-that-never-came", 7))
+    return core.note(NoteKind.WRITE, "old.txt", "blob-that-never-came", process="gone")
 
 
 def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, note: Note) -> None:
@@ -193,24 +191,24 @@ def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, note: No
 def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, note: Note) -> None:
     file = core.file("old.txt")
     assert file is not None
+    named = core.note(NoteKind.WRITE, "old.txt", file.blob, process="gone")
     with core.index.write() as transaction:
-        named = transaction.add_note(Note("gone", NoteKind.FILE, file.bucket_uid, "old.txt", file.blob))
         for each in (note, named):
             put_right(transaction, core.store, each)
-    with core.index.write() as transaction:
-        memories = transaction.memories(file.updated_at.replace(year=9999), limit=10)
+    memories = core.index.memories(file.updated_at.replace(year=9999), after=0, limit=10)
     assert [memory.blob for memory in memories] == ["blob-that-never-came"]
 
 
 def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:
     notes = [
-        Note("gone", NoteKind.FILE, "no-such-uid", "a", "blob"),
-        Note("gone", NoteKind.FILE, core.buckets.get(ALICE, "photos")[0].uid, None),
+        Note("gone", NoteKind.WRITE, "no-such-uid", "a", "blob"),
+        Note("gone", NoteKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
         Note("gone", NoteKind.BUCKET, "no-such-uid", "no-such-bucket"),
     ]
     with core.index.write() as transaction:
         for each in notes:
-            put_right(transaction, core.store, transaction.add_note(each))
+            transaction.add_note(each)
+            put_right(transaction, core.store, each)
     core.check()
 
 
@@ -263,12 +261,12 @@ def test_bucket_row_is_made_to_agree_with_its_record(core: Core) -> None:
 
 
 def test_failure_to_put_right_does_not_hide_the_first_error(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    def damaged(*_: object) -> None:
-        raise DamagedFile("unreadable")
+    def refuse(*_: object) -> None:
+        raise Unavailable("the index is away, too")
 
     with monkeypatch.context() as patched:
         patched.setattr(core.store, "place", lambda *_: (_ for _ in ()).throw(Unavailable("the disk is away")))
-        patched.setattr("storage_app.ledger.agree_on_file", damaged)
+        patched.setattr("storage_app.ledger.put_right", refuse)
         with pytest.raises(Unavailable, match="the disk is away"):
             core.put("new.txt")
     assert len(core.notes()) == 1

@@ -29,7 +29,7 @@ def test_bytes_that_another_process_replaced_and_did_not_finish_are_removed(tmp_
         new, _ = core.put("a.txt", b"new")
         with core.index.write() as transaction:
             transaction.put_file(old, new)
-            for memory in transaction.memories(datetime.now(UTC), limit=10):
+            for memory in core.index.memories(datetime.now(UTC), after=0, limit=10):
                 transaction.forget(memory)
         last, _ = core.put("a.txt", b"last")
         core.sweep()

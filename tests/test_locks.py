@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from storage_app.errors import TooManyUploads
-from storage_app.locks import ProcessLock, UploadSlots, exclusive, gone_processes, living_processes
+from storage_app.locks import Processes, ProcessLock, UploadSlots, exclusive, if_free
 
 # A new interpreter, so that nothing is inherited but what is said.
 SPAWN = multiprocessing.get_context("spawn")
+STAGING = Path("/no such directory")
 
 
 def hold_process_lock(directory: Path, connection: Connection) -> None:
@@ -45,33 +46,35 @@ class Child:
 
 def test_process_lives_until_it_releases(tmp_path: Path) -> None:
     first, second = ProcessLock(tmp_path), ProcessLock(tmp_path)
-    assert sorted(living_processes(tmp_path)) == sorted([first.id, second.id])
-    assert gone_processes(tmp_path) == []
+    assert sorted(Processes(tmp_path, STAGING).living()) == sorted([first.id, second.id])
+    assert Processes(tmp_path, STAGING).left_something() == []
     first.release()
-    assert living_processes(tmp_path) == [second.id]
-    assert gone_processes(tmp_path) == []
+    assert Processes(tmp_path, STAGING).living() == [second.id]
+    assert Processes(tmp_path, STAGING).left_something() == []
     second.release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_process_is_gone(tmp_path: Path) -> None:
     child = Child(hold_process_lock, tmp_path)
-    assert living_processes(tmp_path) == [child.said]
+    assert Processes(tmp_path, STAGING).living() == [child.said]
     child.kill()
-    assert living_processes(tmp_path) == []
-    assert gone_processes(tmp_path) == [child.said]
+    assert Processes(tmp_path, STAGING).living() == []
+    assert Processes(tmp_path, STAGING).left_something() == [child.said]
 
 
 def test_looking_does_not_make_a_process_gone(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path)
     for _ in range(3):
-        assert living_processes(tmp_path) == [lock.id]
-        assert gone_processes(tmp_path) == []
+        assert Processes(tmp_path, STAGING).living() == [lock.id]
+        assert Processes(tmp_path, STAGING).left_something() == []
     lock.release()
 
 
 def test_there_is_nobody_where_there_is_no_directory(tmp_path: Path) -> None:
-    assert living_processes(tmp_path / "none") == gone_processes(tmp_path / "none") == []
+    nobody = Processes(tmp_path / "none", tmp_path / "nothing")
+    assert nobody.living() == nobody.left_something() == []
+    assert nobody.is_gone("somebody")
 
 
 def test_lock_is_not_inherited_by_programs(tmp_path: Path) -> None:
@@ -150,3 +153,39 @@ def test_exclusive_ends_with_an_error(tmp_path: Path) -> None:
         raise ZeroDivisionError
     with exclusive(tmp_path / "lock"):
         pass
+
+
+def test_lock_that_is_taken_is_not_waited_for(tmp_path: Path) -> None:
+    with if_free(tmp_path / "lock") as first, if_free(tmp_path / "lock") as second:
+        assert (first, second) == (True, False)
+    with if_free(tmp_path / "lock") as again:
+        assert again
+
+
+def test_process_notices_that_its_lock_was_taken_away(tmp_path: Path) -> None:
+    lock, other = ProcessLock(tmp_path), ProcessLock(tmp_path)
+    assert lock.is_held()
+    (tmp_path / lock.id).unlink()
+    assert not lock.is_held()
+    os.rename(tmp_path / other.id, tmp_path / lock.id)
+    assert not lock.is_held()
+    lock.release()
+    assert (tmp_path / lock.id).exists()  # the other's
+    other.release()
+
+
+def test_fenced_process_has_nothing_left(tmp_path: Path) -> None:
+    alive, staging = tmp_path / "alive", tmp_path / "staging"
+    (staging / "gone").mkdir(parents=True)
+    (staging / "gone" / "bytes").touch()
+    (staging / "no directory").touch()
+    lock = ProcessLock(alive)
+    (staging / lock.id).mkdir()
+    processes = Processes(alive, staging)
+    assert processes.left_something() == ["gone", "no directory"]
+    for process in processes.left_something():
+        processes.fence(process)
+        processes.fence(process)  # others may have been faster
+    assert [path.name for path in staging.iterdir()] == [lock.id]
+    assert processes.living() == [lock.id]
+    lock.release()

@@ -3,22 +3,21 @@
 import multiprocessing
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage_app import maintenance
+from storage_app import maintenance, rebuild
 from storage_app.domain import Grant
-from storage_app.errors import StoreUnusable, TooManyUploads, Unavailable
+from storage_app.errors import Unavailable
 from storage_app.index import Index
 from storage_app.layout import Layout
-from storage_app.locks import ProcessLock, living_processes
+from storage_app.locks import Processes
 from storage_app.maintenance import mark_clean_stop, recover
 from storage_app.storage import Storage
-from tests.support.core import ALICE, Core, open_core, open_storage, shown
+from tests.support.core import ALICE, open_core, open_storage, shown
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -81,7 +80,7 @@ def test_store_that_was_not_recovered_does_not_open(root: Path, before: Any) -> 
     storage._layout = Layout(root)
     with pytest.raises(Unavailable, match="storage recover"):
         storage.start()
-    assert living_processes(Layout(root).alive) == []
+    assert Processes(Layout(root).alive, Layout(root).staging).living() == []
 
 
 def other_version(index: Path) -> None:
@@ -126,10 +125,7 @@ DAMAGES: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_index_that_is_damaged_is_made_again_and_says_the_same(root: Path, before: Any, damage: str) -> None:
     DAMAGES[damage](root / ".system" / "index.sqlite3")
-    counts: list[int] = []
-    recovery = recover(root, durable=False, progress=counts.append)
-    assert recovery.files == 7
-    assert counts == [7]
+    assert recover(root, durable=False).files == 7
     kept = [path.name for path in (root / ".system" / "lost+found").rglob("index.sqlite3*")]
     # An index of ours is only a cache; what is none of ours could be somebody's.
     ours = ("deleted", "deleted, its log left", "empty", "of another version", "incomplete")
@@ -140,16 +136,20 @@ def test_index_that_is_damaged_is_made_again_and_says_the_same(root: Path, befor
 
 
 def test_rebuild_can_be_asked_for(root: Path, before: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "_BATCH", 2)
-    counts: list[int] = []
-    assert recover(root, durable=False, rebuild_anyway=True, progress=counts.append).files == 7
-    assert counts == [2, 4, 6, 7]
+    monkeypatch.setattr(rebuild, "_BATCH", 2)
+    shown_progress: list[tuple[int, int]] = []
+
+    def show(files: int, total: int) -> None:
+        shown_progress.append((files, total))
+
+    assert recover(root, durable=False, rebuild_anyway=True, progress=show).files == 7
+    assert shown_progress == [(2, 7), (4, 7), (6, 7), (7, 7)]
     with open_core(root) as core:
         assert shown(core) == before
 
 
 def test_interrupted_rebuild_begins_again(root: Path, before: Any) -> None:
-    def interrupt(_: int) -> None:
+    def interrupt(*_: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -212,84 +212,6 @@ def test_stop_before_the_first_start_marks_nothing(root: Path) -> None:
     mark_clean_stop(root)
     assert not Layout(root).last_start.exists()
     assert not Layout(root).index.exists()
-
-
-def upload_for_ever(root: Path, connection: Connection) -> None:
-    core = Core(open_storage(root, MAX_UPLOADS="1"))
-    with core.uploads.begin(core.plan("big.bin", size=100)) as upload:
-        upload.write(bytes(50))
-        connection.send("half")
-        connection.recv()
-
-
-@pytest.fixture
-def uploader(root: Path) -> Iterator[Any]:
-    """Another process, in the middle of an upload into a bucket that has room for one such."""
-    with open_core(root) as core:
-        core.bucket(quota=150)
-        core.put("old.txt", b"old")
-    ours, theirs = SPAWN.Pipe()
-    process = SPAWN.Process(target=upload_for_ever, args=(root, theirs), daemon=True)
-    process.start()
-    assert ours.poll(30)
-    assert ours.recv() == "half"
-    yield process
-    process.kill()
-    process.join(30)
-
-
-def test_killed_upload_leaves_nothing_after_the_next_start(root: Path, uploader: Any) -> None:
-    layout = Layout(root)
-    (staged,) = (path for directory in layout.staging.iterdir() for path in directory.iterdir())
-    assert staged.stat().st_size == 50
-    uploader.kill()
-    uploader.join(30)
-    recovery = recover(root, durable=False)
-    assert (recovery.put_right, recovery.files) == (1, None)
-    assert list(layout.staging.iterdir()) == []
-    assert list(layout.alive.iterdir()) == []
-    with open_core(root, MAX_UPLOADS="1") as core:
-        core.check()
-        core.put("new.bin", bytes(100))
-        core.check()
-
-
-def test_upload_of_a_living_process_is_left_alone(root: Path, uploader: Any) -> None:
-    recovery = recover(root, durable=False)
-    assert (recovery.put_right, recovery.files) == (0, None)
-    with open_core(root, MAX_UPLOADS="1") as core:
-        assert [note.key for note in core.notes()] == ["big.bin"]
-        assert [path.stat().st_size for path in core.staged()] == [50]
-        with pytest.raises(TooManyUploads):
-            core.put("new.bin")
-
-
-def test_rebuild_beside_a_living_process_is_refused(root: Path, uploader: Any) -> None:
-    with pytest.raises(StoreUnusable, match="another service is using STORAGE_PATH"):
-        recover(root, durable=False, rebuild_anyway=True)
-    with sqlite3.connect(root / ".system" / "index.sqlite3") as connection:
-        assert connection.execute("SELECT count(*) FROM notes").fetchone() == (1,)
-    connection.close()
-
-
-def test_process_that_starts_during_a_recovery_keeps_its_staging(
-    root: Path, before: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A worker that is replaced takes no start lock: it may come at any moment."""
-    layout = Layout(root)
-    locks: list[ProcessLock] = []
-
-    def look_and_start(directory: Path) -> list[str]:
-        living = living_processes(directory)
-        if not locks:
-            locks.append(ProcessLock(layout.alive))
-            (layout.staging / locks[0].id).mkdir()
-        return living
-
-    monkeypatch.setattr(maintenance, "living_processes", look_and_start)
-    recover(root, durable=False)
-    assert (layout.staging / locks[0].id).is_dir()
-    locks[0].release()
 
 
 def test_bucket_deleted_and_index_lost_stays_deleted(root: Path, before: Any) -> None:

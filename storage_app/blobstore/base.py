@@ -8,7 +8,7 @@ The port knows no rename, no lock and no directory. The caller holds the lock of
 any time and must see the old sidecar or the new one, never a part of either.
 
 Errors. A store raises `InsufficientStorage` when there is no room, `Unavailable` when it cannot be written or reached
-(the call may be tried again), `DamagedFile` when a record cannot be read, and `FileNotFoundError` from `open` alone.
+(the call may be tried again), `DamagedFile` when a record is not one, and `FileNotFoundError` from `open` alone.
 Nothing else leaves a store: translating happens here, once.
 """
 
@@ -68,17 +68,21 @@ class BlobStore(Protocol):
         """Begin new bytes for some key of `bucket`."""
 
     def stage_sidecar(self, bucket: Bucket, file: File) -> StagedSidecar:
-        """Prepare the record of `file`."""
+        """Prepare the record of `file`, and the place of it. Raises `BucketNotFound` when the bucket is gone."""
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         """Make `sidecar` the record of its key, its bytes first where `blob` is given. This is the commit of a write.
 
         The sidecar's replacement is atomic: after any failure there is the old record or the new one, and where the
-        new one is, its bytes are too. Raises `BucketNotFound` when the bucket is gone, and then places nothing.
+        new one is, its bytes are too. Raises `BucketNotFound` when the bucket is gone or another has its name, and then
+        places nothing.
         """
 
     def remove(self, bucket: Bucket, key: str) -> None:
-        """Take the sidecar of `key` away, atomically; the commit of a delete. Its bytes stay. An absent one is fine."""
+        """Take the sidecar of `key` away, atomically; the commit of a delete. Its bytes stay. An absent one is fine.
+
+        Raises `BucketNotFound` as `place` does.
+        """
 
     def settle(self, bucket: Bucket, key: str) -> None:
         """Make what `place` or `remove` did to `key` durable. The caller answers its client only after this."""
@@ -100,6 +104,9 @@ class BlobStore(Protocol):
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         """Yield every record of `bucket`, in any order, in constant memory."""
+
+    def file_count(self, bucket: Bucket) -> int:
+        """Return how many records `files` is about to yield, for those who wait for it."""
 
     def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
         """Yield key and name of bytes whose sidecar names others, which are there: versions that were replaced."""
@@ -130,6 +137,9 @@ class BlobStore(Protocol):
 
     def free_bytes(self) -> int | None:
         """Return how much room is left, None where the store has no end."""
+
+    def tidy(self) -> None:
+        """Discard what could not be discarded before, because the store could not be written. Never raises."""
 
     def probe(self) -> None:
         """Write, sync and remove a few bytes; raises as a write would."""

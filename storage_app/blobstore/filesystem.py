@@ -17,24 +17,23 @@ order (ext4, XFS, btrfs and ZFS do so). No text of a user reaches a path but the
 
 import errno
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from ..disk import scan, sync_directory, translated, write_new
 from ..domain import Bucket, File, quoted
-from ..errors import BucketExists, BucketNotFound, DamagedFile
+from ..errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
+from . import walk
 from .base import DamagedRecord, StagedBlob, StagedSidecar
-from .disk import removed_on_failure, scan, sync_directory, translated, write_new
-from .names import BLOB_NAME, key_hash, key_hash_of
-from .records import UnreadableRecord, dump_bucket, load_bucket, load_file
-from .staging import StagedBytes, StagedRecord
+from .names import key_hash
+from .records import UnreadableRecord, dump_bucket, load_file
+from .staging import StagedBytes, StagedRecord, Staging
+from .walk import BUCKET_RECORD, SYSTEM, read_record
 
-BUCKET_RECORD = ".bucket.json"
-SYSTEM = ".system"
+_MAX_REMEMBERED = 100_000
 
 
 class FilesystemStore:
@@ -43,43 +42,50 @@ class FilesystemStore:
     def __init__(self, root: Path, *, process: str, durable: bool = True) -> None:
         self.root = root
         self.durable = durable
-        self._staging = root / SYSTEM / "staging" / process
         self._trash = root / SYSTEM / "trash"
         self._synced_subdirectories: set[tuple[str, str]] = set()
+        self._seen_records: dict[str, tuple[int, int]] = {}
         with translated():
-            self._staging.mkdir(parents=True, exist_ok=True)
+            self._staging = Staging(root / SYSTEM / "staging" / process, durable=durable)
             self._trash.mkdir(exist_ok=True)
 
     # Writes
 
     def stage(self, bucket: Bucket) -> StagedBytes:
-        return StagedBytes(self._new_staging_path(), durable=self.durable)
+        return StagedBytes(self._staging)
 
     def stage_sidecar(self, bucket: Bucket, file: File) -> StagedRecord:
-        return StagedRecord(self._new_staging_path(), file, durable=self.durable)
+        # Here, where nobody waits for a lock: a new subdirectory is synced.
+        with translated():
+            self._make_subdirectory(bucket, self._subdirectory(bucket, key_hash(file.key)))
+        return StagedRecord(self._staging, file)
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         record = cast(StagedRecord, sidecar)
         directory = self._subdirectory(bucket, key_hash(record.file.key))
         with translated():
-            self._make_subdirectory(bucket, directory)
-            if blob is not None:
-                os.rename(cast(StagedBytes, blob).path, directory / record.file.blob)
-            # The commit: one rename, over the old sidecar where there is one.
-            os.rename(record.path, directory / f"{key_hash(record.file.key)}.json")
+            self._check_is_there(bucket)
+            try:
+                if blob is not None:
+                    os.rename(cast(StagedBytes, blob).path, directory / record.file.blob)
+                # The commit: one rename, over the old sidecar where there is one.
+                os.rename(record.path, directory / f"{key_hash(record.file.key)}.json")
+            except FileNotFoundError:
+                self._synced_subdirectories.discard((bucket.uid, directory.name))  # somebody may have removed it
+                raise
 
     def remove(self, bucket: Bucket, key: str) -> None:
         # By way of staging, not unlinked in place: a process taken for gone has lost its staging directory, and so
         # its late delete fails.
-        path = self._new_staging_path()
+        path = self._staging.new_path()
         with translated():
+            self._check_is_there(bucket)
             try:
                 os.rename(self._sidecar_path(bucket, key), path)
             except FileNotFoundError:
-                if not self._staging.is_dir():
+                if not self._staging.directory.is_dir():
                     raise
-                return
-            path.unlink(missing_ok=True)
+        self._staging.discard(path)
 
     def settle(self, bucket: Bucket, key: str) -> None:
         with translated(), suppress(FileNotFoundError):  # the bucket may be in the trash by now
@@ -93,6 +99,8 @@ class FilesystemStore:
             file = self._load_sidecar(path)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise Unavailable("The record of the file cannot be read right now; try again.") from error
         if file.bucket_uid != bucket.uid:
             return None
         if file.key != key:
@@ -116,22 +124,19 @@ class FilesystemStore:
             self._blob_path(bucket, blob).unlink(missing_ok=True)
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
-        for subdirectory in self._subdirectories(bucket):
-            for entry in scan(subdirectory):
-                if entry.name.endswith(".json") and "-" not in entry.name:
-                    yield from self._file_at(bucket, Path(entry.path))
+        return walk.files(self.root, bucket)
+
+    def file_count(self, bucket: Bucket) -> int:
+        return sum(1 for _ in walk.sidecars(self.root / bucket.name))
 
     def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
-        for subdirectory in self._subdirectories(bucket):
-            names = sorted(entry.name for entry in scan(subdirectory) if BLOB_NAME.fullmatch(entry.name))
-            for hashed, versions in groupby(names, key=key_hash_of):
-                yield from self._replaced(bucket, hashed, list(versions))
+        return walk.replaced_blobs(self.root, bucket)
 
     # Buckets
 
     def create_bucket(self, bucket: Bucket) -> None:
-        staged = self._new_staging_path()
-        with translated(), removed_on_failure(staged):
+        staged = self._staging.new_path()
+        with translated(), self._staging.discarded_on_failure(staged):
             staged.mkdir()
             write_new(staged / BUCKET_RECORD, dump_bucket(bucket), durable=self.durable)
             self._sync_directory(staged)
@@ -146,9 +151,10 @@ class FilesystemStore:
                 raise
 
     def replace_bucket(self, bucket: Bucket) -> None:
-        staged = self._new_staging_path()
-        write_new(staged, dump_bucket(bucket), durable=self.durable)
-        with translated(), removed_on_failure(staged):
+        self._check_is_there(bucket)
+        staged = self._staging.new_path()
+        self._staging.write(staged, dump_bucket(bucket))
+        with translated(), self._staging.discarded_on_failure(staged):
             os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
 
     def remove_bucket(self, bucket: Bucket) -> None:
@@ -172,22 +178,16 @@ class FilesystemStore:
 
     def read_bucket(self, name: str) -> Bucket | None:
         try:
-            return self._load_bucket(name)
+            return read_record(self.root, name)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (UnreadableRecord, OSError) as error:
+        except UnreadableRecord as error:
             raise DamagedFile(f"The record of bucket {quoted(name)} cannot be read; ask the operator.") from error
+        except OSError as error:
+            raise Unavailable(f"The record of bucket {quoted(name)} cannot be read right now; try again.") from error
 
     def buckets(self) -> Iterator[Bucket | DamagedRecord]:
-        for entry in scan(self.root):
-            if entry.name == SYSTEM or not entry.is_dir(follow_symlinks=False):
-                continue
-            try:
-                yield self._load_bucket(entry.name)
-            except FileNotFoundError:
-                continue
-            except (UnreadableRecord, OSError) as error:
-                yield DamagedRecord(f"{entry.name}/{BUCKET_RECORD}: {error}")
+        return walk.buckets(self.root)
 
     # The disk
 
@@ -197,17 +197,12 @@ class FilesystemStore:
             return disk.f_bavail * disk.f_frsize
 
     def probe(self) -> None:
-        path = self._new_staging_path()
-        write_new(path, b"probe\n", durable=self.durable)
-        path.unlink(missing_ok=True)
+        path = self._staging.new_path()
+        self._staging.write(path, b"probe\n")
+        self._staging.discard(path)
 
-    def _new_staging_path(self) -> Path:
-        return self._staging / secrets.token_hex(8)
-
-    def _subdirectories(self, bucket: Bucket) -> Iterator[str]:
-        for entry in scan(self.root / bucket.name):
-            if entry.is_dir(follow_symlinks=False) and len(entry.name) == 2:
-                yield entry.path
+    def tidy(self) -> None:
+        self._staging.tidy()
 
     def _subdirectory(self, bucket: Bucket, hashed: str) -> Path:
         return self.root / bucket.name / hashed[:2]
@@ -219,6 +214,25 @@ class FilesystemStore:
     def _blob_path(self, bucket: Bucket, blob: str) -> Path:
         return self._subdirectory(bucket, blob) / blob
 
+    def _check_is_there(self, bucket: Bucket) -> None:
+        """Raise `BucketNotFound` unless the directory is this bucket's: its row may be older than what is there."""
+        try:
+            found = (self.root / bucket.name / BUCKET_RECORD).stat()
+            seen = found.st_ino, found.st_ctime_ns
+            if self._seen_records.get(bucket.uid) == seen:
+                return
+            if read_record(self.root, bucket.name).uid != bucket.uid:
+                raise BucketNotFound(bucket.name)
+        except FileNotFoundError as error:
+            raise BucketNotFound(bucket.name) from error
+        except UnreadableRecord as error:
+            raise DamagedFile(
+                f"The record of bucket {quoted(bucket.name)} cannot be read; ask the operator."
+            ) from error
+        if len(self._seen_records) >= _MAX_REMEMBERED:
+            self._seen_records.clear()
+        self._seen_records[bucket.uid] = seen
+
     def _make_subdirectory(self, bucket: Bucket, directory: Path) -> None:
         """Make it where it is missing, and durable before anything in it is; never makes the bucket's own."""
         known = (bucket.uid, directory.name)
@@ -229,6 +243,8 @@ class FilesystemStore:
         except FileNotFoundError as error:
             raise BucketNotFound(bucket.name) from error
         self._sync_directory(directory.parent)
+        if len(self._synced_subdirectories) >= _MAX_REMEMBERED:
+            self._synced_subdirectories.clear()
         self._synced_subdirectories.add(known)
 
     def _sync_directory(self, directory: Path) -> None:
@@ -238,33 +254,5 @@ class FilesystemStore:
     def _load_sidecar(self, path: Path) -> File:
         try:
             return load_file(path.read_bytes())
-        except FileNotFoundError:
-            raise
-        except (UnreadableRecord, OSError) as error:
+        except UnreadableRecord as error:
             raise DamagedFile(f"The sidecar {path.name} cannot be read; ask the operator to look.") from error
-
-    def _load_bucket(self, name: str) -> Bucket:
-        bucket = load_bucket((self.root / name / BUCKET_RECORD).read_bytes())
-        if bucket.name != name:
-            raise UnreadableRecord(f"it is the record of {bucket.name!r}")
-        return bucket
-
-    def _replaced(self, bucket: Bucket, hashed: str, versions: list[str]) -> Iterator[tuple[str, str]]:
-        if len(versions) < 2:
-            return
-        for file in self._file_at(bucket, self._subdirectory(bucket, hashed) / f"{hashed}.json"):
-            if isinstance(file, File) and file.blob in versions:
-                yield from ((file.key, version) for version in versions if version != file.blob)
-
-    def _file_at(self, bucket: Bucket, path: Path) -> Iterator[File | DamagedRecord]:
-        try:
-            file = self._load_sidecar(path)
-        except FileNotFoundError:  # deleted since it was listed
-            return
-        except DamagedFile as error:
-            yield DamagedRecord(f"{path.relative_to(self.root)}: {error.__cause__}")
-            return
-        if path.stem != key_hash(file.key) or path.parent.name != path.stem[:2]:
-            yield DamagedRecord(f"{path.relative_to(self.root)}: it is the record of {quoted(file.key)}")
-        elif file.bucket_uid == bucket.uid:
-            yield file

@@ -36,8 +36,8 @@ def dump_file(file: File) -> bytes:
             "owner_id": file.owner_id,
             "metadata": dict(file.metadata),
             "cache_control": file.cache_control,
-            "created_at": file.created_at.isoformat(),
-            "updated_at": file.updated_at.isoformat(),
+            "created_at": _moment_text(file.created_at),
+            "updated_at": _moment_text(file.updated_at),
         }
     )
 
@@ -56,8 +56,8 @@ def dump_bucket(bucket: Bucket) -> bytes:
             "uid": bucket.uid,
             "name": bucket.name,
             "owner_id": bucket.owner_id,
-            "created_at": bucket.created_at.isoformat(),
-            "updated_at": bucket.updated_at.isoformat(),
+            "created_at": _moment_text(bucket.created_at),
+            "updated_at": _moment_text(bucket.updated_at),
             "is_public": bucket.is_public,
             "description": bucket.description,
             "grants": dict(bucket.grants),
@@ -87,6 +87,10 @@ def _load(text: bytes, rules: Mapping[str, Rule]) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidRequest) as error:
         raise UnreadableRecord(f"it is not a complete record: {error!r}") from error
     raise UnreadableRecord(f"its format is {version!r}, and this version reads {FORMAT}")
+
+
+def _moment_text(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")  # the same length always
 
 
 def _text(value: Any) -> str:

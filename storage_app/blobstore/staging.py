@@ -1,24 +1,70 @@
 """What lies in a process's staging directory until a rename places it."""
 
 import os
-from contextlib import suppress
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from ..disk import translated, write_new
 from ..domain import File
-from .disk import translated, write_new
 from .records import dump_file
+
+
+class Staging:
+    """The staging directory of one process; with `durable` False nothing is synced."""
+
+    def __init__(self, directory: Path, *, durable: bool) -> None:
+        self.directory = directory
+        self.durable = durable
+        self._undiscarded: set[Path] = set()
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def new_path(self) -> Path:
+        return self.directory / secrets.token_hex(8)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file that is not there yet, whole, or leave none."""
+        with self.discarded_on_failure(path):
+            write_new(path, content, durable=self.durable)
+
+    def discard(self, path: Path) -> None:
+        """Remove what is at `path`, if anything is. Never raises: what the disk refuses is done by `tidy`."""
+        try:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError:
+            self._undiscarded.add(path)
+        else:
+            self._undiscarded.discard(path)
+
+    def tidy(self) -> None:
+        """Discard what could not be before."""
+        for path in list(self._undiscarded):
+            self.discard(path)
+
+    @contextmanager
+    def discarded_on_failure(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.discard(path)
+            raise
 
 
 class StagedBytes:
     """Bytes in a file of the staging directory."""
 
-    def __init__(self, path: Path, *, durable: bool) -> None:
-        self.path = path
-        self._durable = durable
+    def __init__(self, staging: Staging) -> None:
+        self.path = staging.new_path()
+        self._staging = staging
         with translated():
-            self._file = open(path, "xb", buffering=0)  # noqa: SIM115  `seal` or `discard` closes
+            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115  `seal` or `discard` closes
 
     def write(self, data: bytes) -> int:
         with translated():
@@ -29,15 +75,14 @@ class StagedBytes:
 
     def seal(self) -> None:
         with translated():
-            if self._durable:
+            if self._staging.durable:
                 os.fsync(self._file.fileno())
             self._file.close()
 
     def discard(self) -> None:
         with suppress(OSError):
             self._file.close()
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        self._staging.discard(self.path)
 
     def __enter__(self) -> Self:
         return self
@@ -51,21 +96,21 @@ class StagedBytes:
 class StagedRecord:
     """A sidecar in a file of the staging directory."""
 
-    def __init__(self, path: Path, file: File, *, durable: bool) -> None:
-        self.path = path
+    def __init__(self, staging: Staging, file: File) -> None:
+        self.path = staging.new_path()
         self.file = file
-        self._durable = durable
-        write_new(path, dump_file(file), durable=durable)
+        self._staging = staging
+        staging.write(self.path, dump_file(file))
 
     def restage(self, file: File) -> None:
         if file != self.file:
             self.discard()
+            self.path = self._staging.new_path()
             self.file = file
-            write_new(self.path, dump_file(file), durable=self._durable)
+            self._staging.write(self.path, dump_file(file))
 
     def discard(self) -> None:
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
+        self._staging.discard(self.path)
 
     def __enter__(self) -> Self:
         return self

@@ -1,72 +1,69 @@
 """The index as an open database: reads, and the one way into a write transaction."""
 
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
+from sqlalchemy import exc
 
 from ..access import BucketFilter
 from ..domain import Bucket, File, Totals
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import pages, schema
-from .transaction import Transaction
-
-_LOCK_WAIT_SECONDS = 30
-_MAX_CONNECTIONS = 256
+from .postgres import Postgres
+from .sqlite import Sqlite
+from .transaction import Memory, Transaction
 
 
 class Index:
-    """A SQLite database in WAL mode at `path`. Methods may be called from several threads and processes."""
+    """The index in a SQLite file (a path) or a PostgreSQL database (a URL), from several threads and processes."""
 
-    def __init__(self, path: Path) -> None:
-        self._engine = sa.create_engine(
-            f"sqlite:///{path}",
-            # We say BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
-            isolation_level="AUTOCOMMIT",
-            connect_args={"timeout": _LOCK_WAIT_SECONDS},
-            pool_size=_MAX_CONNECTIONS,
-            max_overflow=0,
-            # The connection used last is used next: few of them stay warm, and the others hold no pages.
-            pool_use_lifo=True,
-            pool_reset_on_return=None,
-        )
-        event.listen(self._engine, "connect", _configure)
-        # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
-        # the next one is woken at once.
-        self._writer = threading.Lock()
+    def __init__(self, where: Path | str) -> None:
+        self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
+        self._engine = self._database.engine
+
+    @property
+    def commits_durably(self) -> bool:
+        """Whether what was committed survives a power cut; then the disk must be synced before the COMMIT."""
+        return self._database.commits_durably
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is a server's, which other hosts may use; else it is a file of this one."""
+        return not isinstance(self._database, Sqlite)
+
+    def is_current(self) -> bool:
+        """Whether this is still the index that others use; a file may have been replaced while it was open."""
+        return self._database.is_current()
 
     def close(self) -> None:
         """Close every connection; what was written is in the database file itself then (SQLite's checkpoint)."""
-        self._engine.dispose()
+        self._database.close()
 
     def create(self) -> None:
         """Make the tables where they are missing."""
-        with _translated():
+        with self._translated():
             schema.schema.create_all(self._engine)
 
     def checkpoint(self) -> None:
         """Bring everything into the database file, synced."""
-        with _translated(), self._engine.connect() as connection:
-            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-            if busy:
-                raise Unavailable("The index is being read by another program, so it could not be written out.")
+        with self._translated():
+            self._database.checkpoint()
 
     def version(self) -> int | None:
         """Return the version of a complete index; None when it is not complete, or no index of ours.
 
-        Raises `StoreUnusable` when the file is not a database at all.
+        Raises `StoreUnusable` when it is no database, or cannot be reached.
         """
         query = sa.select(schema.properties.c.value).where(schema.properties.c.name == "version")
         try:
             with self._engine.connect() as connection:
-                value = connection.execute(query).scalar()
+                known = sa.inspect(connection).has_table(schema.properties.name)
+                value = connection.execute(query).scalar() if known else None
         except exc.OperationalError as error:
-            if "no such table" in str(error.orig):
-                return None
             raise StoreUnusable(f"The index cannot be opened: {error.orig}.") from error
         except exc.DatabaseError as error:
             raise StoreUnusable(f"The index is not a database: {error.orig}.") from error
@@ -81,20 +78,37 @@ class Index:
         self._one(sa.select(schema.properties).limit(1))
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """Open a write transaction, which is the lock of every key and bucket; commit it on leaving.
+    def alone(self) -> Iterator[None]:
+        """Keep every write transaction out, those on an index that this one takes the place of, too."""
+        with self._translated(), self._database.alone():
+            yield
 
-        Raises `Unavailable` when the lock cannot be had or the COMMIT fails; the transaction's outcome is then unknown.
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a write transaction; commit it on leaving. What it decides by, it must `hold` first.
+
+        Raises `Unavailable` when a lock cannot be had or the COMMIT fails; the transaction's outcome is then unknown.
         """
-        with self._writer, _translated(), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                yield Transaction(connection)
-                connection.exec_driver_sql("COMMIT")
-            except BaseException:
-                if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-                    connection.exec_driver_sql("ROLLBACK")
-                raise
+        with self._translated(), self._database.transaction() as connection:
+            transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
+            yield transaction
+            transaction.flush()
+
+    def memories(self, until: datetime, *, after: int, limit: int) -> list[Memory]:
+        """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""
+        due = schema.memories.c.since <= schema.to_microseconds(until)
+        query = sa.select(schema.memories).where(due, schema.memories.c.id > after)
+        rows = self._all(query.order_by(schema.memories.c.id).limit(limit))
+        return [Memory(row["id"], row["bucket_uid"], row["key"], row["blob"]) for row in rows]
+
+    def processes_with_notes(self) -> list[str]:
+        """Return the ids of the processes that notes stand of."""
+        return [row["process"] for row in self._all(sa.select(schema.notes.c.process).distinct())]
+
+    def bucket_with(self, uid: str) -> Bucket | None:
+        """Return the bucket with this uid."""
+        row = self._one(sa.select(schema.buckets).where(schema.buckets.c.uid == uid))
+        return None if row is None else schema.bucket_from(row)
 
     def bucket(self, name: str) -> tuple[Bucket, Totals] | None:
         row = self._one(sa.select(schema.buckets).where(schema.buckets.c.name == name))
@@ -122,6 +136,12 @@ class Index:
         rows = self._all(pages.buckets_query(visible, after=after, limit=limit))
         return [(schema.bucket_from(row), schema.totals_from(row)) for row in rows]
 
+    def bucket_names(self, *, after: str | None, limit: int) -> list[str]:
+        """Return the names of up to `limit` buckets, in order, beginning after the name `after`."""
+        name = schema.buckets.c.name
+        query = sa.select(name).order_by(name).limit(limit)
+        return [row["name"] for row in self._all(query if after is None else query.where(name > after))]
+
     def files_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[File]:
         """Return up to `limit` files whose key begins with `prefix`, from the key `start` on (`after`: beyond it)."""
         rows = self._all(pages.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
@@ -138,30 +158,24 @@ class Index:
         return [schema.file_from(row) for row in rows]
 
     def _one(self, query: sa.Select[Any]) -> sa.RowMapping | None:
-        with _translated(), self._engine.connect() as connection:
+        with self._translated(), self._engine.connect() as connection:
             return connection.execute(query).mappings().one_or_none()
 
     def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
-        with _translated(), self._engine.connect() as connection:
+        with self._translated(), self._engine.connect() as connection:
             return connection.execute(query).mappings().all()
 
-
-def _configure(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    # The sidecars are what is synced; after a power cut the index is made to agree with them.
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.close()
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn what the database refuses into our errors."""
-    try:
-        yield
-    except exc.DBAPIError as error:
-        if "full" in str(error.orig):
-            raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
-        raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error
-    except exc.TimeoutError as error:
-        raise Unavailable("The index is too busy; try again in a moment.") from error
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what the database refuses into our errors."""
+        try:
+            yield
+        except exc.DBAPIError as error:
+            if self._database.is_full(error.orig):
+                raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
+            if self._database.is_damaged(error.orig):
+                self._database.report_damage()
+                raise Unavailable("The index is damaged; ask the operator to restart the service.") from error
+            raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error
+        except exc.TimeoutError as error:
+            raise Unavailable("The index is too busy; try again in a moment.") from error

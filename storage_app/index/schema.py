@@ -8,34 +8,37 @@ import sqlalchemy as sa
 from ..domain import Bucket, File, Grant, Totals
 
 # No migrations: the index is a cache, and one of another version is rebuilt.
-VERSION = 1
+VERSION = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 schema = sa.MetaData()
 
+# Compared and sorted by bytes everywhere, which for UTF-8 is by code points; a database's own locale is not asked.
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
 # One row, `version`, written last: an index without it is not complete.
 properties = sa.Table(
     "properties",
     schema,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("name", _TEXT, primary_key=True),
+    sa.Column("value", _TEXT, nullable=False),
 )
 
 buckets = sa.Table(
     "buckets",
     schema,
-    sa.Column("uid", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, unique=True),
-    sa.Column("owner_id", sa.Text, nullable=False, index=True),
+    sa.Column("uid", _TEXT, primary_key=True),
+    sa.Column("name", _TEXT, nullable=False, unique=True),
+    sa.Column("owner_id", _TEXT, nullable=False, index=True),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Column("is_public", sa.Boolean, nullable=False),
-    sa.Column("description", sa.Text),
+    sa.Column("description", _TEXT),
     sa.Column("max_file_size", sa.BigInteger),
     sa.Column("quota", sa.BigInteger),
     sa.Column("allowed_content_types", sa.JSON(none_as_null=True)),
-    sa.Column("cache_control", sa.Text),
+    sa.Column("cache_control", _TEXT),
     sa.Column("grants", sa.JSON, nullable=False),
     sa.Column("file_count", sa.BigInteger, nullable=False, default=0),
     sa.Column("total_size", sa.BigInteger, nullable=False, default=0),
@@ -45,23 +48,23 @@ buckets = sa.Table(
 bucket_grants = sa.Table(
     "bucket_grants",
     schema,
-    sa.Column("grantee", sa.Text, primary_key=True),
-    sa.Column("bucket_uid", sa.Text, primary_key=True),
+    sa.Column("grantee", _TEXT, primary_key=True),
+    sa.Column("bucket_uid", _TEXT, primary_key=True),
 )
 
 files = sa.Table(
     "files",
     schema,
-    sa.Column("bucket_uid", sa.Text, primary_key=True),
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("blob", sa.Text, nullable=False),
-    sa.Column("filename", sa.Text, nullable=False),
-    sa.Column("content_type", sa.Text, nullable=False),
+    sa.Column("bucket_uid", _TEXT, primary_key=True),
+    sa.Column("key", _TEXT, primary_key=True),
+    sa.Column("blob", _TEXT, nullable=False),
+    sa.Column("filename", _TEXT, nullable=False),
+    sa.Column("content_type", _TEXT, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Column("sha256", sa.Text, nullable=False),
-    sa.Column("owner_id", sa.Text, nullable=False),
+    sa.Column("sha256", _TEXT, nullable=False),
+    sa.Column("owner_id", _TEXT, nullable=False),
     sa.Column("metadata", sa.JSON, nullable=False),
-    sa.Column("cache_control", sa.Text),
+    sa.Column("cache_control", _TEXT),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
     sa.Index("files_by_creation", "bucket_uid", "created_at", "key"),
@@ -73,24 +76,24 @@ files = sa.Table(
 notes = sa.Table(
     "notes",
     schema,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("process", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("bucket_uid", sa.Text, nullable=False, index=True),
-    sa.Column("key", sa.Text),
-    sa.Column("blob", sa.Text),
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("process", _TEXT, nullable=False),
+    sa.Column("kind", _TEXT, nullable=False),
+    sa.Column("bucket_uid", _TEXT, nullable=False, index=True),
+    sa.Column("key", _TEXT),
+    sa.Column("blob", _TEXT),
     sa.Column("size", sa.BigInteger, nullable=False),
 )
 
-# What is to be removed a minute from `since`: bytes that were replaced or deleted, or the rest of a bucket.
+# What is to be removed a minute from `since`: bytes of `key` that were replaced or deleted, or, where there is no key,
+# the rest of a bucket.
 memories = sa.Table(
     "memories",
     schema,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("bucket_uid", sa.Text, nullable=False),
-    sa.Column("key", sa.Text),
-    sa.Column("blob", sa.Text),
+    sa.Column("bucket_uid", _TEXT, nullable=False),
+    sa.Column("key", _TEXT),
+    sa.Column("blob", _TEXT),
     sa.Column("since", sa.BigInteger, nullable=False, index=True),
 )
 

@@ -1,30 +1,38 @@
 """What happens to the index inside one write transaction."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import Bucket, File, Totals
 from . import schema
 from .schema import bucket_grants, buckets, files, memories, notes
 
+Lock = Callable[..., None]
+
 
 class NoteKind(StrEnum):
-    FILE = "file"
+    WRITE = "write"
+    DELETE = "delete"
     BUCKET = "bucket"
+
+
+def _new_id() -> str:
+    return secrets.token_hex(12)
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
     """What a process is about to do to a key, or to a bucket (whose name is then the `key`).
 
-    `blob` is the name of the bytes on their way in, None where none are. `key` is None while it is not known yet.
+    `blob` is the name of the bytes on their way in or out, None where there are none. `key` is None while it is not
+    known yet. `size` bytes are reserved of the bucket's quota.
     """
 
     process: str
@@ -33,29 +41,38 @@ class Note:
     key: str | None
     blob: str | None = None
     size: int = 0
-    id: str = ""
-
-    @classmethod
-    def new_id(cls) -> str:
-        return secrets.token_hex(12)
+    id: str = field(default_factory=_new_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Something to remove when its time has come: a blob of `key`, or what is left of a bucket."""
+    """Something to remove when its time has come: a blob of `key`, or, without a key, what is left of a bucket."""
 
     id: int
-    kind: NoteKind
     bucket_uid: str
     key: str | None
     blob: str | None
 
 
 class Transaction:
-    """Reads and writes under the lock. Totals change with the rows they count."""
+    """Reads and writes under locks. Totals change with the rows they count."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, lock: Lock, *, commits_durably: bool) -> None:
         self._connection = connection
+        self._lock = lock
+        self.commits_durably = commits_durably
+        self._counted: dict[str, tuple[int, int]] = {}
+
+    # Locks, all held until the end. Bucket before key, so that no two transactions wait for each other.
+
+    def hold_bucket(self, name: str) -> None:
+        """Wait until nobody else decides anything in the bucket called `name`, and keep it so."""
+        self._lock(self._connection, f"bucket {name}", shared=False)
+
+    def hold_key(self, bucket_name: str, key: str, *, whole_bucket: bool = False) -> None:
+        """Wait until nobody else decides about `key`, or changes its bucket, and keep it so."""
+        self._lock(self._connection, f"bucket {bucket_name}", shared=not whole_bucket)
+        self._lock(self._connection, f"key {bucket_name}/{key}", shared=False)
 
     # Buckets
 
@@ -68,7 +85,8 @@ class Transaction:
     def put_bucket(self, bucket: Bucket) -> None:
         """Insert the bucket, or replace its settings; its totals stay."""
         row = schema.bucket_row(bucket)
-        statement = insert(buckets).values(file_count=0, total_size=0, **row)
+        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(buckets).values(file_count=0, total_size=0, **row)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[buckets.c.uid], set_=row))
         self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == bucket.uid))
         if bucket.grants:
@@ -116,11 +134,8 @@ class Transaction:
 
     # Notes
 
-    def add_note(self, note: Note) -> Note:
-        """Write `note` down and return it with its id."""
-        noted = Note(note.process, note.kind, note.bucket_uid, note.key, note.blob, note.size, Note.new_id())
-        self._connection.execute(sa.insert(notes).values(**_note_row(noted)))
-        return noted
+    def add_note(self, note: Note) -> None:
+        self._connection.execute(sa.insert(notes).values(**_note_row(note)))
 
     def change_note(self, note: Note) -> None:
         self._connection.execute(sa.update(notes).where(notes.c.id == note.id).values(**_note_row(note)))
@@ -134,7 +149,19 @@ class Transaction:
 
     def notes(self) -> list[Note]:
         """Return the notes of every process."""
-        return [_note_from(row) for row in self._connection.execute(sa.select(notes).order_by(notes.c.id)).mappings()]
+        return self._notes(sa.true())
+
+    def notes_of(self, process: str) -> list[Note]:
+        return self._notes(notes.c.process == process)
+
+    def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
+        """Return the notes on one key."""
+        of_key = sa.and_(notes.c.bucket_uid == bucket_uid, notes.c.key == key)
+        return self._notes(sa.and_(of_key, notes.c.kind != NoteKind.BUCKET))
+
+    def notes_on_bucket(self, name: str) -> list[Note]:
+        """Return the notes on the bucket called `name` itself."""
+        return self._notes(sa.and_(notes.c.kind == NoteKind.BUCKET, notes.c.key == name))
 
     def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
@@ -146,19 +173,10 @@ class Transaction:
     # Memories
 
     def remember_blob(self, bucket_uid: str, key: str, blob: str, since: datetime) -> None:
-        self._remember(NoteKind.FILE, bucket_uid, key, blob, since)
+        self._remember(bucket_uid, key, blob, since)
 
     def remember_bucket(self, uid: str, since: datetime) -> None:
-        self._remember(NoteKind.BUCKET, uid, None, None, since)
-
-    def memories(self, until: datetime, *, after: int = 0, limit: int) -> list[Memory]:
-        """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""
-        due = memories.c.since <= schema.to_microseconds(until)
-        query = sa.select(memories).where(due, memories.c.id > after).order_by(memories.c.id).limit(limit)
-        return [
-            Memory(row["id"], NoteKind(row["kind"]), row["bucket_uid"], row["key"], row["blob"])
-            for row in self._connection.execute(query).mappings()
-        ]
+        self._remember(uid, None, None, since)
 
     def forget(self, memory: Memory) -> None:
         self._connection.execute(sa.delete(memories).where(memories.c.id == memory.id))
@@ -169,6 +187,27 @@ class Transaction:
         """Empty every table."""
         for table in schema.schema.sorted_tables:
             self._connection.execute(sa.delete(table))
+        self._counted.clear()
+
+    def flush(self) -> None:
+        """Change the totals by what was counted: last, so that a bucket's writers do not queue behind each other."""
+        for uid, (count, size) in sorted(self._counted.items()):
+            self._connection.execute(
+                sa.update(buckets)
+                .where(buckets.c.uid == uid)
+                .values(file_count=buckets.c.file_count + count, total_size=buckets.c.total_size + size)
+            )
+        self._counted.clear()
+
+    def recount(self, bucket_uid: str) -> None:
+        """Make the totals of the bucket what its rows add up to. Takes time with many files."""
+        self._counted.pop(bucket_uid, None)
+        of_bucket = files.c.bucket_uid == bucket_uid
+        count = sa.select(sa.func.count()).select_from(files).where(of_bucket).scalar_subquery()
+        size = sa.select(sa.func.coalesce(sa.func.sum(files.c.size), 0)).where(of_bucket).scalar_subquery()
+        self._connection.execute(
+            sa.update(buckets).where(buckets.c.uid == bucket_uid).values(file_count=count, total_size=size)
+        )
 
     def complete(self) -> None:
         """Mark the index as complete and of this version."""
@@ -176,21 +215,21 @@ class Transaction:
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
     def _bucket(self, which: sa.ColumnElement[bool]) -> tuple[Bucket, Totals] | None:
+        self.flush()
         row = self._connection.execute(sa.select(buckets).where(which)).mappings().one_or_none()
         return None if row is None else (schema.bucket_from(row), schema.totals_from(row))
 
     def _count(self, bucket_uid: str, count: int, size: int) -> None:
-        self._connection.execute(
-            sa.update(buckets)
-            .where(buckets.c.uid == bucket_uid)
-            .values(file_count=buckets.c.file_count + count, total_size=buckets.c.total_size + size)
-        )
+        counted = self._counted.get(bucket_uid, (0, 0))
+        self._counted[bucket_uid] = (counted[0] + count, counted[1] + size)
 
-    def _remember(self, kind: NoteKind, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
+    def _notes(self, which: sa.ColumnElement[bool]) -> list[Note]:
+        rows = self._connection.execute(sa.select(notes).where(which).order_by(notes.c.id)).mappings()
+        return [_note_from(row) for row in rows]
+
+    def _remember(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
         self._connection.execute(
-            sa.insert(memories).values(
-                kind=kind, bucket_uid=bucket_uid, key=key, blob=blob, since=schema.to_microseconds(since)
-            )
+            sa.insert(memories).values(bucket_uid=bucket_uid, key=key, blob=blob, since=schema.to_microseconds(since))
         )
 
 

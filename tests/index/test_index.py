@@ -1,36 +1,16 @@
-"""The index: rows to nouns and back, pages, totals, notes, memories, and its one write lock."""
+"""The index on every database: rows to nouns and back, totals, notes, memories, transactions."""
 
-import multiprocessing
-import sqlite3
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
-from multiprocessing.synchronize import Barrier
-from pathlib import Path
 
 import pytest
 
 from storage_app.access import BucketFilter
 from storage_app.domain import Grant, Totals
-from storage_app.errors import InsufficientStorage, StoreUnusable, Unavailable
 from storage_app.index import Index, Note, NoteKind, Transaction
 from tests.support.core import A_TIME, a_bucket, a_file
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "index.sqlite3"
-
-
-@pytest.fixture
-def index(path: Path) -> Iterator[Index]:
-    made = Index(path)
-    made.create()
-    with made.write() as transaction:
-        transaction.complete()
-    yield made
-    made.close()
 
 
 def test_bucket_comes_back_as_it_went_in(index: Index) -> None:
@@ -135,21 +115,37 @@ def test_dropped_bucket_hides_its_files_at_once_and_loses_their_rows_in_steps(in
 
 
 def test_notes_are_kept_changed_and_struck(index: Index) -> None:
-    note = Note("process", NoteKind.FILE, "uid", None)
+    noted = Note("process", NoteKind.WRITE, "uid", None)
+    changed = replace(noted, key="key", blob="blob", size=7)
+    other = Note("other", NoteKind.BUCKET, "uid-2", "name", size=100)
+    assert noted.id != other.id
     with index.write() as transaction:
-        noted = transaction.add_note(note)
-        assert noted.id
+        transaction.add_note(noted)
         assert transaction.note(noted.id) == noted
-        changed = Note("process", NoteKind.FILE, "uid", "key", "blob", 7, noted.id)
         transaction.change_note(changed)
-        other = transaction.add_note(Note("other", NoteKind.BUCKET, "uid-2", "name", size=100))
+        transaction.add_note(other)
+    assert sorted(index.processes_with_notes()) == ["other", "process"]
     with index.write() as transaction:
         assert sorted(transaction.notes(), key=lambda each: each.size) == [changed, other]
+        assert transaction.notes_of("other") == [other]
         assert transaction.reserved("uid") == 7
+        assert transaction.reserved("uid", but=changed) == 0
         transaction.drop_note(changed)
         assert transaction.note(noted.id) is None
         assert transaction.notes() == [other]
         assert transaction.reserved("uid") == 0
+
+
+def test_notes_are_found_by_what_they_are_on(index: Index) -> None:
+    on_key = Note("a", NoteKind.WRITE, "uid", "name")
+    deletes = Note("b", NoteKind.DELETE, "uid", "name")
+    elsewhere = [Note("c", NoteKind.WRITE, "uid-2", "name"), Note("c", NoteKind.WRITE, "uid", "other")]
+    on_bucket = Note("d", NoteKind.BUCKET, "uid", "name")
+    with index.write() as transaction:
+        for note in (on_key, deletes, on_bucket, *elsewhere):
+            transaction.add_note(note)
+        assert {note.id for note in transaction.notes_on("uid", "name")} == {on_key.id, deletes.id}
+        assert transaction.notes_on_bucket("name") == [on_bucket]
 
 
 def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Index) -> None:
@@ -157,20 +153,41 @@ def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Inde
         transaction.remember_blob("uid", "key", "young", A_TIME + timedelta(microseconds=1))
         transaction.remember_bucket("uid", A_TIME)
         transaction.remember_blob("uid", "key", "old", A_TIME - timedelta(seconds=1))
+    due = index.memories(A_TIME, after=0, limit=9)
+    assert [(memory.key, memory.blob) for memory in due] == [(None, None), ("key", "old")]
+    assert index.memories(A_TIME, after=0, limit=1) == due[:1]
+    assert index.memories(A_TIME, after=due[0].id, limit=9) == due[1:]
     with index.write() as transaction:
-        due = transaction.memories(A_TIME, limit=9)
-        assert [(memory.kind, memory.key, memory.blob) for memory in due] == [
-            (NoteKind.BUCKET, None, None),
-            (NoteKind.FILE, "key", "old"),
-        ]
-        assert transaction.memories(A_TIME, limit=1) == due[:1]
-        assert transaction.memories(A_TIME, after=due[0].id, limit=9) == due[1:]
         transaction.forget(due[0])
-        assert transaction.memories(A_TIME, limit=9) == due[1:]
+    assert index.memories(A_TIME, after=0, limit=9) == due[1:]
 
 
-def test_index_is_ready_only_when_complete(path: Path) -> None:
-    index = Index(path)
+def test_totals_can_be_counted_again(index: Index) -> None:
+    with index.write() as transaction:
+        transaction.put_bucket(a_bucket())
+        transaction.put_bucket(a_bucket("empty"))
+        transaction.add_files("uid-of-photos", [a_file("a", size=2**40), a_file("b", size=5)])
+        transaction.drop_file(a_file("none", size=3))  # counted, though there was none
+        transaction.recount("uid-of-photos")
+        transaction.recount("uid-of-empty")
+    assert index.bucket("photos") == (a_bucket(), Totals(2, 2**40 + 5))
+    assert index.bucket("empty") == (a_bucket("empty"), Totals(0, 0))
+
+
+def test_bucket_names_come_in_pages(index: Index) -> None:
+    names = ["a", "a-b", "a.b", "a0", "ab", "b"]
+    with index.write() as transaction:
+        for name in reversed(names):
+            transaction.put_bucket(a_bucket(name))
+    expected = sorted(names)
+    assert index.bucket_names(after=None, limit=2) == expected[:2]
+    assert index.bucket_names(after=expected[1], limit=9) == expected[2:]
+    assert index.bucket_with("uid-of-ab") == a_bucket("ab")
+    assert index.bucket_with("none") is None
+
+
+def test_index_is_ready_only_when_complete(make_index: Callable[[], Index]) -> None:
+    index = make_index()
     assert index.version() is None
     index.create()
     assert not index.is_ready()
@@ -181,18 +198,6 @@ def test_index_is_ready_only_when_complete(path: Path) -> None:
     with index.write() as transaction:
         transaction.clear()
     assert not index.is_ready()
-    index.close()
-
-
-@pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
-def test_file_that_is_no_database_is_said_to_be_none(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-    index = Index(path)
-    with pytest.raises(StoreUnusable, match=r"not a database|cannot be opened"):
-        index.version()
-    with pytest.raises(Unavailable):
-        index.probe()
-    index.close()
 
 
 def test_writers_of_several_threads_wait_for_each_other(index: Index) -> None:
@@ -208,74 +213,9 @@ def test_writers_of_several_threads_wait_for_each_other(index: Index) -> None:
     assert index.bucket("photos") == (a_bucket(), Totals(64, 64))
 
 
-def add_many(path: Path, name: str, both: Barrier) -> None:
-    index = Index(path)
-    index.probe()
-    both.wait(30)
-    for number in range(20):
-        with index.write() as transaction:
-            transaction.put_file(a_file(f"{name}-{number}", size=1), None)
-    index.close()
-
-
-def test_writers_of_several_processes_wait_for_each_other(index: Index, path: Path) -> None:
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket())
-    spawn = multiprocessing.get_context("spawn")
-    both = spawn.Barrier(2)
-    child = spawn.Process(target=add_many, args=(path, "there", both))
-    child.start()
-    add_many(path, "here", both)
-    child.join(30)
-    assert child.exitcode == 0
-    assert index.bucket("photos") == (a_bucket(), Totals(40, 40))
-
-
 def test_readers_do_not_wait_for_a_writer_nor_see_its_half(index: Index) -> None:
     with index.write() as transaction:
         transaction.put_bucket(a_bucket())
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(index.bucket, "photos").result(10) is None
     assert index.bucket("photos") is not None
-
-
-def test_lock_that_cannot_be_had_is_unavailable(path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("storage_app.index.database._LOCK_WAIT_SECONDS", 0)
-    impatient = Index(path)
-    with index.write():
-        with pytest.raises(Unavailable) as refused, impatient.write():
-            pass
-        assert refused.value.headers == {"Retry-After": "1"}
-    with impatient.write():
-        pass
-    impatient.close()
-
-
-def test_lock_is_held_from_the_beginning_of_a_transaction(index: Index) -> None:
-    """Not from its first write on: what was read inside must still be so then."""
-    inside, entered = threading.Event(), threading.Event()
-
-    def second() -> None:
-        inside.wait(10)
-        with index.write():
-            entered.set()
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(second)
-        with index.write() as transaction:
-            inside.set()
-            transaction.bucket("uid")
-            other = sqlite3.connect(index._engine.url.database or "", timeout=0, isolation_level=None)
-            with pytest.raises(sqlite3.OperationalError, match="locked"):
-                other.execute("BEGIN IMMEDIATE")
-            other.close()
-            assert not entered.is_set()
-        waiting.result(10)
-
-
-def test_full_database_is_insufficient_storage(index: Index) -> None:
-    with index.write() as transaction:
-        transaction._connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as many as there are, then
-    with pytest.raises(InsufficientStorage, match="disk is full"), index.write() as transaction:
-        transaction.put_bucket(a_bucket(description="x" * 100_000))
-    assert index.bucket("photos") is None

@@ -1,8 +1,6 @@
 """Pages of the index: each begins where the one before ended, and together they are the whole."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,14 +16,6 @@ KEYS = ["a", "a/b", "a/b/c", "a0", "B", "b", "é", "\ud7ff", "\ue000", "\U0001f6
 
 
 LIMITS = range(1, len(KEYS) + 2)
-
-
-@pytest.fixture
-def index(tmp_path: Path) -> Iterator[Index]:
-    made = Index(tmp_path / "index.sqlite3")
-    made.create()
-    yield made
-    made.close()
 
 
 @pytest.fixture

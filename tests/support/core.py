@@ -14,6 +14,7 @@ from typing import Any
 from storage_app import janitor, maintenance
 from storage_app.blobstore import DamagedRecord
 from storage_app.domain import Bucket, File, Principal, PrincipalKind, Totals
+from storage_app.index import Note, NoteKind
 from storage_app.layout import Layout
 from storage_app.plans import Description, Plan
 from storage_app.settings import load_settings
@@ -61,6 +62,7 @@ class Core:
         self.services: Services = storage.services
         self.index = self.services.index
         self.store = self.services.store
+        self.ledger = self.services.ledger
         self.buckets = self.services.buckets
         self.files = self.services.files
         self.uploads: Uploads = self.services.uploads
@@ -123,6 +125,14 @@ class Core:
         with self.index.write() as transaction:
             return list(transaction.notes())
 
+    def note(self, kind: NoteKind, key: str, blob: str | None = None, *, process: str | None = None) -> Note:
+        """Write a note on `key` down, of this process or another."""
+        uid = self.buckets.get(SERVICE, "photos")[0].uid
+        note = Note(process or self.ledger.process, kind, uid, key, blob)
+        with self.index.write() as transaction:
+            transaction.add_note(note)
+        return note
+
     def staged(self) -> list[Path]:
         return [path for directory in self.layout.staging.iterdir() for path in directory.iterdir()]
 
@@ -148,13 +158,14 @@ class Core:
         assert blobs(self.root) == sorted(file.blob for _, files in shown(self).values() for file in files)
 
 
-def open_storage(path: Path, **environment: str) -> Storage:
-    """Return the store at `path`, recovered and not opened yet; keyword arguments are settings."""
+def open_storage(path: Path, *, recovered: bool = False, **environment: str) -> Storage:
+    """Return the store at `path`, recovered unless it is, and not opened yet; keyword arguments are settings."""
     defaults = {"SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(path), "MIN_FREE_BYTES": "0", "DURABILITY": "none"}
-    if path.exists():
-        maintenance.recover(path, durable=False)
-    else:
+    index_url = environment.get("INDEX_URL")
+    if not path.exists() and index_url is None:
         shutil.copytree(_empty_store(), path)
+    elif not recovered:
+        maintenance.recover(path, durable=False, index_url=index_url)
     return Storage(load_settings(defaults | environment))
 
 
@@ -170,7 +181,7 @@ def _empty_store() -> Path:
 @contextmanager
 def open_core(path: Path, **environment: str) -> Iterator[Core]:
     """Open the store at `path` as one process, recovered as at a start, and stop in order."""
-    storage = open_storage(path, **environment)
+    storage = open_storage(path, recovered=False, **environment)
     try:
         yield Core(storage)
     finally:

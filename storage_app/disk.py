@@ -2,22 +2,24 @@
 
 import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import InsufficientStorage, StorageError, Unavailable
+from .errors import InsufficientStorage, StorageError, Unavailable
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def scan(directory: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Yield the entries of `directory`, none when it is not there."""
     try:
         with os.scandir(directory) as entries:
             yield from entries
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise Unavailable("A directory of the storage cannot be read right now; try again.") from error
 
 
 @contextmanager
@@ -33,22 +35,9 @@ def translated() -> Iterator[None]:
         raise Unavailable("The storage cannot be written right now; try again or ask the operator.") from error
 
 
-@contextmanager
-def removed_on_failure(path: Path) -> Iterator[None]:
-    """Leave nothing at `path` when the body fails."""
-    try:
-        yield
-    except BaseException:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-        raise
-
-
 def write_new(path: Path, content: bytes, *, durable: bool) -> None:
-    """Write a file that is not there yet, whole and with `durable` synced, or leave none."""
-    with translated(), removed_on_failure(path), open(path, "xb") as file:
+    """Write a file that is not there yet, with `durable` synced. What fails may leave a part of it."""
+    with translated(), open(path, "xb") as file:
         file.write(content)
         file.flush()
         if durable:

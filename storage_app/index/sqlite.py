@@ -1,0 +1,153 @@
+"""The index in a SQLite file beside the buckets: nothing else to run."""
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from ..errors import Unavailable
+
+_LOCK_WAIT_SECONDS = 30
+_LOCK_POLL_SECONDS = 0.001
+_MAX_CONNECTIONS = 256
+_BUSY = "The index is too busy; try again in a moment."
+
+
+class Sqlite:
+    """A database in WAL mode at `path`. One write transaction at a time is the lock of every bucket and key."""
+
+    # A power cut may take the last transactions back (`synchronous=NORMAL`); the sidecars are what is synced.
+    commits_durably = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine = sa.create_engine(
+            f"sqlite:///{path}",
+            # We say BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
+            isolation_level="AUTOCOMMIT",
+            connect_args={"timeout": _LOCK_WAIT_SECONDS},
+            pool_size=_MAX_CONNECTIONS,
+            max_overflow=0,
+            # The connection used last is used next: few of them stay warm, and the others hold no pages.
+            pool_use_lifo=True,
+            pool_reset_on_return=None,
+        )
+        event.listen(self.engine, "connect", self._configure)
+        event.listen(self.engine, "checkin", _drop_if_read_only)
+        self._opened: tuple[int, int] | None = None
+        # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
+        # the next one is woken at once.
+        self._writer = threading.Lock()
+        self._lock_file: int | None = None
+
+    def close(self) -> None:
+        self.engine.dispose()
+        with self._writer:
+            if self._lock_file is not None:
+                os.close(self._lock_file)
+                self._lock_file = None
+
+    def is_current(self) -> bool:
+        """Whether the file at `path` is still the one that was opened."""
+        return self._opened is None or self._opened == _identity(self.path)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        with self.alone():
+            if not self.is_current():
+                raise Unavailable("The index was replaced by another just now; try again.")
+            with self.engine.connect() as connection:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.exec_driver_sql("COMMIT")
+                except BaseException:
+                    if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
+                        connection.exec_driver_sql("ROLLBACK")
+                    raise
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other writer of this host out, those that have another file open in this one's place, too."""
+        deadline = time.monotonic() + _LOCK_WAIT_SECONDS
+        if not self._writer.acquire(timeout=_LOCK_WAIT_SECONDS):
+            raise Unavailable(_BUSY)
+        try:
+            descriptor = self._locked(deadline)
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+        finally:
+            self._writer.release()
+
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
+        """The transaction itself is the lock."""
+
+    def checkpoint(self) -> None:
+        """Bring everything into the database file, synced."""
+        with self.engine.connect() as connection:
+            busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            if busy:
+                raise Unavailable("The index is being read by another program, so it could not be written out.")
+
+    def is_full(self, error: BaseException | None) -> bool:
+        return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+    def is_damaged(self, error: BaseException | None) -> bool:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
+        return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+    def report_damage(self) -> None:
+        """Leave word for the next start, which makes the index again."""
+        with suppress(OSError):
+            damage_mark(self.path).touch()
+
+    def _configure(self, connection: Any, record: Any) -> None:
+        # On a disk that cannot be written for a while SQLite opens the file for reading alone, and never looks again.
+        record.info["read only"] = not os.access(self.path, os.W_OK)
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=NORMAL")
+        cursor.close()
+        if self._opened is None:
+            self._opened = _identity(self.path)
+
+    def _locked(self, deadline: float) -> int:
+        if self._lock_file is None:
+            path = self.path.with_name("index.lock")
+            self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        while True:
+            try:
+                fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return self._lock_file
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline:
+                    raise Unavailable(_BUSY) from error
+                time.sleep(_LOCK_POLL_SECONDS)  # flock itself knows no bound
+
+
+def damage_mark(path: Path) -> Path:
+    """Return where word is left that the index at `path` is damaged."""
+    return path.with_name(f"{path.name}-damaged")
+
+
+def _drop_if_read_only(_connection: object, record: Any) -> None:
+    if record.info.get("read only"):
+        record.invalidate()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

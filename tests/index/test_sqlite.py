@@ -1,0 +1,107 @@
+"""What only the index in a SQLite file does: one write lock for everything, and damage."""
+
+import multiprocessing
+import sqlite3
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+
+import pytest
+
+from storage_app.domain import Totals
+from storage_app.errors import InsufficientStorage, StoreUnusable, Unavailable
+from storage_app.index import Index
+from tests.support.core import a_bucket, a_file
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "index.sqlite3"
+
+
+@pytest.fixture
+def index(path: Path) -> Iterator[Index]:
+    made = Index(path)
+    made.create()
+    with made.write() as transaction:
+        transaction.complete()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_file_that_is_no_database_is_said_to_be_none(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    index = Index(path)
+    with pytest.raises(StoreUnusable, match=r"not a database|cannot be opened"):
+        index.version()
+    with pytest.raises(Unavailable):
+        index.probe()
+    index.close()
+
+
+def add_many(path: Path, name: str, both: Barrier) -> None:
+    index = Index(path)
+    index.probe()
+    both.wait(30)
+    for number in range(20):
+        with index.write() as transaction:
+            transaction.put_file(a_file(f"{name}-{number}", size=1), None)
+    index.close()
+
+
+def test_writers_of_several_processes_wait_for_each_other(index: Index, path: Path) -> None:
+    with index.write() as transaction:
+        transaction.put_bucket(a_bucket())
+    spawn = multiprocessing.get_context("spawn")
+    both = spawn.Barrier(2)
+    child = spawn.Process(target=add_many, args=(path, "there", both))
+    child.start()
+    add_many(path, "here", both)
+    child.join(30)
+    assert child.exitcode == 0
+    assert index.bucket("photos") == (a_bucket(), Totals(40, 40))
+
+
+def test_lock_that_cannot_be_had_is_unavailable(path: Path, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("storage_app.index.sqlite._LOCK_WAIT_SECONDS", 0)
+    impatient = Index(path)
+    with index.write():
+        with pytest.raises(Unavailable) as refused, impatient.write():
+            pass
+        assert refused.value.headers == {"Retry-After": "1"}
+    with impatient.write():
+        pass
+    impatient.close()
+
+
+def test_lock_is_held_from_the_beginning_of_a_transaction(index: Index) -> None:
+    """Not from its first write on: what was read inside must still be so then."""
+    inside, entered = threading.Event(), threading.Event()
+
+    def second() -> None:
+        inside.wait(10)
+        with index.write():
+            entered.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        with index.write() as transaction:
+            inside.set()
+            transaction.bucket("uid")
+            other = sqlite3.connect(index._engine.url.database or "", timeout=0, isolation_level=None)
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+            other.close()
+            assert not entered.is_set()
+        waiting.result(10)
+
+
+def test_full_database_is_insufficient_storage(index: Index) -> None:
+    with index.write() as transaction:
+        transaction._connection.exec_driver_sql("PRAGMA max_page_count = 1")  # as many as there are, then
+    with pytest.raises(InsufficientStorage, match="disk is full"), index.write() as transaction:
+        transaction.put_bucket(a_bucket(description="x" * 100_000))
+    assert index.bucket("photos") is None
