@@ -4,7 +4,6 @@ import logging
 import shutil
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 from .blobstore import BlobStore, FilesystemStore
 from .buckets import Buckets
@@ -83,11 +82,7 @@ class Storage:
     def _is_current(self) -> bool:
         assert self._services is not None
         assert self._lock is not None
-        return self._services.index.is_current() and self._lock.is_held() and self._staging().is_dir()
-
-    def _staging(self) -> Path:
-        assert self._lock is not None
-        return self._layout.staging / self._lock.id
+        return self._services.index.is_current() and self._lock.is_held() and not self._services.store.is_fenced()
 
     def _open(self) -> Services:
         # Alive before it looks: a recovery that comes now knows that somebody is here.
@@ -111,7 +106,7 @@ class Storage:
             return
         self._services.janitor.stop(wait=wait)
         self._services.index.close()
-        shutil.rmtree(self._staging(), ignore_errors=True)
+        shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
         self._lock.release()
         self._services = self._lock = None
 

@@ -83,7 +83,7 @@ class FilesystemStore:
             try:
                 os.rename(self._sidecar_path(bucket, key), path)
             except FileNotFoundError:
-                if not self._staging.directory.is_dir():
+                if self.is_fenced():
                     raise
         self._staging.discard(path)
 
@@ -158,7 +158,8 @@ class FilesystemStore:
             os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
 
     def remove_bucket(self, bucket: Bucket) -> None:
-        with translated(), suppress(FileNotFoundError):
+        with translated(), suppress(FileNotFoundError, BucketNotFound):
+            self._check_is_there(bucket)
             os.rename(self.root / bucket.name, self._trash / bucket.uid)
 
     def settle_bucket(self, bucket: Bucket) -> None:
@@ -200,6 +201,9 @@ class FilesystemStore:
         path = self._staging.new_path()
         self._staging.write(path, b"probe\n")
         self._staging.discard(path)
+
+    def is_fenced(self) -> bool:
+        return not self._staging.directory.is_dir()
 
     def tidy(self) -> None:
         self._staging.tidy()

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support import disk
 from tests.support.raw_http import assert_nothing_left, bucket_on_disk
 from tests.support.service import ROOT, SECRET_KEY, RunningService, bearer, clean_environment, free_port
 
@@ -127,17 +128,8 @@ def test_address_of_another_machine_is_named(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of its own, of 8 MiB. Only root can have one."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(path)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"this needs root, to mount a small disk: {mounted.stderr.strip()}")
-    try:
-        yield path
-    finally:
-        subprocess.run(["umount", "--lazy", str(path)], check=True)
+    with disk.small_disk(tmp_path / "disk", size="8m") as mounted:
+        yield mounted.path
 
 
 def fill(path: Path) -> None:

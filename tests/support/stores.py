@@ -1,20 +1,29 @@
-"""A filesystem store by itself: short ways to use it, and to look at what lies on the disk."""
+"""A store by itself: short ways to use it through its port, and to look at what lies on a filesystem store's disk."""
 
+import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-from storage_app.blobstore import FilesystemStore, key_hash, new_blob_name
+from storage_app.blobstore import BlobStore, DamagedRecord, FilesystemStore, key_hash, new_blob_name
 from storage_app.domain import Bucket, File
 from tests.support.core import a_bucket, a_file
 
 BUCKET = a_bucket()
 
 
+class BrokenStreamError(Exception):
+    """A source that did not give what it promised."""
+
+
 def staged(store: FilesystemStore) -> list[Path]:
     return list((store.root / ".system" / "staging" / "me").iterdir())
 
 
-def put(store: FilesystemStore, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bucket = BUCKET) -> File:
-    file = a_file(key, bucket_uid=bucket.uid, blob=new_blob_name(key), size=len(data))
+def put(store: BlobStore, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bucket = BUCKET, **fields: Any) -> File:
+    """Write a file whole; its record stays staged when it cannot be placed. Other fields are the record's."""
+    blob_name = fields.pop("blob", None) or new_blob_name(key)
+    file = a_file(key, **{"bucket_uid": bucket.uid, "blob": blob_name, "size": len(data)} | fields)
     with store.stage(bucket) as blob:
         blob.write(data)
         blob.seal()
@@ -23,10 +32,78 @@ def put(store: FilesystemStore, key: str = "cat.jpg", data: bytes = b"abc", buck
     return file
 
 
-def content(store: FilesystemStore, file: File, bucket: Bucket = BUCKET) -> bytes:
+def receive(
+    store: BlobStore,
+    pieces: Iterable[Any],
+    *,
+    key: str = "cat.jpg",
+    promised: int | None = None,
+    bucket: Bucket = BUCKET,
+    blob_name: str | None = None,
+) -> File:
+    """Write a file from a stream, as the services do: what cannot be placed is discarded.
+
+    Raises `BrokenStreamError` when the stream has not as many bytes as were promised.
+    """
+    size, digest = 0, hashlib.sha256()
+    with store.stage(bucket) as blob:
+        for piece in pieces:
+            digest.update(piece)
+            size += len(piece)
+            assert blob.write(piece) == len(piece)
+        if promised not in (None, size):
+            raise BrokenStreamError
+        blob.seal()
+        named = {"bucket_uid": bucket.uid, "blob": blob_name or new_blob_name(key)}
+        file = a_file(key, size=size, sha256=digest.hexdigest(), **named)
+        with store.stage_sidecar(bucket, file) as sidecar:
+            store.place(bucket, sidecar, blob)
+    store.settle(bucket, key)
+    return file
+
+
+def edit(store: BlobStore, file: File, bucket: Bucket = BUCKET) -> File:
+    """Make `file` the record of its key, without bytes."""
+    with store.stage_sidecar(bucket, file) as sidecar:
+        store.place(bucket, sidecar, None)
+    store.settle(bucket, file.key)
+    return file
+
+
+def content(store: BlobStore, file: File, bucket: Bucket = BUCKET) -> bytes:
     with store.open(bucket, file.blob) as blob:
         return blob.read()
 
 
+def listed(store: BlobStore, bucket: Bucket = BUCKET) -> list[File]:
+    """Every record of `bucket`, by key; none of them may be damaged."""
+    files: list[File] = []
+    for file in store.files(bucket):
+        assert not isinstance(file, DamagedRecord), file
+        files.append(file)
+    return sorted(files, key=lambda file: file.key)
+
+
+def sweep(store: BlobStore, *removed: File, bucket: Bucket = BUCKET) -> None:
+    """Remove what was replaced, the bytes of files that were removed, and removed buckets."""
+    for _, blob in list(store.replaced_blobs(bucket)):
+        store.delete_blob(bucket, blob)
+    for file in removed:
+        store.delete_blob(bucket, file.blob)
+    for uid in list(store.removed_buckets()):
+        store.purge_bucket(uid)
+
+
 def sidecar_of(store: FilesystemStore, key: str) -> Path:
     return store.root / "photos" / key_hash(key)[:2] / f"{key_hash(key)}.json"
+
+
+def unexplained(store: FilesystemStore) -> Iterator[Path]:
+    """Whatever lies in the store and is neither a record nor the bytes that one names."""
+    buckets = [bucket for bucket in store.buckets() if isinstance(bucket, Bucket)]
+    explained = {store.root / bucket.name / ".bucket.json" for bucket in buckets}
+    for bucket in buckets:
+        for file in listed(store, bucket):
+            folder = store.root / bucket.name / key_hash(file.key)[:2]
+            explained |= {folder / f"{key_hash(file.key)}.json", folder / file.blob}
+    return (path for path in store.root.rglob("*") if not path.is_dir() and path not in explained)

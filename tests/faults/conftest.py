@@ -1,0 +1,68 @@
+"""Fixtures: a process of one thread to fork victims from, and what was counted."""
+
+import multiprocessing
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.faults.runs import Report
+from tests.faults.tracing import reason_not_to_trace
+from tests.support.postgres import PostgresServer
+
+# What is not synced is there after a kill, so a disk in memory will do, and is faster.
+MEMORY = Path("/dev/shm")
+
+# `kill_everywhere` or `fail_everywhere`.
+Proof = Callable[..., Report]
+
+
+@pytest.fixture(scope="session")
+def forker() -> Iterator[ProcessPoolExecutor]:
+    """A process of one thread, which has no database open; this one may have both."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+        reason = executor.submit(reason_not_to_trace).result()
+        if reason is not None:
+            pytest.skip(reason)
+        yield executor
+
+
+@pytest.fixture(scope="session")
+def folder(url: str) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=MEMORY if MEMORY.is_dir() else None) as made:
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def total(request: pytest.FixtureRequest) -> Iterator[Report]:
+    """What the tests of a module have counted together; said when they have run, whether or not output is captured."""
+    counted = Report()
+    yield counted
+    said = f"\n{request.module.POINTS}: {counted.points}, broken promises: {len(counted.broken)}\n"
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        request.config.get_terminal_writer().write(said)
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The database for the index; "" for a file."""
+    if request.param == "sqlite":
+        return ""
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.database()
+
+
+@pytest.fixture
+def prove(forker: ProcessPoolExecutor, folder: Path, url: str, total: Report, long: bool) -> Proof:
+    """Run a proof in a process from which victims can be forked, on each database."""
+
+    def run(proof: Proof, name: str) -> Report:
+        report = forker.submit(proof, name, folder, url, long=long).result()
+        total.points += report.points
+        total.broken += report.broken
+        return report
+
+    return run

@@ -1,0 +1,220 @@
+"""Each operation that changes the disk, with what the store holds before it, and after each of its answers."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from storage_app.domain import UNCONDITIONAL, WriteConditions
+from storage_app.errors import BucketExists, BucketNotEmpty, FileExists, PreconditionFailed, QuotaExceeded, StorageError
+from tests.faults.victims import Answered
+from tests.support.core import ALICE, UNDESCRIBED, Core
+
+QUOTA = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A file as a client sees it. `same`: every field of its record is what it was before the operation."""
+
+    data: bytes
+    metadata: dict[str, int] = field(default_factory=dict)
+    same: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A bucket and its files."""
+
+    files: dict[str, Version] = field(default_factory=dict)
+    description: str | None = None
+    same: bool = True
+
+
+State = dict[str, Held]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What `run` does to a store that holds `states[0]`.
+
+    It says when it has been answered, which may be several times; then the store holds the next state, whatever happens
+    to the process. `upload` is what a client tries next: a bucket and a key.
+    """
+
+    run: Callable[[Core, Answered], None]
+    states: tuple[State, ...]
+    upload: tuple[str, str] = ("photos", "old.txt")
+
+
+OLD = Version(b"old " * 10)
+OTHER = Version(b"other", {"k": 1})
+NEW = Version(b"new " * 20, same=False)
+PHOTOS = Held({"old.txt": OLD, "other.txt": OTHER})
+BEFORE: State = {"photos": PHOTOS, "empty": Held()}
+
+
+def prepare(core: Core) -> None:
+    """Bring a fresh store almost to `BEFORE`. Something replaced, deleted and of a deleted bucket waits for a sweep."""
+    core.bucket("photos", quota=QUOTA)
+    core.put("old.txt", b"older")
+    core.put("gone.txt", b"gone")
+    core.files.delete(ALICE, "photos", "gone.txt", conditions=UNCONDITIONAL)
+    core.bucket("gone")
+    core.put("a.txt", b"gone", to="gone")
+    core.buckets.delete(ALICE, "gone", force=True)
+    core.put("other.txt", OTHER.data, description=replace(UNDESCRIBED, metadata=OTHER.metadata))
+
+
+def complete(core: Core) -> None:
+    """Bring it to `BEFORE`; a power cut may take these transactions of the index back, too."""
+    core.put("old.txt", OLD.data)
+    core.bucket("empty")
+
+
+def _photos(**files: Version) -> State:
+    """`BEFORE` with these files, called by their stems, in the bucket."""
+    return {**BEFORE, "photos": replace(PHOTOS, files={f"{stem}.txt": version for stem, version in files.items()})}
+
+
+def _create(core: Core, answered: Answered) -> None:
+    core.put("new.txt", NEW.data, overwrite=False)
+    answered()
+
+
+def _create_by_form(core: Core, answered: Answered) -> None:
+    """The key and size come with the body."""
+    with core.uploads.begin(core.plan(None)) as upload:
+        upload.write(NEW.data)
+        upload.finish_as("new.txt", UNDESCRIBED, overwrite=False)
+    answered()
+
+
+def _overwrite(core: Core, answered: Answered) -> None:
+    core.put("old.txt", NEW.data)
+    answered()
+
+
+def _refused(core: Core, refusal: type[StorageError], write: Callable[[], object], answered: Answered) -> None:
+    try:
+        write()
+    except refusal:
+        answered()
+    else:
+        raise AssertionError(f"this should have been refused: {refusal.__name__}")
+
+
+def _refuse_overwrite(core: Core, answered: Answered) -> None:
+    def write() -> None:
+        with core.uploads.begin(core.plan(None)) as upload:
+            upload.write(NEW.data)
+            upload.finish_as("old.txt", UNDESCRIBED, overwrite=False)
+
+    _refused(core, FileExists, write, answered)
+
+
+def _refuse_if_none_match(core: Core, answered: Answered) -> None:
+    conditions = WriteConditions(if_none_match=frozenset({"*"}))
+
+    def write() -> None:
+        with core.uploads.begin(core.plan(None, conditions=conditions)) as upload:
+            upload.write(NEW.data)
+            upload.finish_as("old.txt", UNDESCRIBED, overwrite=True)
+
+    _refused(core, PreconditionFailed, write, answered)
+
+
+def _refuse_quota(core: Core, answered: Answered) -> None:
+    """Refused when the last byte has come, because the size was not declared."""
+    _refused(core, QuotaExceeded, lambda: core.put("new.txt", b"n" * (QUOTA - 10), size=None), answered)
+
+
+def _lose_against_another(core: Core, answered: Answered) -> None:
+    """Both create one key; the one that finishes later is refused under the lock."""
+
+    def write() -> None:
+        def meanwhile(_: object) -> None:
+            core.put("new.txt", NEW.data, overwrite=False)
+            answered()
+
+        core.send(core.plan("new.txt", size=4), b"lost", meanwhile=meanwhile)
+
+    _refused(core, FileExists, write, answered)
+
+
+def _edit(core: Core, answered: Answered) -> None:
+    core.files.edit(ALICE, "photos", "old.txt", changes={"metadata": {"k": 2}}, conditions=UNCONDITIONAL)
+    answered()
+
+
+def _delete(core: Core, answered: Answered) -> None:
+    core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL)
+    answered()
+
+
+def _create_bucket(core: Core, answered: Answered) -> None:
+    core.bucket("new")
+    answered()
+
+
+def _refuse_bucket(core: Core, answered: Answered) -> None:
+    _refused(core, BucketExists, lambda: core.bucket("photos"), answered)
+
+
+def _change_bucket(core: Core, answered: Answered) -> None:
+    core.buckets.change(ALICE, "photos", {"description": "changed"})
+    answered()
+
+
+def _delete_bucket(core: Core, answered: Answered) -> None:
+    core.buckets.delete(ALICE, "photos", force=True)
+    answered()
+
+
+def _refuse_bucket_delete(core: Core, answered: Answered) -> None:
+    _refused(core, BucketNotEmpty, lambda: core.buckets.delete(ALICE, "photos", force=False), answered)
+
+
+def _recreate_bucket(core: Core, answered: Answered) -> None:
+    _delete_bucket(core, answered)
+    core.bucket("photos")
+    answered()
+    core.put("old.txt", NEW.data)
+    answered()
+
+
+def _sweep(core: Core, answered: Answered) -> None:
+    core.sweep()
+    answered()
+
+
+_CREATED = _photos(old=OLD, other=OTHER, new=NEW)
+_WITHOUT = {name: held for name, held in BEFORE.items() if name != "photos"}
+_RECREATED = Held(same=False)
+
+OPERATIONS: dict[str, Operation] = {
+    "create": Operation(_create, (BEFORE, _CREATED), ("photos", "new.txt")),
+    "create by form": Operation(_create_by_form, (BEFORE, _CREATED), ("photos", "new.txt")),
+    "overwrite": Operation(_overwrite, (BEFORE, _photos(old=NEW, other=OTHER))),
+    "refused overwrite": Operation(_refuse_overwrite, (BEFORE, BEFORE)),
+    "refused by If-None-Match": Operation(_refuse_if_none_match, (BEFORE, BEFORE)),
+    "refused by quota": Operation(_refuse_quota, (BEFORE, BEFORE), ("photos", "new.txt")),
+    "two creators": Operation(_lose_against_another, (BEFORE, _CREATED, _CREATED), ("photos", "new.txt")),
+    "edit": Operation(_edit, (BEFORE, _photos(old=replace(OLD, metadata={"k": 2}, same=False), other=OTHER))),
+    "delete": Operation(_delete, (BEFORE, _photos(other=OTHER))),
+    "create bucket": Operation(_create_bucket, (BEFORE, {**BEFORE, "new": Held(same=False)}), ("new", "a.txt")),
+    "refused bucket": Operation(_refuse_bucket, (BEFORE, BEFORE)),
+    "change bucket": Operation(
+        _change_bucket, (BEFORE, {**BEFORE, "photos": replace(PHOTOS, description="changed", same=False)})
+    ),
+    "delete bucket": Operation(_delete_bucket, (BEFORE, _WITHOUT)),
+    "refused bucket delete": Operation(_refuse_bucket_delete, (BEFORE, BEFORE)),
+    "recreate bucket": Operation(
+        _recreate_bucket,
+        (
+            BEFORE,
+            _WITHOUT,
+            {**BEFORE, "photos": _RECREATED},
+            {**BEFORE, "photos": replace(_RECREATED, files={"old.txt": NEW})},
+        ),
+    ),
+    "sweep": Operation(_sweep, (BEFORE, BEFORE)),
+}

@@ -1,0 +1,27 @@
+"""Killed before any of its calls that change the disk, an operation is done or not done, whole, and leaves nothing.
+
+A living process puts right what it left, or a restart does, or a rebuild of the index, which may have been lost or may
+have lost its last transactions in a power cut. `--long` tries every call and every way.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.kills import kill_everywhere
+from tests.faults.operations import OPERATIONS
+from tests.faults.runs import Report
+
+pytestmark = pytest.mark.slow
+
+POINTS = "kill points"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_kill_leaves_the_state_before_or_after(name: str, prove: Callable[..., Report]) -> None:
+    report = prove(kill_everywhere, name)
+    if report.broken:
+        pytest.fail("\n".join(report.broken), pytrace=False)
+    states = OPERATIONS[name].states
+    # Each was met, so the kills were before and after what decides.
+    assert report.states == {states.index(state) for state in states}

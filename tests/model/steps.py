@@ -1,0 +1,277 @@
+"""The steps of a write, an edit and a delete, each as the states that may come next.
+
+What cannot be seen from outside a process is one step; where a kill or another process can come between, there are two.
+Looks that decide nothing, such as the refusals before the first byte, are left out. A COMMIT may fail, and may be
+reported as failed though it happened, in a process that lives on: that is `trouble`, as are kills and power cuts.
+"""
+
+from collections.abc import Iterator
+
+from tests.model.values import (
+    NAMES,
+    OVER,
+    UNDECIDED,
+    At,
+    Change,
+    Clause,
+    Disk,
+    Index,
+    Move,
+    Note,
+    Operation,
+    Process,
+    Record,
+    Refused,
+    Rules,
+    Staging,
+    State,
+)
+
+
+def moves_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    """Yield what process `number` may do next, each as a sentence and the state after it."""
+    name, operation = NAMES[number], rules.operations[number]
+    for did, after in _next(state, rules, number):
+        yield f"{name} ({operation}) {did}", after
+
+
+def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    """Yield the COMMITs of process `number` that fail, or seem to, while it lives on."""
+    name, process = NAMES[number], state.processes[number]
+    failed = state.with_process(number, _given_up(process, At.FAILED))
+    if process.at is At.IDLE and rules.keep(Clause.NOTED):
+        noted = _note(state, rules, number)
+        happened = noted.with_process(number, noted.processes[number]._replace(at=At.FAILED))
+        yield f"{name} is told that the COMMIT of its note failed, but it happened", happened
+    if process.at is At.PLACED and state.holder == number:
+        yield f"the COMMIT of {name} fails", _synced_to_commit(failed, rules)._replace(holder=None)
+        happened = _committed(_synced_to_commit(failed, rules), rules, number, process)
+        yield f"{name} is told that its COMMIT failed, but it happened", happened
+
+
+def put_right(state: State, rules: Rules, note: Note) -> State:
+    """Make the row agree with the sidecar, turn the note into memories, and touch nothing else."""
+    sidecar, index, disk = state.disk.sidecar, state.index, state.disk
+    if not rules.keep(Clause.PUT_RIGHT_LOOKS):
+        return with_index(state, rules, index._replace(notes=index.notes - {note}))
+    former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None
+    if sidecar is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
+        former = None
+    unnamed = blobs_of(former, note) - blobs_of(sidecar)
+    if rules.keep(Clause.PUT_RIGHT_REMOVES_NOTHING):
+        index = index._replace(memories=index.memories | unnamed)
+    else:
+        disk = disk.renamed(*(Change(blob, removes=True) for blob in unnamed & disk.blobs))
+    if rules.commits_last and rules.keep(Clause.PUT_RIGHT_SYNCED):
+        disk = disk.synced()
+    return with_index(state._replace(disk=disk), rules, index._replace(row=sidecar, notes=index.notes - {note}))
+
+
+def with_index(state: State, rules: Rules, index: Index) -> State:
+    """Commit. What the index said before is kept only where a power cut could make somebody believe it."""
+    if rules.keep(Clause.SIDECARS_DECIDE):
+        return state._replace(index=index)
+    return state._replace(index=index, past=state.past | {state.index})
+
+
+def _next(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    at = state.processes[number].at
+    if at is At.IDLE:
+        yield "notes what it will do", _note(state, rules, number)
+    elif at is At.NOTED and rules.operations[number] is not Operation.DELETE:
+        yield _stage(state, rules, number)
+    elif at is At.STAGED and not rules.keep(Clause.DECIDED_FIRST):
+        yield "places what it staged, undecided", _place_undecided(state, number)
+    elif at in UNDECIDED:
+        if state.holder is None or not rules.keep(Clause.LOCK):
+            yield _decide(state, rules, number)
+    elif at not in OVER:
+        yield from _next_decided(state, rules, number)
+
+
+def _next_decided(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    match state.processes[number].at:
+        case At.DECIDED | At.BYTES_PLACED:
+            yield _place(state, rules, number)
+        case At.PLACED:
+            yield _commit(state, rules, number)
+        case At.COMMITTED:
+            yield "is answered 2xx, its directory synced", _answer(state, rules, number)
+        case At.REFUSING | At.FAILED:
+            yield from _put_own_right(state, rules, number)
+
+
+def _note(state: State, rules: Rules, number: int) -> State:
+    """A write notes the bytes that it brings, a delete those that it takes away, an edit none."""
+    blob: str | None = NAMES[number]
+    if rules.operations[number] is Operation.DELETE:
+        blob = state.index.row.blob if state.index.row else None
+    elif rules.operations[number] is Operation.EDIT:
+        blob = None
+    other = state.processes[1 - number]
+    process = state.processes[number]._replace(at=At.NOTED, after_other=other.at in OVER)
+    state = state.with_process(number, process)
+    if not rules.keep(Clause.NOTED):
+        return state
+    return with_index(state, rules, state.index._replace(notes=state.index.notes | {Note(number, blob)}))
+
+
+def _stage(state: State, rules: Rules, number: int) -> Move:
+    """Stage bytes and sidecar, made from the row; nobody else can see them."""
+    process = state.processes[number]
+    if process.staging is Staging.GONE:
+        return "cannot stage: its staging is gone", state.with_process(number, _given_up(process, At.FAILED))
+    try:
+        staged = rules.outcome(number, state.index.row)
+    except Refused:  # decided later, and for good
+        staged = None
+    process = process._replace(at=At.STAGED, staging=Staging.FULL, staged=staged)
+    return "stages and syncs what it brings", state.with_process(number, process)
+
+
+def _decide(state: State, rules: Rules, number: int) -> Move:
+    """Begin the transaction, which is the key's lock, and judge against the sidecar."""
+    process = state.processes[number]
+    if rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and state.index.note_of(number) is None:
+        return "does not find its note: 5xx", state.with_process(number, process.over(At.UNKNOWN))
+    state, puts_right = _fence_other(state, rules, number)
+    placed = process.at is At.PLACED_UNDECIDED
+    current = state.index.row if placed else state.disk.sidecar
+    try:
+        result = rules.outcome(number, current)
+    except Refused:
+        return "decides to refuse", state.with_process(number, _given_up(process, At.REFUSING))
+    if not rules.keep(Clause.RESTAGED) and process.staged is not None:
+        result = process.staged
+    at = At.PLACED if placed else At.DECIDED
+    process = process._replace(at=at, staged=result, current=current, puts_right=puts_right)
+    return "decides to go on", state.with_process(number, process)._replace(holder=number)
+
+
+def _fence_other(state: State, rules: Rules, number: int) -> tuple[State, Note | None]:
+    """Take its staging from the other process, if that is gone and noted this key; return its note, to put right."""
+    other, note = state.processes[1 - number], state.index.note_of(1 - number)
+    if note is None or not other.gone or not rules.keep(Clause.GONE_PUT_RIGHT_BY_WRITER):
+        return state, None
+    if rules.keep(Clause.STAGING_REMOVED_FIRST):
+        state = state.with_process(1 - number, other._replace(staging=Staging.GONE))
+    return state, note
+
+
+def _place(state: State, rules: Rules, number: int) -> Move:
+    """Place bytes, then sidecar, or rename the sidecar away: each one rename, which fails without the staging."""
+    process = state.processes[number]
+    if rules.operations[number] is Operation.DELETE:
+        return _remove(state, rules, number)
+    if process.staging is not Staging.FULL:
+        return "cannot rename: its staging is gone", _rolled_back(state, number)
+    sidecar_next = process.at is At.BYTES_PLACED or rules.operations[number] is Operation.EDIT
+    if not rules.keep(Clause.BYTES_FIRST) and rules.operations[number] is not Operation.EDIT:
+        sidecar_next = process.at is At.DECIDED
+    last = process.at is At.BYTES_PLACED or rules.operations[number] is Operation.EDIT
+    process = process._replace(at=At.PLACED if last else At.BYTES_PLACED)
+    if last:
+        process = process._replace(staging=Staging.EMPTY)
+    state = state.with_process(number, process)
+    if not sidecar_next:
+        return "renames its bytes into place", state._replace(disk=_bytes_placed(state.disk, rules, NAMES[number]))
+    disk = _sidecar_placed(state.disk, rules, process)
+    return "renames its sidecar into place", state._replace(disk=disk)
+
+
+def _remove(state: State, rules: Rules, number: int) -> Move:
+    process = state.processes[number]
+    if rules.keep(Clause.DELETED_BY_WAY_OF_STAGING) and process.staging is Staging.GONE:
+        return "cannot rename the sidecar away: its staging is gone", _rolled_back(state, number)
+    state = state.with_process(number, process._replace(at=At.PLACED, staging=Staging.FULL))
+    return "renames the sidecar away", state._replace(disk=_sidecar_placed(state.disk, rules, process))
+
+
+def _bytes_placed(disk: Disk, rules: Rules, blob: str) -> Disk:
+    unsynced = disk.unsynced if rules.keep(Clause.BYTES_SYNCED) else disk.unsynced | {blob}
+    return disk.renamed(Change(blob))._replace(unsynced=unsynced)
+
+
+def _sidecar_placed(disk: Disk, rules: Rules, process: Process) -> Disk:
+    if not rules.keep(Clause.SIDECAR_SYNCED) and process.staged is not None:
+        disk = disk._replace(unsynced=disk.unsynced | {process.staged})
+    disk = disk.renamed(Change(sidecar=process.staged))
+    if rules.keep(Clause.REPLACED_STAYS):
+        return disk
+    replaced = blobs_of(process.current) - blobs_of(process.staged)
+    return disk.renamed(*(Change(blob, removes=True) for blob in replaced))
+
+
+def _place_undecided(state: State, number: int) -> State:
+    process = state.processes[number]
+    disk = state.disk.renamed(Change(NAMES[number]), Change(sidecar=process.staged or Record(NAMES[number], "?")))
+    return state.with_process(number, process._replace(at=At.PLACED_UNDECIDED))._replace(disk=disk)
+
+
+def _commit(state: State, rules: Rules, number: int) -> Move:
+    """Where a COMMIT lasts, the directory is synced before it, and the answer follows at once; else both come later."""
+    process = state.processes[number]
+    if process.lock_lost:
+        return "cannot COMMIT: its session is lost", _rolled_back(state, number)
+    state = _synced_to_commit(state, rules)
+    if rules.commits_last and rules.keep(Clause.SYNCED_BEFORE_COMMIT):
+        state = state.with_process(number, process.over(At.DONE))
+        return "syncs its directory, COMMITs and is answered 2xx", _committed(state, rules, number, process)
+    state = state.with_process(number, process._replace(at=At.COMMITTED, staging=Staging.EMPTY))
+    return "COMMITs", _committed(state, rules, number, process)
+
+
+def _synced_to_commit(state: State, rules: Rules) -> State:
+    if rules.commits_last and rules.keep(Clause.SYNCED_BEFORE_COMMIT):
+        return state._replace(disk=state.disk.synced())
+    return state
+
+
+def _committed(state: State, rules: Rules, number: int, process: Process) -> State:
+    """Make the row agree with the sidecar before, switch it, remember the bytes replaced, strike the note."""
+    index = state.index
+    former = index.row if rules.keep(Clause.AGREED) else None
+    unnamed = blobs_of(process.current, former, process.puts_right)
+    if process.current is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
+        unnamed = blobs_of(process.puts_right)
+    if not rules.keep(Clause.REPLACED_STAYS):
+        unnamed -= blobs_of(process.current)
+    struck = {index.note_of(number), process.puts_right}
+    notes = frozenset(note for note in index.notes if note not in struck)
+    index = Index(process.staged, notes, index.memories | (unnamed - blobs_of(process.staged)))
+    return with_index(state, rules, index)._replace(holder=None)
+
+
+def _answer(state: State, rules: Rules, number: int) -> State:
+    if rules.keep(Clause.SYNCED_BEFORE_ANSWER):
+        state = state._replace(disk=state.disk.synced())
+    return state.with_process(number, state.processes[number].over(At.DONE))
+
+
+def _given_up(process: Process, at: At) -> Process:
+    staging = Staging.GONE if process.staging is Staging.GONE else Staging.EMPTY
+    return Process(at, staging, after_other=process.after_other, taken_for_gone=process.taken_for_gone)
+
+
+def _rolled_back(state: State, number: int) -> State:
+    holder = None if state.holder == number else state.holder
+    return state.with_process(number, _given_up(state.processes[number], At.FAILED))._replace(holder=holder)
+
+
+def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    """After a refusal, or a transaction that failed or may have. What fails here is tried again, so it is no step."""
+    process, note = state.processes[number], state.index.note_of(number)
+    at = At.REFUSED if process.at is At.REFUSING else At.UNKNOWN
+    answer = "is answered 4xx" if at is At.REFUSED else "is answered 5xx"
+    over = state.with_process(number, process.over(at))
+    if process.at is At.FAILED and not rules.keep(Clause.FAILED_PUT_RIGHT):
+        yield answer, over
+    elif note is None:
+        yield f"finds nothing to put right and {answer}", over
+    elif state.holder is None:
+        yield f"puts its note right and {answer}", put_right(over, rules, note)
+
+
+def blobs_of(*named: Record | Note | None) -> frozenset[str]:
+    """Return the names of the bytes that these sidecars, rows and notes name."""
+    return frozenset(one.blob for one in named if one is not None and one.blob is not None)

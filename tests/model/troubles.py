@@ -1,0 +1,176 @@
+"""What happens beside the two processes: others put right and sweep, and there is trouble.
+
+What others do is done by any worker or by a start; both are the same steps. After a kill of everybody, the operations
+that had not begun may begin: they are what clients send to the service that was started again.
+"""
+
+from collections.abc import Iterator
+
+from tests.model.steps import blobs_of, put_right, with_index
+from tests.model.values import (
+    IN_TRANSACTION,
+    NAMES,
+    OVER,
+    At,
+    Change,
+    Clause,
+    Disk,
+    Index,
+    Move,
+    Process,
+    Rules,
+    Staging,
+    State,
+    Sweep,
+)
+
+
+def chores(state: State, rules: Rules) -> Iterator[Move]:
+    """Yield what others may do without being asked."""
+    for number in range(len(NAMES)):
+        yield from _put_gone_right(state, rules, number)
+    yield from _sweep(state, rules)
+    if state.rebuild_read is not None and state.holder is None:
+        (read,) = state.rebuild_read
+        index = state.index._replace(row=read)
+        yield "the rebuild writes the row that it read", with_index(state, rules, index)._replace(rebuild_read=None)
+
+
+def troubles(state: State, rules: Rules) -> Iterator[Move]:
+    """Yield what may go wrong beside a COMMIT that fails, and the rebuild that an operator asks for."""
+    for number in range(len(NAMES)):
+        yield from _kill_or_suspect(state, rules, number)
+    if any(_active(process) for process in state.processes) or state.sweep:
+        yield "everybody is killed", _everybody_killed(state)
+    yield from _power_cuts(state, rules)
+    killed = _everybody_killed(state)
+    yield "everybody is killed and the index is lost; rebuilt", _by_sidecars_alone(killed, rules, state.disk)
+    if state.holder is None:
+        rebuilt = _by_sidecars_alone(state, rules, state.disk)
+        yield "the index is lost, and rebuilt beside writers", rebuilt
+    yield from _rebuild(state, rules)
+
+
+def _active(process: Process) -> bool:
+    return process.at is not At.IDLE and process.at not in OVER
+
+
+def _put_gone_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    """Take its staging from a process that is gone, or is taken for that; then put its note right, under the lock."""
+    process, note = state.processes[number], state.index.note_of(number)
+    if not process.gone:
+        return
+    name, fenced = NAMES[number], process.staging is Staging.GONE
+    if not fenced and (note is not None or process.staging is Staging.FULL or _active(process)):
+        removed = state.with_process(number, process._replace(staging=Staging.GONE))
+        yield f"the staging of {name} is removed", removed
+    if note is None or state.holder is not None:
+        return
+    if fenced or not rules.keep(Clause.STAGING_REMOVED_FIRST):
+        yield f"the note of {name} is put right", put_right(state, rules, note)
+    if not rules.keep(Clause.STAGING_REMOVED_WHOLE) and _active(process):
+        emptied = state.with_process(number, process._replace(staging=Staging.EMPTY))
+        yield f"the staging of {name} is emptied, not removed, and its note put right", put_right(emptied, rules, note)
+
+
+def _sweep(state: State, rules: Rules) -> Iterator[Move]:
+    """Sync the directory, look at the sidecar, remove the bytes unless named, strike the memory."""
+    sweep, early = state.sweep, not rules.keep(Clause.STRUCK_LAST)
+    if sweep is None:
+        for blob in sorted(state.index.memories):
+            yield f"the sweep syncs the directory and looks whether {blob} is named", _look(state, rules, blob)
+    elif early and not sweep.struck:
+        if state.holder is None:
+            yield (
+                "the sweep strikes its memory",
+                _struck(state, rules, sweep, sweep._replace(struck=True)),
+            )
+    elif not sweep.named and not sweep.removed:
+        disk = state.disk.renamed(Change(sweep.blob, removes=True)) if sweep.blob in state.disk.blobs else state.disk
+        done = None if sweep.struck else sweep._replace(removed=True)
+        yield f"the sweep removes {sweep.blob}", state._replace(disk=disk, sweep=done)
+    elif state.holder is None:
+        yield "the sweep strikes its memory", _struck(state, rules, sweep, None)
+
+
+def _look(state: State, rules: Rules, blob: str) -> State:
+    disk = state.disk.synced() if rules.keep(Clause.SWEEP_SYNCED) else state.disk
+    named = blob in blobs_of(disk.sidecar)
+    return state._replace(disk=disk, sweep=Sweep(blob, named))
+
+
+def _struck(state: State, rules: Rules, sweep: Sweep, following: Sweep | None) -> State:
+    index = state.index._replace(memories=state.index.memories - {sweep.blob})
+    return with_index(state, rules, index)._replace(sweep=following)
+
+
+def _kill_or_suspect(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    process, name = state.processes[number], NAMES[number]
+    if not _active(process):
+        return
+    holder = None if state.holder == number else state.holder
+    killed = state.with_process(number, process.over(At.DEAD))
+    yield f"{name} is killed", killed._replace(holder=holder)
+    if process.taken_for_gone:
+        return
+    lost = rules.commits_last and process.at in IN_TRANSACTION
+    suspected = state.with_process(number, process._replace(taken_for_gone=True, lock_lost=lost))
+    what = f"{name} is taken for gone, but lives"
+    yield what, suspected._replace(holder=holder) if lost else suspected
+
+
+def _everybody_killed(state: State) -> State:
+    processes = tuple(process.over(At.DEAD) if _active(process) else process for process in state.processes)
+    return state._replace(processes=processes, holder=None, sweep=None, rebuild_read=None)
+
+
+def _power_cuts(state: State, rules: Rules) -> Iterator[Move]:
+    killed = _everybody_killed(state)._replace(unexplained=True)
+    for disk in state.disk.after_power_cut():
+        if rules.commits_last:
+            yield f"the power is cut: {_seen(disk)}", killed._replace(disk=disk)
+        elif rules.keep(Clause.SIDECARS_DECIDE):
+            yield f"the power is cut: {_seen(disk)}, and decides", _by_sidecars_alone(killed, rules, disk)
+        else:
+            for index in state.past | {state.index}:
+                what = f"the power is cut: {_seen(disk)}; in the index: {index.row}"
+                yield what, killed._replace(disk=disk, index=index, past=frozenset())
+
+
+def _seen(disk: Disk) -> str:
+    return f"on the disk is {disk.sidecar}"
+
+
+def _by_sidecars_alone(state: State, rules: Rules, disk: Disk) -> State:
+    """Fill a new index from the sidecar, and remember what lies beside bytes that it names and that are there."""
+    state = _gone_fenced(state) if rules.keep(Clause.REBUILT_AFTER_FENCE) else state
+    state = state._replace(disk=_synced_to_rebuild(disk, rules), past=frozenset(), unexplained=True)
+    named = blobs_of(disk.sidecar)
+    memories = disk.blobs - named if named & disk.blobs else frozenset[str]()
+    return state._replace(index=Index(disk.sidecar, memories=memories))
+
+
+def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
+    """Put right every key, beside writers: under its lock, and all notes stay, so that who lives finds its own."""
+    if not rules.keep(Clause.REBUILT_UNDER_LOCK):
+        yield "a rebuild reads the sidecar", state._replace(rebuild_read=(state.disk.sidecar,))
+    elif state.holder is None:
+        row, index = state.disk.sidecar, state.index
+        noted = blobs_of(*index.notes) if rules.keep(Clause.REBUILT_SPARING_NOTED) else frozenset[str]()
+        unnamed = (blobs_of(index.row) | (state.disk.blobs - noted)) - blobs_of(row)
+        index = index._replace(row=row, memories=index.memories | unnamed)
+        state = state._replace(disk=_synced_to_rebuild(state.disk, rules))
+        yield "a rebuild puts the key right", with_index(state, rules, index)
+
+
+def _gone_fenced(state: State) -> State:
+    """Take their staging from all that are gone; of the dead nothing else can come."""
+    for number, process in enumerate(state.processes):
+        if process.gone:
+            staging = Staging.EMPTY if process.at is At.DEAD else Staging.GONE
+            state = state.with_process(number, process._replace(staging=staging))
+    return state
+
+
+def _synced_to_rebuild(disk: Disk, rules: Rules) -> Disk:
+    return disk.synced() if rules.commits_last and rules.keep(Clause.REBUILT_SYNCED) else disk
