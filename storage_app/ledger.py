@@ -171,17 +171,18 @@ def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
     The noted bytes become a memory where the sidecar does not name them. A record that cannot be read is damage that
     the note does not explain: row and bytes stay as they are.
     """
-    if transaction.note(note.id) is None:
+    current = transaction.note(note.id)  # it may say more by now
+    if current is None:
         return
     try:
-        if note.kind is NoteKind.BUCKET and note.key is not None:
-            transaction.hold_bucket(note.key)
-            agree_on_bucket(transaction, store, note.key, adopt=True)
-        elif note.key is not None:
-            _put_file_right(transaction, store, note, note.key)
+        if current.kind is NoteKind.BUCKET and current.key is not None:
+            transaction.hold_bucket(current.key)
+            agree_on_bucket(transaction, store, current.key, adopt=True)
+        elif current.key is not None:
+            _put_file_right(transaction, store, current, current.key)
     except DamagedFile as error:
-        log.error("%s", error.detail, extra={"key": note.key, "blob": note.blob})
-    transaction.drop_note(note)
+        log.error("%s", error.detail, extra={"key": current.key, "blob": current.blob})
+    transaction.drop_note(current)
 
 
 def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key: str) -> None:

@@ -22,7 +22,8 @@ class Postgres:
             sa.make_url(url).set(drivername="postgresql+psycopg"),
             # Each statement sees what was committed before it: what a lock was waited for is seen, too.
             isolation_level="READ COMMITTED",
-            connect_args={"connect_timeout": 10},
+            # A server whose machine is gone answers nothing, not even that: it is given up after half a minute.
+            connect_args={"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000},
             pool_size=_MAX_CONNECTIONS,
             max_overflow=0,
             pool_use_lifo=True,

@@ -34,7 +34,7 @@ KEYS_EACH = 3
 # A bucket's name, and its quota: the second one has no room for all that is sent to it.
 BUCKETS = {"roomy": None, "tight": 1_000_000}
 LARGEST = 300_000
-REQUESTS_BEFORE_A_KILL = (5, 80)
+REQUESTS_BEFORE_A_KILL = (5, 50)
 REQUESTS_AFTER_A_KILL = 20
 ROUNDS_BETWEEN_REBUILDS = 10
 SECONDS_TO_PUT_RIGHT = 30

@@ -424,8 +424,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 def test_service_and_dictionary_hold_the_same(running: RunningService, last: str, long: bool) -> None:
     # Nothing is tried again in a smaller form: that would take minutes, on a store that is no longer the same.
     chosen = settings(
-        max_examples=200 if long else 8,
-        stateful_step_count=40,
+        max_examples=200 if long else 6,
+        stateful_step_count=40 if long else 25,
         database=None,
         deadline=None,
         phases=(Phase.generate,),

@@ -49,6 +49,11 @@ class Call:
     def of_index(self) -> bool:
         return ".system/index.sqlite3" in self.what or self.name in SENT
 
+    @property
+    def may_fail(self) -> bool:
+        """Whether it can fail alone. A socket that cannot be sent to is at its end; one that can, libpq waits for."""
+        return self.name != "sendto"
+
     def killed(self) -> str:
         """The fault that ends the process before this call."""
         return f"inject={self.name}:signal=SIGKILL:when={self.number}"
