@@ -89,10 +89,10 @@ class Ledger:
         self._owed[note.id] = note
 
     def settle_debts(self) -> None:
-        """Put right what could not be before. Raises as a write to the index does."""
+        """Put right what could not be before; what fails again stays a debt."""
         for note in list(self._owed.values()):
-            self._put_right(note)
-            self._owed.pop(note.id, None)
+            del self._owed[note.id]
+            self.put_right(note)
 
     def put_gone_right(self) -> int:
         """Fence the processes that are gone, put their notes right, and return how many there were."""
@@ -149,7 +149,7 @@ class Ledger:
         with self._index.write() as transaction:
             notes = transaction.notes_of(process)
         for note in notes:
-            self._put_right(note)
+            self.put_right(note)
         return len(notes)
 
     def _put_right_if_gone(self, transaction: Transaction, notes: list[Note]) -> None:

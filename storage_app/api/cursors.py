@@ -25,7 +25,7 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
         key, after, created_at = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _wrong_cursor() from error
-    valid = isinstance(key, str) and isinstance(after, bool) and _is_valid_unicode(key)
+    valid = isinstance(key, str) and isinstance(after, bool) and _can_be_compared(key)
     valid_moment = type(created_at) is int and abs(created_at) < 2**63 if by_creation else created_at is None
     if not valid or not valid_moment:
         raise _wrong_cursor()
@@ -43,7 +43,10 @@ def next_link(following: Position | None) -> dict[str, str]:
     return {"Link": f'<{quote(request.path)}?{urlencode(query)}>; rel="next"'}
 
 
-def _is_valid_unicode(text: str) -> bool:
+def _can_be_compared(text: str) -> bool:
+    """Whether a database takes it: valid Unicode without NUL."""
+    if "\0" in text:
+        return False
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -96,6 +96,8 @@ def _moment_text(moment: datetime) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
+    if "\0" in value:
+        raise ValueError(f"{value!r} contains NUL, which not every database takes")
     value.encode()  # lone surrogates are a ValueError
     return value
 

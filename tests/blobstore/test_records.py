@@ -117,6 +117,7 @@ def test_other_format_is_unreadable_and_named(version: object) -> None:
         ("key", None),
         ("key", 5),
         ("key", "a\ud800"),
+        ("owner_id", "a\0"),
         ("key", ""),
         ("bucket_uid", None),
         ("blob", None),

@@ -238,7 +238,7 @@ def test_wrong_record_changes_nothing(filled: RunningService, name: str) -> None
     "query",
     [
         "limit=0", "limit=1001", "limit=x", "limit=", "limit=1.5", "cursor=x", "cursor=", "cursor=bnVsbA", "order=size",
-        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00",
+        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00", "cursor=WyJcdTAwMDAiLCB0cnVlLCBudWxsXQ",
     ],
 )  # fmt: skip
 def test_wrong_query_names_the_parameter(filled: RunningService, query: str) -> None:

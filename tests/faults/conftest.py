@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.operations import OPERATIONS
 from tests.faults.runs import Report
 from tests.faults.tracing import reason_not_to_trace
 from tests.support.postgres import PostgresServer
@@ -46,7 +47,19 @@ def total(request: pytest.FixtureRequest) -> Iterator[Report]:
         request.config.get_terminal_writer().write(said)
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+# What the short form tries on a server, too: the others differ from these by what the store does alone.
+ON_A_SERVER = ("create by form", "overwrite", "delete", "delete bucket")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each proof an operation, and the database that the index lies in."""
+    if "name" in metafunc.fixturenames:
+        on_a_server = OPERATIONS if metafunc.config.getoption("--long") else ON_A_SERVER
+        cases = [("sqlite", name) for name in OPERATIONS] + [("postgresql", name) for name in on_a_server]
+        metafunc.parametrize(("url", "name"), cases, indirect=["url"], scope="session")
+
+
+@pytest.fixture(scope="session")
 def url(request: pytest.FixtureRequest) -> str:
     """The database for the index; "" for a file."""
     if request.param == "sqlite":

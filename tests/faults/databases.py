@@ -1,4 +1,4 @@
-"""Databases of a PostgreSQL server to break: copied for each fault, emptied, dropped."""
+"""Databases of a PostgreSQL server to break: copied for each fault, emptied, and used again, which is quicker."""
 
 import itertools
 import os
@@ -7,41 +7,60 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from storage_app.index.schema import memories, schema
+
 _numbers = itertools.count(1)
+_free: list[str] = []
 
 
 def copy(url: str) -> str:
-    """Copy the database, which nobody may be changing, and return the URL of the copy."""
-    name = f"copy_{os.getpid()}_{next(_numbers)}"
-    _disconnect(url)
-    _run(url, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), _name(url)))
-    return _with_name(url, name)
+    """Copy the index there, which nobody may be changing, and return the URL of the copy."""
+    made = _free.pop() if _free else _created(url)
+    source, target = _engine(url), _engine(made)
+    with source.begin() as old, target.begin() as new:
+        schema.create_all(new)
+        for table in schema.sorted_tables:
+            new.execute(sa.delete(table))
+            rows = [dict(row) for row in old.execute(sa.select(table)).mappings()]
+            if rows:
+                new.execute(sa.insert(table), rows)
+        last = sa.select(sa.func.coalesce(sa.func.max(memories.c.id), 0) + 1).scalar_subquery()
+        new.execute(sa.select(sa.func.setval("memories_id_seq", last, False)))
+    source.dispose()
+    target.dispose()
+    return made
 
 
 def empty(url: str) -> None:
     """Take everything out of the database."""
-    drop(url)
-    _run(url, sql.SQL("CREATE DATABASE {}").format(_name(url)))
+    _disconnect(url)
+    engine = _engine(url)
+    schema.drop_all(engine)
+    engine.dispose()
 
 
 def drop(url: str) -> None:
-    _run(url, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(_name(url)))
+    """Give the database back."""
+    _disconnect(url)
+    _free.append(url)
+
+
+def _created(url: str) -> str:
+    name = f"copy_{os.getpid()}_{next(_numbers)}"
+    _run(url, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
 
 
 def _disconnect(url: str) -> None:
     """End the connections of processes that are gone: the server may not have noticed yet."""
-    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}"
+    query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND pid != pg_backend_pid()"
     _run(url, sql.SQL(query).format(sql.Literal(sa.make_url(url).database)))
 
 
 def _run(url: str, statement: sql.Composed) -> None:
-    with psycopg.connect(_with_name(url, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)
 
 
-def _name(url: str) -> sql.Identifier:
-    return sql.Identifier(sa.make_url(url).database or "")
-
-
-def _with_name(url: str, name: str) -> str:
-    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+def _engine(url: str) -> sa.Engine:
+    return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"), poolclass=sa.NullPool)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.failures import fail_everywhere
-from tests.faults.operations import OPERATIONS
 from tests.faults.runs import Report
 
 pytestmark = pytest.mark.slow
@@ -17,7 +16,6 @@ pytestmark = pytest.mark.slow
 POINTS = "failing calls"
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
 def test_failure_leaves_the_state_before_or_after(name: str, prove: Callable[..., Report]) -> None:
     report = prove(fail_everywhere, name)
     if report.broken:

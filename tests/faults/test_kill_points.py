@@ -17,7 +17,6 @@ pytestmark = pytest.mark.slow
 POINTS = "kill points"
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
 def test_kill_leaves_the_state_before_or_after(name: str, prove: Callable[..., Report]) -> None:
     report = prove(kill_everywhere, name)
     if report.broken:

@@ -33,7 +33,7 @@ class Victim:
     def __init__(self, body: Body) -> None:
         # Marked without a system call, so that marking cannot fail or be cut short.
         self._answers = mmap.mmap(-1, 1)
-        # A socket, and `sendmsg`: no fault is put into that.
+        # A socket, and `sendmsg` and `recvmsg`: no fault is put into these.
         self._line, line = socket.socketpair()
         self.pid = os.fork()
         if self.pid == 0:
@@ -69,7 +69,7 @@ class Victim:
         if not select.select([self._line], [], [], SECONDS)[0]:
             raise TimeoutError(f"nothing was heard of the child for {SECONDS} s")
         with suppress(ConnectionResetError):
-            return self._line.recv(65536)
+            return self._line.recvmsg(65536)[0]
         return b""
 
     def _reap(self) -> int:
@@ -96,10 +96,10 @@ class Victim:
             _let_itself_be_traced()
             run = body()
             line.sendmsg([READY])
-            line.recv(1)
+            line.recvmsg(1)[0]
             ask = run(self._answer)
             line.sendmsg([DONE])
-            line.recv(1)
+            line.recvmsg(1)[0]
             line.sendmsg([json.dumps(ask()).encode()])
         except BaseException:  # noqa: BLE001  nothing may leave the child but by its end
             line.sendmsg([json.dumps([traceback.format_exc()]).encode()])

@@ -1,5 +1,6 @@
 """Looks at the system calls of a running process, and makes some of them fail, with `strace`."""
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -18,26 +19,31 @@ CALLS_OF_THE_DISK_ALONE = ("pwrite64", "fsync", "rename")
 
 _WAIT_SECONDS = 10
 _CALL = re.compile(r"(\w+)\((.*)")
-_PATH = re.compile(r'\d+<(/[^>]*)>|"([^"]*)"')
+_PATH = re.compile(r'\d+<((?:/|socket:)[^>]*)>|"([^"]+)"')
 _ERROR = re.compile(r"= -1 (E\w+) ")
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A system call: the `number`-th of this name in its thread, on `path`. `error` is empty when it succeeded."""
+    """A system call: the `number`-th of this name in its thread, on `path`. `error` is empty when it succeeded.
 
+    `target` is the new path of what is renamed. A socket's path begins with `socket:`.
+    """
+
+    thread: str
     name: str
     number: int
     path: str
+    target: str
     error: str
     injected: bool
 
 
 @contextmanager
-def traced(pid: int, log: Path, *injections: str) -> Iterator[list[Call]]:
+def traced(pid: int, log: Path, *injections: str, names: Sequence[str] = CALLS) -> Iterator[list[Call]]:
     """Trace every thread of `pid` while the body runs; the list is filled when it has run. Skips where it may not."""
     calls: list[Call] = []
-    tracer = _attached(pid, log, injections)
+    tracer = _attached(pid, log, injections, names)
     try:
         yield calls
     finally:
@@ -57,13 +63,22 @@ def failing_from(call: Call, recorded: Sequence[Call]) -> list[str]:
     return [f"inject={name}:error=EIO:when={earlier[name] + 1}+" for name in CALLS_OF_THE_DISK_ALONE]
 
 
-def _attached(pid: int, log: Path, injections: Sequence[str]) -> subprocess.Popen[str]:
+def telling(recorded: Sequence[Call], *, ends: bool) -> Iterator[Call]:
+    """Take, of calls that do the same to the same file in a row, the first, and with `ends` the last."""
+    for _, row in itertools.groupby(recorded, key=lambda call: (call.name, call.path)):
+        calls = list(row)
+        yield calls[0]
+        if ends and len(calls) > 1:
+            yield calls[-1]
+
+
+def _attached(pid: int, log: Path, injections: Sequence[str], names: Sequence[str]) -> subprocess.Popen[str]:
     program = shutil.which("strace")
     if program is None:
         pytest.skip("this needs Debian's package strace: apt-get install strace")
     options = [option for injection in injections for option in ("-e", injection)]
     tracer = subprocess.Popen(
-        [program, "-f", "-y", "-s0", "-o", str(log), "-e", f"trace={','.join(CALLS)}", *options, "-p", str(pid)],
+        [program, "-f", "-y", "-s0", "-o", str(log), "-e", f"trace={','.join(names)}", *options, "-p", str(pid)],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -82,11 +97,14 @@ def _parsed(log: str) -> Iterator[Call]:
             continue
         name, rest = begun.groups()
         numbers[thread, name] += 1
-        path, error = _PATH.search(rest), _ERROR.search(rest)
+        path, target, *_ = [*(found[1] or found[2] for found in _PATH.finditer(rest)), "", ""]
+        error = _ERROR.search(rest)
         yield Call(
+            thread=thread,
             name=name,
             number=numbers[thread, name],
-            path="" if path is None else path[1] or path[2] or "",
+            path=path,
+            target=target,
             error="" if error is None else error[1],
             injected=rest.endswith("(INJECTED)"),
         )
