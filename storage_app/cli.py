@@ -5,6 +5,7 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 
 from . import maintenance
+from .check import Check
 from .errors import StorageError
 from .progress import RebuildProgress
 from .storage import Storage
@@ -39,6 +40,28 @@ def recover() -> None:
 def rebuild() -> None:
     """Make the index anew from the sidecars; beside a running service, make it agree with them."""
     _recover(rebuild_anyway=True)
+
+
+@storage_commands.command()
+@click.option("--repair", is_flag=True, help="Mend what can be mended; bytes that nothing explains go to lost+found.")
+def check(repair: bool) -> None:
+    """Look for damage, beside the service or without it. Exits with 1 while something is wrong."""
+    storage = _storage()
+    try:
+        services = storage.services
+        services.ledger.put_gone_right()
+        found = repaired = 0
+        for finding in Check(services.index, services.store, services.ledger, repair=repair).findings():
+            click.echo(str(finding))
+            found += 1
+            repaired += finding.repaired is not None
+    except StorageError as error:
+        raise click.ClickException(error.detail) from error
+    finally:
+        storage.stop()
+    click.echo(f"{found} found, {repaired} of them mended." if found else "Nothing is wrong.", err=True)
+    if found > repaired:
+        raise SystemExit(1)
 
 
 def _recover(*, rebuild_anyway: bool) -> None:

@@ -20,7 +20,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     (
         "services",
         {"guards", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing"}
-        | {"rebuild", "maintenance", "janitor"},
+        | {"rebuild", "maintenance", "janitor", "check"},
     ),
     ("wiring", {"storage"}),
     ("surface", {"api", "cli", "progress", "logs"}),

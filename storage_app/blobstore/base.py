@@ -111,6 +111,18 @@ class BlobStore(Protocol):
     def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
         """Yield key and name of bytes whose sidecar names others, which are there: versions that were replaced."""
 
+    def blobs(self, bucket: Bucket) -> Iterator[str]:
+        """Yield the names of all bytes in `bucket`, in any order, in constant memory."""
+
+    def blob_size(self, bucket: Bucket, blob: str) -> int | None:
+        """Return how many bytes there are, None where there are none."""
+
+    def is_named(self, bucket: Bucket, blob: str) -> bool:
+        """Whether a sidecar names these bytes, or may: one that cannot be read may name any of its key's."""
+
+    def set_aside(self, bucket: Bucket, blob: str) -> None:
+        """Keep these bytes where nobody but an operator looks. Absent ones are fine."""
+
     def create_bucket(self, bucket: Bucket) -> None:
         """Make the bucket and its record, atomically. Raises `BucketExists` when something stands in its place."""
 

@@ -28,7 +28,7 @@ from ..domain import Bucket, File, quoted
 from ..errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
 from . import walk
 from .base import DamagedRecord, StagedBlob, StagedSidecar
-from .names import key_hash
+from .names import key_hash, key_hash_of
 from .records import UnreadableRecord, dump_bucket, load_file
 from .staging import StagedBytes, StagedRecord, Staging
 from .walk import BUCKET_RECORD, SYSTEM, read_record
@@ -131,6 +131,34 @@ class FilesystemStore:
 
     def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
         return walk.replaced_blobs(self.root, bucket)
+
+    def blobs(self, bucket: Bucket) -> Iterator[str]:
+        return walk.blobs(self.root / bucket.name)
+
+    def blob_size(self, bucket: Bucket, blob: str) -> int | None:
+        try:
+            return self._blob_path(bucket, blob).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable("The bytes of the file cannot be looked at right now; try again.") from error
+
+    def is_named(self, bucket: Bucket, blob: str) -> bool:
+        hashed = key_hash_of(blob)
+        try:
+            file = load_file((self._subdirectory(bucket, hashed) / f"{hashed}.json").read_bytes())
+        except FileNotFoundError:
+            return False
+        except (UnreadableRecord, OSError):
+            return True
+        return file.bucket_uid == bucket.uid and file.blob == blob
+
+    def set_aside(self, bucket: Bucket, blob: str) -> None:
+        directory = self.root / SYSTEM / "lost+found" / bucket.name
+        with translated():
+            directory.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                os.rename(self._blob_path(bucket, blob), directory / blob)
 
     # Buckets
 

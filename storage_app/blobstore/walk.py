@@ -47,6 +47,14 @@ def files(root: Path, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         yield from _file_at(root, bucket, path)
 
 
+def blobs(directory: Path) -> Iterator[str]:
+    """Yield the names of the bytes of the bucket in `directory`."""
+    for subdirectory in _subdirectories(directory):
+        for entry in scan(subdirectory):
+            if BLOB_NAME.fullmatch(entry.name):
+                yield entry.name
+
+
 def replaced_blobs(root: Path, bucket: Bucket) -> Iterator[tuple[str, str]]:
     for subdirectory in _subdirectories(root / bucket.name):
         names = sorted(entry.name for entry in scan(subdirectory) if BLOB_NAME.fullmatch(entry.name))

@@ -101,6 +101,13 @@ class Index:
         rows = self._all(query.order_by(schema.memories.c.id).limit(limit))
         return [Memory(row["id"], row["bucket_uid"], row["key"], row["blob"]) for row in rows]
 
+    def explains(self, bucket_uid: str, blob: str) -> bool:
+        """Whether a note or a memory names these bytes."""
+        return any(
+            self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
+            for table in (schema.notes, schema.memories)
+        )
+
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""
         return [row["process"] for row in self._all(sa.select(schema.notes.c.process).distinct())]

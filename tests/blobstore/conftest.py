@@ -7,6 +7,10 @@ import pytest
 from storage_app.blobstore import FilesystemStore
 from tests.support.stores import BUCKET
 
+# Their assertions say what they compared, as those of tests do.
+PARTS = ("part", "records", "bytes", "staging", "buckets", "threads")
+pytest.register_assert_rewrite("tests.blobstore.suite", *(f"tests.blobstore.suite_{part}" for part in PARTS))
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> FilesystemStore:

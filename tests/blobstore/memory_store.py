@@ -82,6 +82,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._buckets: dict[str, _Contents] = {}
         self._removed: dict[str, _Contents] = {}
+        self.aside: dict[str, bytes] = {}
         self._staged: set[_Staged] = set()
 
     def leftovers(self) -> list[str]:
@@ -168,6 +169,23 @@ class MemoryStore:
                 yield blob.key, name
 
     # Buckets
+
+    def blobs(self, bucket: Bucket) -> Iterator[str]:
+        contents = self._contents(bucket)
+        yield from [] if contents is None else list(contents.blobs)
+
+    def blob_size(self, bucket: Bucket, blob: str) -> int | None:
+        contents = self._contents(bucket)
+        held = None if contents is None else contents.blobs.get(blob)
+        return None if held is None else len(held.content)
+
+    def is_named(self, bucket: Bucket, blob: str) -> bool:
+        return any(isinstance(file, File) and file.blob == blob for file in self.files(bucket))
+
+    def set_aside(self, bucket: Bucket, blob: str) -> None:
+        contents = self._contents(bucket)
+        if contents is not None and blob in contents.blobs:
+            self.aside[blob] = contents.blobs.pop(blob).content
 
     def create_bucket(self, bucket: Bucket) -> None:
         made = _Contents(deepcopy(bucket))

@@ -1,0 +1,137 @@
+"""What every store must do with records and bytes that are on their way in."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from threading import Event
+from typing import Any
+
+import pytest
+
+from storage_app.blobstore import BlobStore, new_blob_name
+from storage_app.domain import File
+from storage_app.errors import Unavailable
+from tests.blobstore.suite_part import PATIENCE, SuitePart
+from tests.support.core import a_file
+from tests.support.stores import BUCKET, BrokenStreamError, content, edit, listed, put, receive, sweep
+
+
+def failing(error: type[BaseException], *pieces: bytes) -> Iterator[bytes]:
+    yield from pieces
+    raise error
+
+
+class OfStaging(SuitePart):
+    @pytest.mark.parametrize("there", [False, True], ids=["new", "overwrite"])
+    def test_nothing_is_seen_before_it_is_placed(self, store: BlobStore, there: bool) -> None:
+        before = [put(store)] if there else []
+        new = a_file("cat.jpg", size=0, blob=new_blob_name("cat.jpg"))
+        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new) as sidecar:
+            blob.seal()
+            assert sidecar.file == new
+            assert store.read(BUCKET, "cat.jpg") == (before[0] if there else None)
+            assert listed(store) == before
+            assert list(store.replaced_blobs(BUCKET)) == []
+            with pytest.raises(FileNotFoundError):
+                store.open(BUCKET, new.blob)
+        self.assert_holds(store, *before)
+
+    @pytest.mark.parametrize("sealed", [False, True])
+    @pytest.mark.parametrize("raised", [None, ValueError, KeyboardInterrupt])
+    def test_what_is_not_placed_is_discarded_on_leaving(
+        self, store: BlobStore, raised: type[BaseException] | None, sealed: bool
+    ) -> None:
+        old = put(store)
+        with (
+            pytest.raises(raised) if raised else nullcontext(),
+            store.stage(BUCKET) as blob,
+            store.stage_sidecar(BUCKET, replace(old, blob=new_blob_name("cat.jpg"))),
+        ):
+            blob.write(b"abc")
+            if sealed:
+                blob.seal()
+            assert len(list(self.leftovers(store))) == 2
+            if raised:
+                raise raised
+        self.assert_holds(store, old)
+
+    def test_what_is_placed_is_not_discarded(self, store: BlobStore) -> None:
+        file = a_file("cat.jpg", size=0)
+        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, file) as sidecar:
+            blob.seal()
+            store.place(BUCKET, sidecar, blob)
+            for staged in (blob, sidecar, blob, sidecar):
+                staged.discard()
+        self.assert_holds(store, file)
+
+    @pytest.mark.parametrize("lost", ["bytes", "record"])
+    def test_what_was_discarded_cannot_be_placed(self, store: BlobStore, lost: str) -> None:
+        old = put(store)
+        new = replace(old, blob=new_blob_name("cat.jpg"), size=0)
+        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new) as sidecar:
+            blob.seal()
+            for staged in (blob, blob) if lost == "bytes" else (sidecar, sidecar):
+                staged.discard()
+            with pytest.raises(Unavailable):
+                store.place(BUCKET, sidecar, blob)
+        # A caller whose write failed removes the bytes that it had noted; they may have been placed or not.
+        store.delete_blob(BUCKET, new.blob)
+        self.assert_holds(store, old)
+
+    @pytest.mark.parametrize("there", [False, True], ids=["new", "overwrite"])
+    @pytest.mark.parametrize(
+        ("pieces", "promised", "raised"),
+        [
+            pytest.param(lambda: [b"abc"], 10, BrokenStreamError, id="short"),
+            pytest.param(lambda: [b"abc", b"def"], 4, BrokenStreamError, id="long"),
+            pytest.param(list, 1, BrokenStreamError, id="empty"),
+            pytest.param(lambda: failing(OSError), 3, OSError, id="fails at once"),
+            pytest.param(
+                lambda: failing(ConnectionResetError, b"abc"), 6, ConnectionResetError, id="fails in the middle"
+            ),
+            pytest.param(lambda: failing(TimeoutError, b"ab", b"c"), 3, TimeoutError, id="fails after the last byte"),
+            pytest.param(lambda: failing(KeyboardInterrupt, b"ab"), 3, KeyboardInterrupt, id="is interrupted"),
+        ],
+    )
+    def test_stream_that_breaks_leaves_nothing(
+        self, store: BlobStore, pieces: Callable[[], Any], promised: int, raised: type[BaseException], there: bool
+    ) -> None:
+        before = [put(store, data=b"old")] if there else []
+        with pytest.raises(raised):
+            receive(store, pieces(), promised=promised)
+        self.assert_holds(store, *before)
+        after = receive(store, [b"abc"], promised=3)
+        sweep(store)
+        self.assert_holds(store, after)
+
+    def test_slow_stream_keeps_nobody_waiting(self, store: BlobStore) -> None:
+        began, go_on = Event(), Event()
+
+        def slow() -> Iterator[bytes]:
+            yield b"ab"
+            began.set()
+            assert go_on.wait(PATIENCE)
+            yield b"c"
+
+        def meanwhile() -> tuple[File, File]:
+            first, other = put(store, data=b"first"), put(store, "dog.jpg")
+            assert content(store, first) == b"first"
+            edited = edit(store, replace(first, metadata={"edited": True}))
+            store.remove(BUCKET, other.key)
+            store.replace_bucket(BUCKET)
+            assert listed(store) == [edited]
+            return first, other
+
+        with ThreadPoolExecutor(2) as pool:
+            arriving = pool.submit(receive, store, slow())
+            try:
+                assert began.wait(PATIENCE)
+                first, other = pool.submit(meanwhile).result(PATIENCE)
+            finally:
+                go_on.set()
+            last = arriving.result(PATIENCE)
+        assert content(store, last) == b"abc"
+        assert list(store.replaced_blobs(BUCKET)) == [("cat.jpg", first.blob)]
+        sweep(store, other)
+        self.assert_holds(store, last)
