@@ -170,12 +170,14 @@ def check_address(host: str, port: int) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Open the store in the worker, after the fork."""
+    """Open the store in the worker, after the fork.
+
+    What keeps a recovered store from being opened passes: a full disk, a database server that is away.
+    """
     try:
         worker.wsgi.extensions["storage"].start()
     except StorageError as error:
-        worker.log.error(error.detail)
-        give_up()
+        worker.log.error("The store could not be opened yet: %s", error.detail)
 
 
 def worker_int(worker: Any) -> None:

@@ -68,9 +68,11 @@ class Buckets:
         bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._deciding(bucket) as (transaction, found):
             current, totals = self._checked(principal, name, found)
-            if totals.file_count and not force:
+            # The disk is asked, too: the index may be about to learn of files, or have lost some.
+            files = 0 if force else totals.file_count or self._store.file_count(current)
+            if files:
                 raise BucketNotEmpty(
-                    f"Bucket {quoted(name)} holds {totals.file_count} files; delete them first, or pass force=true "
+                    f"Bucket {quoted(name)} holds {files} files; delete them first, or pass force=true "
                     "to delete them with it."
                 )
             self._store.remove_bucket(current)

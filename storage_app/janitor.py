@@ -91,11 +91,11 @@ def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
 
 
 def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
-    if memory.key is None or memory.blob is None:
-        _forget_bucket(memory.bucket_uid, index, store)
-        return
     bucket = index.bucket_with(memory.bucket_uid)
-    if bucket is not None:
+    if memory.key is None or memory.blob is None:
+        if bucket is None:  # else somebody brought it back
+            _forget_bucket(memory.bucket_uid, index, store)
+    elif bucket is not None:
         _remove_unless_named(store, bucket, memory.key, memory.blob)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .blobstore import BlobStore
 from .domain import Bucket, File, Totals, now, quoted
-from .errors import BucketNotFound, DamagedFile, QuotaExceeded, StorageError, Unavailable
+from .errors import BucketNotFound, DamagedFile, StorageError, Unavailable
 from .index import Index, Note, NoteKind, Transaction
 from .locks import Processes
 from .reserve import Reserve
@@ -46,6 +46,7 @@ class Ledger:
         self._reserve = reserve
         self.process = process
         self._owed: dict[str, Note] = {}
+        self._held: set[str] = set()
 
     @contextmanager
     def noted(self, note: Note, check: Check | None = None) -> Iterator[Note]:
@@ -53,32 +54,41 @@ class Ledger:
 
         `check` may refuse, in the transaction that writes the note.
         """
+        self._held.add(note.id)
+        try:
+            self._write_down(note, check)
+            with self._closed_on_failure(note):
+                yield note
+        finally:
+            self._held.discard(note.id)
+
+    def _write_down(self, note: Note, check: Check | None) -> None:
         try:
             with self._index.write() as transaction:
                 if check is not None:
                     check(transaction)
                 transaction.add_note(note)
-        except (BucketNotFound, QuotaExceeded):
+        except StorageError as error:
+            if not _is_refusal(error):
+                self.owe(note)  # whether it stands is unknown
             raise
-        except StorageError:
-            self.owe(note)  # whether it stands is unknown
-            raise
-        with self.putting_right(note):
-            yield note
 
     @contextmanager
-    def putting_right(self, note: Note) -> Iterator[None]:
-        """Put right what `note` says when the body fails."""
+    def _closed_on_failure(self, note: Note) -> Iterator[None]:
         try:
             yield
-        except BaseException:
-            self.put_right(note)
+        except BaseException as error:
+            # What is refused has done nothing yet: there is nothing to put right but the note itself.
+            self._close(note, self._strike if _is_refusal(error) else self._put_right)
             raise
 
     def put_right(self, note: Note) -> None:
         """Put right what `note` says, if it still stands; what fails is tried again by `settle_debts`."""
+        self._close(note, self._put_right)
+
+    def _close(self, note: Note, close: Callable[[Note], None]) -> None:
         try:
-            self._reserve.spend_on(lambda: self._put_right(note))
+            self._reserve.spend_on(lambda: close(note))
         except StorageError as error:
             # The failure that led here is the one to answer with.
             log.warning("a note could not be put right yet: %s", error.detail, extra={"note": note.id})
@@ -93,6 +103,9 @@ class Ledger:
         for note in list(self._owed.values()):
             del self._owed[note.id]
             self.put_right(note)
+        for note in self._index.notes_of(self.process):
+            if note.id not in self._held:  # a database that lost its last transactions brought it back
+                self.put_right(note)
 
     def put_gone_right(self) -> int:
         """Fence the processes that are gone, put their notes right, and return how many there were."""
@@ -112,13 +125,17 @@ class Ledger:
 
         On leaving, what it did is durable and the note struck. Raises `BucketNotFound` when the bucket was deleted.
         """
+        # Two that grow a bucket with a quota would each find room for themselves alone.
+        now_there = self._index.bucket_with(bucket.uid)
+        has_quota = now_there is not None and now_there.quota is not None
         with self._index.write() as transaction:
-            # Two that grow a bucket with a quota would each find room for themselves alone.
-            transaction.hold_key(bucket.name, key, whole_bucket=bucket.quota is not None)
+            transaction.hold_key(bucket.name, key, whole_bucket=has_quota)
             claim(transaction, note)
             found = transaction.bucket(bucket.uid)
             if found is None:
                 raise BucketNotFound(bucket.name)
+            if found[0].quota is not None and not has_quota:
+                raise Unavailable("The bucket was given a quota just now; try again.")
             self._put_right_if_gone(transaction, transaction.notes_on(bucket.uid, key))
             yield Decision(transaction, found[0], agree_on_file(transaction, self._store, found[0], key))
             transaction.drop_note(note)
@@ -141,13 +158,16 @@ class Ledger:
         if not self._index.commits_durably:
             self._store.settle_bucket(bucket)
 
+    def _strike(self, note: Note) -> None:
+        with self._index.write() as transaction:
+            transaction.drop_note(note)
+
     def _put_right(self, note: Note) -> None:
         with self._index.write() as transaction:
             put_right(transaction, self._store, note)
 
     def _put_right_notes_of(self, process: str) -> int:
-        with self._index.write() as transaction:
-            notes = transaction.notes_of(process)
+        notes = self._index.notes_of(process)
         for note in notes:
             self.put_right(note)
         return len(notes)
@@ -157,6 +177,10 @@ class Ledger:
             if note.process != self.process and self._processes.is_gone(note.process):
                 self._processes.fence(note.process)
                 put_right(transaction, self._store, note)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return isinstance(error, StorageError) and error.status < 500
 
 
 def claim(transaction: Transaction, note: Note) -> None:

@@ -20,14 +20,15 @@ class ProcessLock:
     """A lock that this process holds for as long as it lives, under a random `id`. Take it after a fork."""
 
     def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
         self.id = secrets.token_hex(8)
         self._path = directory / self.id
         # Locked before it has its name: whoever finds it finds it locked.
         unnamed = directory / f".{self.id}"
-        self._descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.rename(unnamed, self._path)
+        with translated():
+            directory.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.rename(unnamed, self._path)
 
     def is_held(self) -> bool:
         """Whether others can still see that this process lives: its file may have been taken away."""
@@ -152,8 +153,13 @@ def _is_free(path: Path) -> bool:
 
 
 def _opened(path: Path) -> int:
+    flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
     with translated():
-        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:  # somebody tidied up
+            path.parent.mkdir(exist_ok=True)
+            return os.open(path, flags, 0o600)
 
 
 def _lock(descriptor: int) -> bool:

@@ -111,7 +111,6 @@ class _Visit:
 
     def put_gone_right(self, index: Index) -> int:
         reserve = Reserve(self.layout.reserve)
-        reserve.keep()
         return Ledger(index, self.store, self.processes, reserve, process=self.process).put_gone_right()
 
     def agree(self, index: Index, progress: Progress) -> Recovery:
@@ -131,6 +130,7 @@ def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     processes = Processes(layout.alive, layout.staging)
     for process in processes.left_something():  # before their notes are judged, so that a late rename of theirs fails
         processes.fence(process)
+    Reserve(layout.reserve).keep()
     lock = ProcessLock(layout.alive)
     try:
         yield _Visit(layout, lock.id, processes, FilesystemStore(layout.root, process=lock.id, durable=durable))
@@ -207,7 +207,8 @@ def _renewed(layout: Layout, index: Index) -> Index:
         aside = layout.lost_and_found / f"index-{now():%Y%m%dT%H%M%S.%f}"
         aside.mkdir()
     index.close()
-    with index.alone():  # a living process that has it open finds it replaced from now on
+    renewed = Index(layout.index)
+    with renewed.alone():  # a living process that has it open finds it replaced from now on
         for suffix in ("", "-wal", "-shm"):
             path = layout.index.with_name(layout.index.name + suffix)
             if aside is None:
@@ -215,8 +216,7 @@ def _renewed(layout: Layout, index: Index) -> Index:
             elif path.exists():
                 os.rename(path, aside / path.name)
         damage_mark(layout.index).unlink(missing_ok=True)
-    index.close()
-    return Index(layout.index)
+    return renewed
 
 
 def _is_ready(index: Index) -> bool:

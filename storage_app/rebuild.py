@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from .blobstore import BlobStore, DamagedRecord
 from .domain import Bucket, File, now
-from .errors import DamagedFile
+from .errors import DamagedFile, Unavailable
 from .index import Index, Transaction
 from .ledger import agree_on_bucket, agree_on_file
 
@@ -41,20 +41,21 @@ class Rebuilding:
 
         Memory does not grow with the number of files. Interrupted, it is done again by the next start.
         """
-        self.index.create()
-        with self.index.write() as transaction:
-            transaction.clear()
+        self.index.begin_anew()
         buckets = list(self._buckets())
         self.total = sum(self.store.file_count(bucket) for bucket in buckets)
         for bucket in buckets:
-            with self.index.write() as transaction:
+            with self.index.fill() as transaction:
                 transaction.put_bucket(bucket)
             for batch in _batches(self._files(bucket), _BATCH):
-                with self.index.write() as transaction:
+                with self.index.fill() as transaction:
                     transaction.add_files(bucket.uid, batch)
                 self._count(len(batch))
-            self._remember_replaced(bucket)
-        with self.index.write() as transaction:
+            for replaced in _batches(self.store.replaced_blobs(bucket), _BATCH):
+                with self.index.fill() as transaction:
+                    for key, blob in replaced:
+                        transaction.remember_blob(bucket.uid, key, blob, now())
+        with self.index.fill() as transaction:
             for uid in self.store.removed_buckets():
                 transaction.remember_bucket(uid, now())
             transaction.complete()
@@ -91,18 +92,29 @@ class Rebuilding:
             transaction.hold_bucket(bucket.name)
             if transaction.bucket(bucket.uid) is not None:
                 for key in keys:
-                    with self._reporting():
+                    if self._can_be_read(bucket, key):
                         agree_on_file(transaction, self.store, bucket, key)
+
+    def _can_be_read(self, bucket: Bucket, key: str) -> bool:
+        """Whether its record can be read; one that cannot is reported, and keeps its row."""
+        try:
+            self.store.read(bucket, key)
+        except (DamagedFile, Unavailable) as error:
+            self.damaged.append(f"{bucket.name}: {key}: {error.detail}")
+            return False
+        return True
 
     def _is_absent(self, bucket: Bucket, key: str) -> bool:
         try:
             return self.store.read(bucket, key) is None
-        except DamagedFile:  # reported when it was met on the disk; its row stays
+        except (DamagedFile, Unavailable):  # reported when it was met on the disk; its row stays
             return False
 
     def _remember_replaced(self, bucket: Bucket) -> None:
         """Remember the bytes that neither their sidecar nor a note names: the index had forgotten them."""
         for key, blob in self.store.replaced_blobs(bucket):
+            if self.index.explains(bucket.uid, blob):
+                continue
             with self.index.write() as transaction:
                 transaction.hold_key(bucket.name, key)
                 if self._is_replaced(transaction, bucket, key, blob):
@@ -113,7 +125,7 @@ class Rebuilding:
             return False
         try:
             file = self.store.read(bucket, key)
-        except DamagedFile:
+        except (DamagedFile, Unavailable):
             return False
         return file is not None and file.blob != blob
 
@@ -152,7 +164,7 @@ class Rebuilding:
     def _reporting(self) -> Iterator[None]:
         try:
             yield
-        except DamagedFile as error:
+        except (DamagedFile, Unavailable) as error:
             self.damaged.append(error.detail)
 
     def _count(self, files: int) -> None:

@@ -69,7 +69,10 @@ class Storage:
             return self._services
 
     def start(self) -> None:
-        """Open everything now, and look after the store beside the requests."""
+        """Open everything now, and look after the store beside the requests. Raises as `services` does.
+
+        What cannot be opened now is tried again by every request.
+        """
         self._looks_after = True
         _ = self.services
 

@@ -177,9 +177,9 @@ def test_only_the_first_worker_that_cannot_start_ends_the_server(conf: ModuleTyp
     assert codes == [conf.WORKER_BOOT_ERROR, 1, 1]
 
 
-def test_store_that_cannot_be_opened_is_one_sentence(conf: ModuleType) -> None:
+def test_store_that_cannot_be_opened_yet_ends_nobody(conf: ModuleType) -> None:
+    """The others go on, and this one tries again with every request."""
     lines: list[str] = []
-    storage = Storage(StoreUnusable("STORAGE_PATH /x cannot be written."))
-    with pytest.raises(SystemExit):
-        conf.post_worker_init(worker(storage, log=SimpleNamespace(error=lines.append)))
-    assert lines == ["STORAGE_PATH /x cannot be written."]
+    log = SimpleNamespace(error=lambda message, *values: lines.append(message % values))
+    conf.post_worker_init(worker(Storage(StoreUnusable("STORAGE_PATH /x cannot be written.")), log=log))
+    assert lines == ["The store could not be opened yet: STORAGE_PATH /x cannot be written."]

@@ -186,8 +186,9 @@ class FilesystemStore:
             os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
 
     def remove_bucket(self, bucket: Bucket) -> None:
-        with translated(), suppress(FileNotFoundError, BucketNotFound):
+        with translated(), suppress(BucketNotFound):
             self._check_is_there(bucket)
+            self._trash.mkdir(exist_ok=True)  # people empty it, and may remove it
             os.rename(self.root / bucket.name, self._trash / bucket.uid)
 
     def settle_bucket(self, bucket: Bucket) -> None:

@@ -15,7 +15,7 @@ from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import pages, schema
 from .postgres import Postgres
 from .sqlite import Sqlite
-from .transaction import Memory, Transaction
+from .transaction import Memory, Note, Transaction, note_from
 
 
 class Index:
@@ -79,9 +79,30 @@ class Index:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every write transaction out, those on an index that this one takes the place of, too."""
+        """Keep every write transaction on the file out, those of who has another open in its place, too."""
+        assert isinstance(self._database, Sqlite)
         with self._translated(), self._database.alone():
             yield
+
+    @contextmanager
+    def fill(self) -> Iterator[Transaction]:
+        """Open a write transaction on an index that is not complete, with nobody else in one."""
+        with self._translated(), self._database.transaction_alone() as connection:
+            transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
+            yield transaction
+            transaction.flush()
+
+    def begin_anew(self) -> None:
+        """Make the index incomplete and empty; raises as `fill` does.
+
+        Others that have it open answer 503 from before its first row goes until it is complete again.
+        """
+        self.create()
+        with self.fill() as transaction:
+            transaction.make_incomplete()
+        self._database.wait_until_noticed()
+        with self.fill() as transaction:
+            transaction.clear()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -107,6 +128,10 @@ class Index:
             self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
             for table in (schema.notes, schema.memories)
         )
+
+    def notes_of(self, process: str) -> list[Note]:
+        rows = self._all(sa.select(schema.notes).where(schema.notes.c.process == process))
+        return [note_from(row) for row in rows]
 
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""

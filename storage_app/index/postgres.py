@@ -1,13 +1,20 @@
 """The index in a PostgreSQL database, for a machine that runs one anyway."""
 
 import hashlib
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
 
+from ..errors import Unavailable
+from . import schema
+
 _LOCK_WAIT = "30s"
 _MAX_CONNECTIONS = 40
+_LOOK_SECONDS = 1
+_EVERYTHING = "the index"
 _DISK_FULL = "53100"  # PostgreSQL's Appendix A, "Error Codes"
 
 
@@ -29,24 +36,47 @@ class Postgres:
             pool_use_lifo=True,
             pool_pre_ping=True,  # a server that was restarted costs no request
         )
+        self._looked_at = -math.inf
+        self._complete = True
 
     def close(self) -> None:
         self.engine.dispose()
 
     def is_current(self) -> bool:
-        return True
+        """Whether it is complete, as of a second ago: a rebuild makes it incomplete, and waits, before it begins."""
+        if time.monotonic() >= self._looked_at + _LOOK_SECONDS:
+            self._looked_at = time.monotonic()
+            try:
+                with self.engine.connect() as connection:
+                    self._complete = _is_complete(connection)
+            except sa.exc.DBAPIError:
+                self._complete = True  # unknown; who asks it next hears why
+        return self._complete
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
+        with self._begun() as connection:
+            self.lock(connection, _EVERYTHING, shared=True)
+            if not _is_complete(connection):
+                raise Unavailable("The index is being made again; try again in a moment.")
+            yield connection
+
+    @contextmanager
+    def transaction_alone(self) -> Iterator[sa.Connection]:
+        """A transaction of whoever makes the index: it need not be complete."""
+        with self._begun() as connection:
+            self.lock(connection, _EVERYTHING, shared=False)
+            yield connection
+
+    @contextmanager
+    def _begun(self) -> Iterator[sa.Connection]:
         with self.engine.begin() as connection:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_LOCK_WAIT}'")
             yield connection
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        with self.transaction() as connection:
-            self.lock(connection, "the index", shared=False)
-            yield
+    def wait_until_noticed(self) -> None:
+        """Wait until every process has looked whether the index is complete."""
+        time.sleep(2 * _LOOK_SECONDS)
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
         """Wait for the lock called `name`, held until the transaction ends."""
@@ -65,3 +95,8 @@ class Postgres:
 
     def report_damage(self) -> None:
         """Nothing to do: PostgreSQL looks after its files."""
+
+
+def _is_complete(connection: sa.Connection) -> bool:
+    known = connection.execute(sa.select(sa.func.to_regclass(schema.properties.name))).scalar()
+    return known is not None and connection.execute(sa.select(schema.properties.c.name)).first() is not None

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Sqlite:
             pool_reset_on_return=None,
         )
         event.listen(self.engine, "connect", self._configure)
-        event.listen(self.engine, "checkin", _drop_if_read_only)
+        event.listen(self.engine, "checkin", self._drop_what_is_useless)
+        self._closed = False
         self._opened: tuple[int, int] | None = None
         # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
         # the next one is woken at once.
@@ -49,6 +50,7 @@ class Sqlite:
         self._lock_file: int | None = None
 
     def close(self) -> None:
+        self._closed = True  # connections in use are closed when they come back
         self.engine.dispose()
         with self._writer:
             if self._lock_file is not None:
@@ -58,6 +60,13 @@ class Sqlite:
     def is_current(self) -> bool:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
+
+    def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
+        """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
+        return self.transaction()
+
+    def wait_until_noticed(self) -> None:
+        """Nothing to wait for, for the same reason."""
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
@@ -81,6 +90,8 @@ class Sqlite:
         if not self._writer.acquire(timeout=_LOCK_WAIT_SECONDS):
             raise Unavailable(_BUSY)
         try:
+            if self._closed:
+                raise Unavailable("The index was closed just now; try again.")
             descriptor = self._locked(deadline)
             try:
                 yield
@@ -121,6 +132,10 @@ class Sqlite:
         if self._opened is None:
             self._opened = _identity(self.path)
 
+    def _drop_what_is_useless(self, _connection: object, record: Any) -> None:
+        if self._closed or record.info.get("read only"):
+            record.invalidate()
+
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
             path = self.path.with_name("index.lock")
@@ -138,11 +153,6 @@ class Sqlite:
 def damage_mark(path: Path) -> Path:
     """Return where word is left that the index at `path` is damaged."""
     return path.with_name(f"{path.name}-damaged")
-
-
-def _drop_if_read_only(_connection: object, record: Any) -> None:
-    if record.info.get("read only"):
-        record.invalidate()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -142,7 +142,7 @@ class Transaction:
 
     def note(self, note_id: str) -> Note | None:
         row = self._connection.execute(sa.select(notes).where(notes.c.id == note_id)).mappings().one_or_none()
-        return None if row is None else _note_from(row)
+        return None if row is None else note_from(row)
 
     def drop_note(self, note: Note) -> None:
         self._connection.execute(sa.delete(notes).where(notes.c.id == note.id))
@@ -150,9 +150,6 @@ class Transaction:
     def notes(self) -> list[Note]:
         """Return the notes of every process."""
         return self._notes(sa.true())
-
-    def notes_of(self, process: str) -> list[Note]:
-        return self._notes(notes.c.process == process)
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
@@ -209,6 +206,9 @@ class Transaction:
             sa.update(buckets).where(buckets.c.uid == bucket_uid).values(file_count=count, total_size=size)
         )
 
+    def make_incomplete(self) -> None:
+        self._connection.execute(sa.delete(schema.properties))
+
     def complete(self) -> None:
         """Mark the index as complete and of this version."""
         self._connection.execute(sa.delete(schema.properties))
@@ -225,7 +225,7 @@ class Transaction:
 
     def _notes(self, which: sa.ColumnElement[bool]) -> list[Note]:
         rows = self._connection.execute(sa.select(notes).where(which).order_by(notes.c.id)).mappings()
-        return [_note_from(row) for row in rows]
+        return [note_from(row) for row in rows]
 
     def _remember(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
         self._connection.execute(
@@ -249,7 +249,7 @@ def _note_row(note: Note) -> dict[str, Any]:
     }
 
 
-def _note_from(row: sa.RowMapping) -> Note:
+def note_from(row: sa.RowMapping) -> Note:
     return Note(
         process=row["process"],
         kind=NoteKind(row["kind"]),

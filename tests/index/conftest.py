@@ -38,6 +38,6 @@ def make_index(where: Path | str) -> Iterator[Callable[[], Index]]:
 def index(make_index: Callable[[], Index]) -> Index:
     made = make_index()
     made.create()
-    with made.write() as transaction:
+    with made.fill() as transaction:
         transaction.complete()
     return made

@@ -125,9 +125,9 @@ def test_notes_are_kept_changed_and_struck(index: Index) -> None:
         transaction.change_note(changed)
         transaction.add_note(other)
     assert sorted(index.processes_with_notes()) == ["other", "process"]
+    assert index.notes_of("other") == [other]
     with index.write() as transaction:
         assert sorted(transaction.notes(), key=lambda each: each.size) == [changed, other]
-        assert transaction.notes_of("other") == [other]
         assert transaction.reserved("uid") == 7
         assert transaction.reserved("uid", but=changed) == 0
         transaction.drop_note(changed)
@@ -191,11 +191,11 @@ def test_index_is_ready_only_when_complete(make_index: Callable[[], Index]) -> N
     assert index.version() is None
     index.create()
     assert not index.is_ready()
-    with index.write() as transaction:
+    with index.fill() as transaction:
         transaction.complete()
         transaction.complete()
     assert index.is_ready()
-    with index.write() as transaction:
+    with index.fill() as transaction:
         transaction.clear()
     assert not index.is_ready()
 
