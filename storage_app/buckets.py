@@ -1,14 +1,14 @@
 """Buckets: what happens in what order."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
 from .access import Action, allowed, visible_buckets
 from .blobstore import BlobStore
 from .domain import Bucket, Principal, Totals, check_bucket_name, new_uid, now, quoted
-from .errors import BucketExists, BucketNotEmpty, BucketNotFound
+from .errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientStorage
 from .guards import Guard, refusal
 from .index import Index, Note, NoteKind, Transaction
 from .ledger import Ledger
@@ -54,7 +54,7 @@ class Buckets:
         """Replace the given settings; the others stay."""
         bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._deciding(bucket) as (transaction, found):
-            current, totals = self._checked(principal, name, found)
+            current, totals = self._checked(principal, bucket, found)
             changed = replace(current, **settings, updated_at=now())
             self._store.replace_bucket(changed)
             transaction.put_bucket(changed)
@@ -62,18 +62,22 @@ class Buckets:
 
     def delete(self, principal: Principal, name: str, *, force: bool) -> None:
         """Delete the bucket; with `force`, its files too, else raise `BucketNotEmpty` when it has some."""
-        self._reserve.spend_on(lambda: self._delete(principal, name, force=force))
+        try:
+            self._delete(principal, name, force=force)
+        except InsufficientStorage:
+            self._reserve.give_up()
+            with suppress(BucketNotFound):  # it may have been deleted, and only the index had no room to say so
+                self._delete(principal, name, force=force)
 
     def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
         bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._deciding(bucket) as (transaction, found):
-            current, totals = self._checked(principal, name, found)
+            current, totals = self._checked(principal, bucket, found)
             # The disk is asked, too: the index may be about to learn of files, or have lost some.
-            files = 0 if force else totals.file_count or self._store.file_count(current)
-            if files:
+            if not force and (totals.file_count or next(iter(self._store.files(current)), None)):
                 raise BucketNotEmpty(
-                    f"Bucket {quoted(name)} holds {files} files; delete them first, or pass force=true "
-                    "to delete them with it."
+                    f"Bucket {quoted(name)} holds {totals.file_count or 'some'} files; delete them first, or pass "
+                    "force=true to delete them with it."
                 )
             self._store.remove_bucket(current)
             transaction.drop_bucket(current.uid)
@@ -90,10 +94,12 @@ class Buckets:
         with self._ledger.noted(note), self._ledger.deciding_bucket(note, bucket) as decision:
             yield decision
 
-    def _checked(self, principal: Principal, name: str, found: tuple[Bucket, Totals] | None) -> tuple[Bucket, Totals]:
+    def _checked(
+        self, principal: Principal, bucket: Bucket, found: tuple[Bucket, Totals] | None
+    ) -> tuple[Bucket, Totals]:
         """Return the bucket as it is under the lock, to who may still change it."""
-        if found is None:
-            raise BucketNotFound(name)
+        if found is None or found[0].uid != bucket.uid:
+            raise BucketNotFound(bucket.name)
         if not allowed(principal, Action.CHANGE_BUCKET, found[0]):
             raise refusal(principal, Action.CHANGE_BUCKET)
         return found

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from .blobstore import BlobStore, DamagedRecord
 from .domain import Bucket, File
-from .errors import DamagedFile
+from .errors import DamagedFile, Unavailable
 from .index import Index, Note, NoteKind
 from .ledger import Ledger, agree_on_bucket, agree_on_file
 
@@ -53,13 +53,19 @@ class Check:
             if isinstance(bucket, DamagedRecord):
                 yield Finding(Damage.RECORD, "", bucket)
                 continue
-            known = self._index.bucket(bucket.name)
-            if known is None or known[0] != bucket:
-                yield self._wrong_bucket(bucket)
-            yield from self._records(bucket)
-            lost: set[str] = set()  # as many as there is damage
-            yield from self._rows(bucket, lost)
-            yield from self._strays(bucket, lost)
+            try:
+                yield from self._findings_in(bucket)
+            except (DamagedFile, Unavailable) as error:  # the others are looked at yet
+                yield Finding(Damage.RECORD, bucket.name, error.detail)
+
+    def _findings_in(self, bucket: Bucket) -> Iterator[Finding]:
+        known = self._index.bucket(bucket.name)
+        if known is None or known[0] != bucket:
+            yield self._wrong_bucket(bucket)
+        yield from self._records(bucket)
+        lost: set[str] = set()  # as many as there is damage
+        yield from self._rows(bucket, lost)
+        yield from self._strays(bucket, lost)
 
     def _wrong_bucket(self, bucket: Bucket) -> Finding:
         if not self._repair:
@@ -86,7 +92,7 @@ class Check:
         last = ""
         while page := self._index.files_by_key(bucket.uid, prefix="", start=last, after=True, limit=_BATCH):
             for file in page:
-                with suppress(DamagedFile):  # found among the records
+                with suppress(DamagedFile, Unavailable):  # found among the records
                     if self._store.read(bucket, file.key) is None and self._is_lost(bucket, file):
                         lost.add(file.blob)
                         yield self._lost_sidecar(bucket, file)
@@ -94,16 +100,21 @@ class Check:
 
     def _strays(self, bucket: Bucket, lost: set[str]) -> Iterator[Finding]:
         for blob in self._store.blobs(bucket):
-            # Twice: it may be on its way in, or just be replaced.
-            if blob not in lost and not any(self._is_explained(bucket, blob) for _ in range(2)):
+            if blob not in lost and not self._is_explained(bucket, blob) and self._is_stray(bucket, blob):
                 yield self._stray(bucket, blob)
+
+    def _is_stray(self, bucket: Bucket, blob: str) -> bool:
+        """Look again, with nobody deciding in the bucket: it may be on its way in, or just be replaced."""
+        with self._index.write() as transaction:
+            transaction.hold_bucket(bucket.name)
+            return not self._is_explained(bucket, blob)
 
     def _is_explained(self, bucket: Bucket, blob: str) -> bool:
         return self._store.is_named(bucket, blob) or self._index.explains(bucket.uid, blob)
 
     def _is_settled(self, bucket: Bucket, file: File) -> bool:
         """Whether the sidecar still says so: the file may have been replaced or deleted since it was listed."""
-        with suppress(DamagedFile):
+        with suppress(DamagedFile, Unavailable):
             return self._store.read(bucket, file.key) == file
         return False
 

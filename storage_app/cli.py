@@ -48,8 +48,13 @@ def check(repair: bool) -> None:
     """Look for damage, beside the service or without it. Exits with 1 while something is wrong."""
     storage = _storage()
     try:
+        # After a power cut the sidecars are right and the index is not: it must not be what they are mended by.
+        maintenance.recover(
+            storage.settings.storage_path,
+            durable=storage.settings.durability == "fsync",
+            index_url=storage.settings.index_url,
+        )
         services = storage.services
-        services.ledger.put_gone_right()
         found = repaired = 0
         for finding in Check(services.index, services.store, services.ledger, repair=repair).findings():
             click.echo(str(finding))

@@ -1,6 +1,7 @@
 """Files that are there: reading, listing, editing and deleting them, in which order."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -17,7 +18,7 @@ from .domain import (
     now,
     quoted,
 )
-from .errors import DamagedFile, FileNotFound, InvalidSignedUrl
+from .errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
 from .guards import Guard
 from .index import Index, Note, NoteKind
 from .ledger import Decision, Ledger
@@ -106,7 +107,12 @@ class Files:
 
     def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
         """Delete the file; on a full disk, too."""
-        self._reserve.spend_on(lambda: self._delete(principal, bucket_name, key, conditions))
+        try:
+            self._delete(principal, bucket_name, key, conditions)
+        except InsufficientStorage:
+            self._reserve.give_up()
+            with suppress(FileNotFound):  # it may have been deleted, and only the index had no room to say so
+                self._delete(principal, bucket_name, key, conditions)
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)

@@ -1,6 +1,7 @@
 """What a process does beside its requests: puts right what others left, and removes what was replaced or deleted."""
 
 import logging
+import math
 import threading
 import time
 from datetime import datetime, timedelta
@@ -45,7 +46,7 @@ class Janitor:
         self._ledger = ledger
         self._reserve = reserve
         self._lock = lock
-        self._swept_at = time.monotonic()
+        self._swept_at = -math.inf  # at once: workers may not live long
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
@@ -93,8 +94,7 @@ def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
 def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
     bucket = index.bucket_with(memory.bucket_uid)
     if memory.key is None or memory.blob is None:
-        if bucket is None:  # else somebody brought it back
-            _forget_bucket(memory.bucket_uid, index, store)
+        _forget_bucket(memory.bucket_uid, index, store)
     elif bucket is not None:
         _remove_unless_named(store, bucket, memory.key, memory.blob)
 
@@ -102,6 +102,8 @@ def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
 def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:
     while True:
         with index.write() as transaction:
+            if transaction.bucket(uid) is not None:  # somebody brought it back
+                return
             if transaction.drop_files_of(uid, limit=_BATCH) < _BATCH:
                 break
     store.purge_bucket(uid)

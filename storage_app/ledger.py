@@ -45,7 +45,6 @@ class Ledger:
         self._processes = processes
         self._reserve = reserve
         self.process = process
-        self._owed: dict[str, Note] = {}
         self._held: set[str] = set()
 
     @contextmanager
@@ -56,22 +55,14 @@ class Ledger:
         """
         self._held.add(note.id)
         try:
-            self._write_down(note, check)
-            with self._closed_on_failure(note):
-                yield note
-        finally:
-            self._held.discard(note.id)
-
-    def _write_down(self, note: Note, check: Check | None) -> None:
-        try:
             with self._index.write() as transaction:
                 if check is not None:
                     check(transaction)
                 transaction.add_note(note)
-        except StorageError as error:
-            if not _is_refusal(error):
-                self.owe(note)  # whether it stands is unknown
-            raise
+            with self._closed_on_failure(note):
+                yield note
+        finally:
+            self._held.discard(note.id)
 
     @contextmanager
     def _closed_on_failure(self, note: Note) -> Iterator[None]:
@@ -92,19 +83,11 @@ class Ledger:
         except StorageError as error:
             # The failure that led here is the one to answer with.
             log.warning("a note could not be put right yet: %s", error.detail, extra={"note": note.id})
-            self.owe(note)
-
-    def owe(self, note: Note) -> None:
-        """Remember that `note` may have to be put right, when the index can be written again."""
-        self._owed[note.id] = note
 
     def settle_debts(self) -> None:
-        """Put right what could not be before; what fails again stays a debt."""
-        for note in list(self._owed.values()):
-            del self._owed[note.id]
-            self.put_right(note)
+        """Put right what could not be before: the notes of this process that nobody holds any more."""
         for note in self._index.notes_of(self.process):
-            if note.id not in self._held:  # a database that lost its last transactions brought it back
+            if note.id not in self._held:
                 self.put_right(note)
 
     def put_gone_right(self) -> int:

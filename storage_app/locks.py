@@ -27,8 +27,13 @@ class ProcessLock:
         with translated():
             directory.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.rename(unnamed, self._path)
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.rename(unnamed, self._path)
+            except OSError:
+                os.close(self._descriptor)
+                unnamed.unlink(missing_ok=True)
+                raise
 
     def is_held(self) -> bool:
         """Whether others can still see that this process lives: its file may have been taken away."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from .blobstore import BlobStore, FilesystemStore
 from .disk import sync_directory
@@ -16,7 +17,7 @@ from .errors import StoreUnusable
 from .index import Index, damage_mark
 from .layout import Layout, usable
 from .ledger import Ledger
-from .locks import Processes, ProcessLock, exclusive
+from .locks import Processes, ProcessLock, exclusive, if_free
 from .rebuild import Progress, Rebuilding, no_progress
 from .reserve import Reserve
 
@@ -81,11 +82,22 @@ def recover(
     return replace(recovery, unbounded=unbounded)
 
 
+def is_recovered(layout: Layout, index: Index) -> bool:
+    """Whether a recovery made the index ready in this boot, and nobody stopped in order since."""
+    if index.is_shared:
+        return _is_ready(index)
+    if not layout.index.exists():  # opening it would make an empty one
+        return False
+    last = _last_start(layout)
+    return last is not None and last == {"boot_id": _boot_id(), "clean": False} and _is_ready(index)
+
+
 def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
     """Write down that nothing was cut short, so that the next start need not look. Does nothing while others live."""
     layout = Layout(root)
-    with exclusive(layout.start_lock):
-        if Processes(layout.alive, layout.staging).living() or not (index_url or layout.index.exists()):
+    with if_free(layout.start_lock) as alone:
+        others = not alone or Processes(layout.alive, layout.staging).living()
+        if others or not (index_url or layout.index.exists()):
             return
         index = open_index(layout, index_url)
         try:
@@ -106,8 +118,10 @@ class _Visit:
 
     def must_share(self, index: Index) -> bool:
         """Whether others use `index`, or may: it cannot be replaced then."""
-        others = index.is_shared or self.processes.living() != [self.process]
-        return others and _is_ready(index)
+        if index.is_shared:
+            return _is_ready(index)
+        others = self.processes.living() != [self.process]
+        return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def put_gone_right(self, index: Index) -> int:
         reserve = Reserve(self.layout.reserve)
@@ -172,11 +186,16 @@ def _may_have_lost_transactions(layout: Layout) -> bool:
 
     With `synchronous=NORMAL` a power cut may take the index's last transactions back; a kill cannot.
     """
+    last = _last_start(layout)
+    return last is None or not (last.get("clean") or last.get("boot_id") == _boot_id())
+
+
+def _last_start(layout: Layout) -> dict[str, Any] | None:
     try:
         last = json.loads(layout.last_start.read_bytes())
-        return not last["clean"] and last["boot_id"] != _boot_id()
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
+    except (OSError, ValueError):
+        return None
+    return last if isinstance(last, dict) else None
 
 
 def _write_last_start(layout: Layout, *, clean: bool) -> None:

@@ -24,7 +24,7 @@ class Reserve:
     def keep(self) -> None:
         """Take the room where there is plenty; does nothing when it is taken already."""
         with suppress(OSError):
-            if self._path.exists():
+            if self._path.exists() and self._path.stat().st_size >= SIZE:
                 return
             disk = os.statvfs(self._path.parent)
             if disk.f_bavail * disk.f_frsize >= (1 + _SPARE) * SIZE:
@@ -35,9 +35,13 @@ class Reserve:
         try:
             return action()
         except InsufficientStorage:
-            if not self._give_up():
-                raise
+            self.give_up()
             return action()
+
+    def give_up(self) -> None:
+        """Let the disk have the room; others may have done so already."""
+        with suppress(OSError):
+            self._path.unlink()
 
     def _take(self) -> None:
         descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -47,10 +51,3 @@ class Reserve:
             self._path.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
-
-    def _give_up(self) -> bool:
-        try:
-            self._path.unlink()
-        except OSError:
-            return False
-        return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .blobstore import BlobStore, FilesystemStore
 from .buckets import Buckets
-from .errors import StoreUnusable, Unavailable
+from .errors import Unavailable
 from .files import Files
 from .guards import Guard
 from .index import Index
@@ -15,7 +15,7 @@ from .janitor import Janitor
 from .layout import Layout
 from .ledger import Ledger
 from .locks import Processes, ProcessLock, UploadSlots
-from .maintenance import open_index
+from .maintenance import is_recovered, open_index
 from .reserve import Reserve
 from .settings import Settings
 from .signing import Signing
@@ -60,13 +60,21 @@ class Storage:
 
         Raises `Unavailable` while the store was not recovered.
         """
+        services = self._services
+        if services is not None and self._is_current(services):
+            return services
         with self._opening:
-            if self._services is not None and not self._is_current():
+            if self._services is not None and self._services is services:
                 log.warning("the index was replaced, or this process was taken for gone: opening the store again")
                 self._close(wait=False)
             if self._services is None:
                 self._services = self._open()
             return self._services
+
+    def ensure_open(self) -> None:
+        """Open everything if it never was; does not look at the disk else. Raises as `services` does."""
+        if self._services is None:
+            _ = self.services
 
     def start(self) -> None:
         """Open everything now, and look after the store beside the requests. Raises as `services` does.
@@ -82,17 +90,16 @@ class Storage:
             self._close(wait=True)
             self._looks_after = False
 
-    def _is_current(self) -> bool:
-        assert self._services is not None
-        assert self._lock is not None
-        return self._services.index.is_current() and self._lock.is_held() and not self._services.store.is_fenced()
+    def _is_current(self, services: Services) -> bool:
+        lock = self._lock
+        return lock is not None and lock.is_held() and services.index.is_current() and not services.store.is_fenced()
 
     def _open(self) -> Services:
         # Alive before it looks: a recovery that comes now knows that somebody is here.
         lock = ProcessLock(self._layout.alive)
         index = open_index(self._layout, self.settings.index_url)
         try:
-            if not _is_ready(self._layout, index):
+            if not is_recovered(self._layout, index):
                 raise Unavailable(_NOT_READY)
             services = self._wire(index, lock.id)
         except BaseException:
@@ -138,12 +145,3 @@ class Storage:
             signing=Signing(guard, uploads, self.signed_urls),
             janitor=Janitor(index, store, ledger, reserve, lock=layout.sweep_lock),
         )
-
-
-def _is_ready(layout: Layout, index: Index) -> bool:
-    if not index.is_shared and not layout.index.exists():  # opening it would make an empty one
-        return False
-    try:
-        return index.is_ready()
-    except StoreUnusable:
-        return False

@@ -9,7 +9,7 @@ from flask.views import MethodView
 from ..errors import StorageError, Unavailable
 from ..version import __version__
 from .blueprint import Access, Blueprint
-from .requests import services
+from .requests import services, storage
 from .schemas import HealthSchema, ServiceSchema
 
 blueprint = Blueprint("Service", __name__, description="The service itself.")
@@ -33,7 +33,7 @@ class Health(MethodView):
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
         """Say that the process answers and its store was recovered; never touches the disk."""
-        services()
+        storage().ensure_open()
         return {"status": "healthy"}
 
 

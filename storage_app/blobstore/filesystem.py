@@ -114,7 +114,9 @@ class FilesystemStore:
         except FileNotFoundError:
             raise
         except OSError as error:
-            raise DamagedFile("The bytes of the file cannot be read; ask the operator to look.") from error
+            raise Unavailable(
+                "The bytes of the file cannot be read right now; try again or ask the operator."
+            ) from error
 
     def locate(self, bucket: Bucket, blob: str) -> str | None:
         return f"{bucket.name}/{blob[:2]}/{blob}"
@@ -179,16 +181,17 @@ class FilesystemStore:
                 raise
 
     def replace_bucket(self, bucket: Bucket) -> None:
-        self._check_is_there(bucket)
         staged = self._staging.new_path()
         self._staging.write(staged, dump_bucket(bucket))
         with translated(), self._staging.discarded_on_failure(staged):
+            self._check_is_there(bucket)
             os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
 
     def remove_bucket(self, bucket: Bucket) -> None:
         with translated(), suppress(BucketNotFound):
             self._check_is_there(bucket)
             self._trash.mkdir(exist_ok=True)  # people empty it, and may remove it
+            self.purge_bucket(bucket.uid)  # a copy of it may have been deleted before
             os.rename(self.root / bucket.name, self._trash / bucket.uid)
 
     def settle_bucket(self, bucket: Bucket) -> None:
@@ -232,7 +235,13 @@ class FilesystemStore:
         self._staging.discard(path)
 
     def is_fenced(self) -> bool:
-        return not self._staging.directory.is_dir()
+        try:
+            self._staging.directory.stat()
+        except FileNotFoundError:
+            return True
+        except OSError:  # who cannot look cannot know
+            return False
+        return False
 
     def tidy(self) -> None:
         self._staging.tidy()

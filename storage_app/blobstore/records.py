@@ -5,6 +5,7 @@ that is no JSON.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -80,13 +81,23 @@ def _dump(record: Mapping[str, Any]) -> bytes:
 
 def _load(text: bytes, rules: Mapping[str, Rule]) -> dict[str, Any]:
     try:
-        record = json.loads(text)
+        record = json.loads(text, parse_constant=_refuse, parse_float=_finite)
         version = record["format"]
         if version == FORMAT:
             return {name: rule(record[name]) for name, rule in rules.items()}
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidRequest) as error:
         raise UnreadableRecord(f"it is not a complete record: {error!r}") from error
     raise UnreadableRecord(f"its format is {version!r}, and this version reads {FORMAT}")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(value := float(text)):
+        raise ValueError(f"{text} is too large")
+    return value
 
 
 def _moment_text(moment: datetime) -> str:

@@ -64,6 +64,8 @@ class Index:
                 known = sa.inspect(connection).has_table(schema.properties.name)
                 value = connection.execute(query).scalar() if known else None
         except exc.OperationalError as error:
+            if self._database.is_passing(error.orig):
+                raise Unavailable(f"The index cannot be read right now: {error.orig}.") from error
             raise StoreUnusable(f"The index cannot be opened: {error.orig}.") from error
         except exc.DatabaseError as error:
             raise StoreUnusable(f"The index is not a database: {error.orig}.") from error
@@ -97,6 +99,9 @@ class Index:
 
         Others that have it open answer 503 from before its first row goes until it is complete again.
         """
+        if self.version() not in (None, schema.VERSION):
+            with self._translated():
+                schema.schema.drop_all(self._engine)
         self.create()
         with self.fill() as transaction:
             transaction.make_incomplete()

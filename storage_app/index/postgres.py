@@ -49,7 +49,7 @@ class Postgres:
             try:
                 with self.engine.connect() as connection:
                     self._complete = _is_complete(connection)
-            except sa.exc.DBAPIError:
+            except sa.exc.SQLAlchemyError:
                 self._complete = True  # unknown; who asks it next hears why
         return self._complete
 
@@ -93,10 +93,15 @@ class Postgres:
     def is_damaged(self, error: BaseException | None) -> bool:
         return False
 
+    def is_passing(self, error: BaseException | None) -> bool:
+        return False
+
     def report_damage(self) -> None:
         """Nothing to do: PostgreSQL looks after its files."""
 
 
 def _is_complete(connection: sa.Connection) -> bool:
     known = connection.execute(sa.select(sa.func.to_regclass(schema.properties.name))).scalar()
-    return known is not None and connection.execute(sa.select(schema.properties.c.name)).first() is not None
+    return known is not None and connection.execute(sa.select(schema.properties.c.value)).scalar() == str(
+        schema.VERSION
+    )

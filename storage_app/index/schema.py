@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from ..domain import Bucket, File, Grant, Totals
 
 # No migrations: the index is a cache, and one of another version is rebuilt.
-VERSION = 2
+VERSION = 3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -90,7 +90,7 @@ notes = sa.Table(
 memories = sa.Table(
     "memories",
     schema,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("bucket_uid", _TEXT, nullable=False),
     sa.Column("key", _TEXT),
     sa.Column("blob", _TEXT),

@@ -13,11 +13,20 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
+from ..disk import translated
 from ..errors import Unavailable
 
 _LOCK_WAIT_SECONDS = 30
 _LOCK_POLL_SECONDS = 0.001
 _MAX_CONNECTIONS = 256
+_PASSING = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+)
 _BUSY = "The index is too busy; try again in a moment."
 
 
@@ -117,6 +126,10 @@ class Sqlite:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
         return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
+    def is_passing(self, error: BaseException | None) -> bool:
+        """Whether it is the disk's or another program's, and says nothing about the file."""
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
+
     def report_damage(self) -> None:
         """Leave word for the next start, which makes the index again."""
         with suppress(OSError):
@@ -139,7 +152,8 @@ class Sqlite:
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
             path = self.path.with_name("index.lock")
-            self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            with translated():
+                self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         while True:
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
