@@ -15,6 +15,9 @@ from storage_app.storage import Services, Storage
 from tests.support.postgres import PostgresServer, binaries
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
 
+# Their assertions say what they compared, as those of tests do.
+pytest.register_assert_rewrite("tests.support.clients", "tests.support.comparison", "tests.support.disruptions")
+
 
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
@@ -102,6 +105,13 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long form of long proofs: gigabytes, many rounds")
+    parser.addoption("--ci", action="store_true", help="run the middle form of long proofs, as CI does")
+
+
+@pytest.fixture(scope="session")
+def ci(request: pytest.FixtureRequest) -> bool:
+    """Whether proofs take their middle form; the long one is preferred where both are asked for."""
+    return bool(request.config.getoption("--ci"))
 
 
 @pytest.fixture(scope="session")
