@@ -234,7 +234,7 @@ class DamagedFile(StorageError):
 
 
 class Unavailable(StorageError):
-    """The write did not happen and may be tried again."""
+    """Something cannot be done right now and may be tried again. Of a write it is unknown whether it happened."""
 
     status = 503
     code = "unavailable"

@@ -113,7 +113,8 @@ class Index:
     def write(self) -> Iterator[Transaction]:
         """Open a write transaction; commit it on leaving. What it decides by, it must `hold` first.
 
-        Raises `Unavailable` when a lock cannot be had or the COMMIT fails; the transaction's outcome is then unknown.
+        Raises `Unavailable` when a lock cannot be had or the COMMIT fails, whose outcome is then unknown, and
+        `InsufficientStorage`.
         """
         with self._translated(), self._database.transaction() as connection:
             transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
