@@ -108,6 +108,7 @@ class Ledger:
 
         On leaving, what it did is durable and the note struck. Raises `BucketNotFound` when the bucket was deleted.
         """
+        self._put_stale_right(self._index.notes_on(bucket.uid, key))
         # Two that grow a bucket with a quota would each find room for themselves alone.
         now_there = self._index.bucket_with(bucket.uid)
         has_quota = now_there is not None and now_there.quota is not None
@@ -119,7 +120,6 @@ class Ledger:
                 raise BucketNotFound(bucket.name)
             if found[0].quota is not None and not has_quota:
                 raise Unavailable("The bucket was given a quota just now; try again.")
-            self._put_right_if_gone(transaction, transaction.notes_on(bucket.uid, key))
             yield Decision(transaction, found[0], agree_on_file(transaction, self._store, found[0], key))
             transaction.drop_note(note)
             if self._index.commits_durably:
@@ -130,10 +130,10 @@ class Ledger:
     @contextmanager
     def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
         """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
+        self._put_stale_right(self._index.notes_on_bucket(bucket.name))
         with self._index.write() as transaction:
             transaction.hold_bucket(bucket.name)
             claim(transaction, note)
-            self._put_right_if_gone(transaction, transaction.notes_on_bucket(bucket.name))
             yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
             transaction.drop_note(note)
             if self._index.commits_durably:
@@ -155,11 +155,14 @@ class Ledger:
             self.put_right(note)
         return len(notes)
 
-    def _put_right_if_gone(self, transaction: Transaction, notes: list[Note]) -> None:
+    def _put_stale_right(self, notes: list[Note]) -> None:
+        """Put right those of `notes` that nobody holds, by themselves: what is decided next may be a refusal."""
         for note in notes:
-            if note.process != self.process and self._processes.is_gone(note.process):
+            if note.process == self.process and note.id not in self._held:
+                self._put_right(note)
+            elif note.process != self.process and self._processes.is_gone(note.process):
                 self._processes.fence(note.process)
-                put_right(transaction, self._store, note)
+                self._put_right(note)
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -15,7 +15,7 @@ from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import pages, schema
 from .postgres import Postgres
 from .sqlite import Sqlite
-from .transaction import Memory, Note, Transaction, note_from
+from .transaction import Memory, Note, NoteKind, Transaction, is_on_key, note_from
 
 
 class Index:
@@ -136,8 +136,16 @@ class Index:
         )
 
     def notes_of(self, process: str) -> list[Note]:
-        rows = self._all(sa.select(schema.notes).where(schema.notes.c.process == process))
-        return [note_from(row) for row in rows]
+        return self._notes(schema.notes.c.process == process)
+
+    def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
+        """Return the notes on one key."""
+        return self._notes(is_on_key(bucket_uid, key))
+
+    def notes_on_bucket(self, name: str) -> list[Note]:
+        """Return the notes on the bucket called `name` itself."""
+        columns = schema.notes.c
+        return self._notes(sa.and_(columns.kind == NoteKind.BUCKET, columns.key == name))
 
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""
@@ -194,6 +202,9 @@ class Index:
         """
         rows = self._all(pages.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
         return [schema.file_from(row) for row in rows]
+
+    def _notes(self, which: sa.ColumnElement[bool]) -> list[Note]:
+        return [note_from(row) for row in self._all(sa.select(schema.notes).where(which).order_by(schema.notes.c.id))]
 
     def _one(self, query: sa.Select[Any]) -> sa.RowMapping | None:
         with self._translated(), self._engine.connect() as connection:

@@ -153,12 +153,7 @@ class Transaction:
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
-        of_key = sa.and_(notes.c.bucket_uid == bucket_uid, notes.c.key == key)
-        return self._notes(sa.and_(of_key, notes.c.kind != NoteKind.BUCKET))
-
-    def notes_on_bucket(self, name: str) -> list[Note]:
-        """Return the notes on the bucket called `name` itself."""
-        return self._notes(sa.and_(notes.c.kind == NoteKind.BUCKET, notes.c.key == name))
+        return self._notes(is_on_key(bucket_uid, key))
 
     def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
@@ -231,6 +226,11 @@ class Transaction:
         self._connection.execute(
             sa.insert(memories).values(bucket_uid=bucket_uid, key=key, blob=blob, since=schema.to_microseconds(since))
         )
+
+
+def is_on_key(bucket_uid: str, key: str) -> sa.ColumnElement[bool]:
+    of_key = sa.and_(notes.c.bucket_uid == bucket_uid, notes.c.key == key)
+    return sa.and_(of_key, notes.c.kind != NoteKind.BUCKET)
 
 
 def _is(file: File) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
