@@ -3,7 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 
+# Extras stay in: older versions of pip take "coverage" for no pin of "coverage[toml]".
 for name in requirements requirements-dev; do
-  .venv/bin/uv pip compile --quiet --no-config --no-header --universal --python-version 3.11 --generate-hashes "$@" \
-    "$name.in" -o "$name.txt"
+  .venv/bin/uv pip compile --quiet --no-config --no-header --universal --python-version 3.11 --generate-hashes \
+    --no-strip-extras "$@" "$name.in" -o "$name.txt"
 done

@@ -12,7 +12,7 @@ LOCKS = ["requirements", "requirements-dev"]
 
 
 def locked(name: str) -> dict[str, str]:
-    pins = re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (ROOT / f"{name}.txt").read_text(), re.MULTILINE)
+    pins = re.findall(r"^([a-z0-9-]+)(?:\[[\w,-]+\])?==([^\s;]+)", (ROOT / f"{name}.txt").read_text(), re.MULTILINE)
     return dict(pins)
 
 
@@ -34,6 +34,14 @@ def test_every_pin_has_hashes_and_no_address(name: str) -> None:
     pins = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)[1:]
     assert [pin.split()[0] for pin in pins if "--hash=sha256:" not in pin] == []
     assert not re.search(r"://|^\s*-|@ ", re.sub(r"^    --hash=.*|#.*", "", text, flags=re.MULTILINE), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_extras_are_pinned_with_their_requirement(name: str) -> None:
+    """Older versions of pip take `coverage==7` for no pin of `coverage[toml]`, and refuse the whole file."""
+    wanted = re.findall(r"^([A-Za-z][\w-]*\[[\w,-]+\])", (ROOT / f"{name}.in").read_text(), re.MULTILINE)
+    text = (ROOT / f"{name}.txt").read_text()
+    assert [requirement for requirement in wanted if f"\n{requirement}==" not in f"\n{text}"] == []
 
 
 def test_tests_run_against_the_versions_that_serve() -> None:
