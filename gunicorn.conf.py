@@ -4,11 +4,12 @@ Addresses, counts and logging come from the settings. Reloading this file (SIGHU
 """
 
 import errno
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -17,7 +18,7 @@ from gunicorn import glogging
 from gunicorn.systemd import listen_fds
 from gunicorn.workers import gthread
 
-from storage_app import logs
+from storage_app import cli, create_app, logs
 from storage_app.errors import SettingsError, StorageError
 from storage_app.settings import load_settings
 
@@ -119,12 +120,32 @@ def on_starting(server: Any) -> None:
     """Check the address, then recover the store in a child, once, before any worker lives."""
     for number in (*ENDING, signal.SIGHUP):
         signal.signal(number, end)  # until gunicorn takes over: a signal ends the child, too
-    keep_signals_over_fork()
     check_addresses(server)
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "storage", "recover"]
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
+    status = in_a_child(recover)
     if status != 0:
         sys.exit(status if status > 0 else 1)  # it has said why
+    keep_signals_over_fork()
+
+
+def in_a_child(target: Callable[[], object]) -> int:
+    """Return the exit code of `target`, run in a fork of this process: what it imports, starts and opens ends with it.
+
+    A fork has imported already what a new interpreter would first have to read.
+    """
+    child = multiprocessing.get_context("fork").Process(target=target)
+    child.start()
+    try:
+        child.join()
+    except BaseException:
+        child.kill()
+        child.join()
+        raise
+    return child.exitcode or 0
+
+
+def recover() -> None:
+    """Do what `flask storage recover` does; exits as that does."""
+    cli.run("recover", create_app(settings))
 
 
 def end(number: int, _frame: FrameType | None) -> NoReturn:

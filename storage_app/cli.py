@@ -1,8 +1,10 @@
 """Commands for operators: `flask --app wsgi storage ...`."""
 
+from typing import NoReturn
+
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, ScriptInfo
 
 from . import maintenance
 from .check import Check
@@ -16,6 +18,11 @@ storage_commands = AppGroup("storage", help="Look after the storage service.")
 
 def init_app(app: Flask) -> None:
     app.cli.add_command(storage_commands)
+
+
+def run(command: str, app: Flask) -> NoReturn:
+    """Run a command as `flask storage` would, with its messages; exits with its code."""
+    storage_commands.main([command], prog_name="flask storage", obj=ScriptInfo(create_app=lambda: app))
 
 
 @storage_commands.command()

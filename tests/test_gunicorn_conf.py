@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -57,6 +58,10 @@ def test_wrong_setting_ends_the_start_with_its_sentence(monkeypatch: pytest.Monk
         load()
 
 
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def server(*addresses: object, master_pid: int = 0) -> SimpleNamespace:
     return SimpleNamespace(cfg=SimpleNamespace(address=addresses), master_pid=master_pid)
 
@@ -76,28 +81,44 @@ def test_address_of_another_machine_is_one_sentence(conf: ModuleType) -> None:
 
 
 @pytest.mark.usefixtures("_signals")
-@pytest.mark.parametrize(("status", "code"), [(1, 1), (7, 7), (-9, 1)])
+@pytest.mark.parametrize(("ends", "code"), [(lambda: sys.exit(1), 1), (lambda: sys.exit(7), 7), (die, 1)])
 def test_failed_recovery_ends_the_start(
-    conf: ModuleType, monkeypatch: pytest.MonkeyPatch, status: int, code: int
+    conf: ModuleType, monkeypatch: pytest.MonkeyPatch, ends: Callable[[], None], code: int
 ) -> None:
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=status))
+    monkeypatch.setattr(conf, "recover", ends)
     with pytest.raises(SystemExit) as caught:
         conf.on_starting(server())
     assert caught.value.code == code
 
 
 @pytest.mark.usefixtures("_signals")
-def test_recovery_runs_as_a_command_in_the_project(conf: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
-
-    def note(command: list[str], **options: object) -> SimpleNamespace:
-        seen.append((command, options))
-        return SimpleNamespace(returncode=0)
-
-    monkeypatch.setattr(subprocess, "run", note)
+def test_recovery_runs_before_the_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    monkeypatch.setenv("STORAGE_PATH", str(tmp_path / "store"))
+    conf = load()
+    monkeypatch.setattr(conf, "keep_signals_over_fork", lambda: None)
     conf.on_starting(server())
-    command = [sys.executable, "-m", "flask", "--app", "wsgi", "storage", "recover"]
-    assert seen == [(command, {"cwd": PATH.parent, "check": False})]
+    assert (tmp_path / "store" / ".system" / "index.sqlite3").exists()
+
+
+@pytest.mark.usefixtures("_signals")
+def test_signal_during_recovery_ends_the_recovery_too(
+    conf: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started, ended = tmp_path / "started", tmp_path / "ended"
+
+    def recover() -> None:
+        started.write_text(str(os.getpid()))
+        os.kill(os.getppid(), signal.SIGTERM)
+        signal.pause()
+        ended.touch()
+
+    monkeypatch.setattr(conf, "recover", recover)
+    with pytest.raises(SystemExit):
+        conf.on_starting(server())
+    with pytest.raises(ChildProcessError):  # killed, and waited for
+        os.waitpid(int(started.read_text()), 0)
+    assert not ended.exists()
 
 
 class Storage:
