@@ -14,6 +14,7 @@ from .index import Index, Memory
 from .ledger import Ledger
 from .locks import if_free
 from .reserve import Reserve
+from .spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -40,11 +41,14 @@ def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
 class Janitor:
     """A thread that looks after the store beside the requests."""
 
-    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, reserve: Reserve, *, lock: Path) -> None:
+    def __init__(
+        self, index: Index, store: BlobStore, ledger: Ledger, reserve: Reserve, spool: Spool, *, lock: Path
+    ) -> None:
         self._index = index
         self._store = store
         self._ledger = ledger
         self._reserve = reserve
+        self._spool = spool
         self._lock = lock
         self._swept_at = -math.inf  # at once: workers may not live long
         self._stopped = threading.Event()
@@ -68,6 +72,7 @@ class Janitor:
         if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
             with if_free(self._lock) as ours:  # one sweep at a time: others would remove the same
                 if ours:
+                    self._spool.sweep()
                     sweep(self._index, self._store, until=now() - GRACE)
             self._swept_at = time.monotonic()
 

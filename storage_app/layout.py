@@ -32,6 +32,11 @@ class Layout:
         return self.system / "staging"
 
     @property
+    def spool(self) -> Path:
+        """Where nginx writes bodies (`client_body_temp_path`)."""
+        return self.system / "spool"
+
+    @property
     def slots(self) -> Path:
         return self.system / "slots"
 
@@ -55,10 +60,14 @@ class Layout:
     def last_start(self) -> Path:
         return self.system / "last-start.json"
 
+    @property
+    def _inside(self) -> tuple[Path, ...]:
+        return self.alive, self.staging, self.spool, self.slots, self.lost_and_found
+
     def prepare(self) -> None:
         """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""
         with usable(self.root):
-            for directory in (self.root, self.system, self.alive, self.staging, self.slots, self.lost_and_found):
+            for directory in (self.root, self.system, *self._inside):
                 directory.mkdir(parents=True, exist_ok=True)
             probe = self.staging / f"probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)

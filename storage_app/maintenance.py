@@ -20,6 +20,7 @@ from .ledger import Ledger
 from .locks import Processes, ProcessLock, exclusive, if_free
 from .rebuild import Progress, Rebuilding, no_progress
 from .reserve import Reserve
+from .spool import Spool
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     processes = Processes(layout.alive, layout.staging)
     for process in processes.left_something():  # before their notes are judged, so that a late rename of theirs fails
         processes.fence(process)
+    Spool(layout.spool).sweep()
     Reserve(layout.reserve).keep()
     lock = ProcessLock(layout.alive)
     try:

@@ -128,10 +128,16 @@ class Settings:
     download_offload: str = declare(
         "DOWNLOAD_OFFLOAD", one_of("off", "nginx"), "Who sends the bytes of downloads: this service or nginx.", "off"
     )
+    upload_offload: str = declare(
+        "UPLOAD_OFFLOAD",
+        one_of("off", "nginx"),
+        "Who waits for the bytes of raw uploads: this service or nginx.",
+        "off",
+    )
     offload_secret: str | None = declare(
         "OFFLOAD_SECRET",
         header_value(16),
-        "What nginx sends to prove that it is in front; required with DOWNLOAD_OFFLOAD=nginx.",
+        "What nginx sends to prove that it is in front; required with either offload.",
         secret=True,
     )
     cors_origins: tuple[str, ...] = declare(
@@ -204,5 +210,9 @@ def _way_out(setting: Setting) -> str:
 def _check_together(settings: Settings) -> None:
     if settings.anon_key == settings.secret_key:
         raise SettingsError("ANON_KEY must differ from SECRET_KEY, because ANON_KEY is public: set another ANON_KEY.")
-    if settings.download_offload == "nginx" and settings.offload_secret is None:
-        raise SettingsError("OFFLOAD_SECRET is not set: DOWNLOAD_OFFLOAD=nginx needs it, the same here and in nginx.")
+    for name, offload in (
+        ("DOWNLOAD_OFFLOAD", settings.download_offload),
+        ("UPLOAD_OFFLOAD", settings.upload_offload),
+    ):
+        if offload == "nginx" and settings.offload_secret is None:
+            raise SettingsError(f"OFFLOAD_SECRET is not set: {name}=nginx needs it, the same here and in nginx.")

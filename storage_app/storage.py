@@ -19,6 +19,7 @@ from .maintenance import is_recovered, open_index
 from .reserve import Reserve
 from .settings import Settings
 from .signing import Signing
+from .spool import Spool
 from .tokens import Logins, SignedUrls
 from .uploads import Uploads
 
@@ -38,6 +39,7 @@ class Services:
     files: Files
     uploads: Uploads
     signing: Signing
+    spool: Spool
     janitor: Janitor
 
 
@@ -123,7 +125,7 @@ class Storage:
     def _wire(self, index: Index, process: str) -> Services:
         settings, layout = self.settings, self._layout
         store = FilesystemStore(layout.root, process=process, durable=settings.durability == "fsync")
-        reserve = Reserve(layout.reserve)
+        reserve, spool = Reserve(layout.reserve), Spool(layout.spool)
         ledger = Ledger(index, store, Processes(layout.alive, layout.staging), reserve, process=process)
         guard = Guard(index, anonymous_uploads=settings.anonymous_uploads)
         uploads = Uploads(
@@ -143,5 +145,6 @@ class Storage:
             files=Files(index, store, ledger, guard, reserve),
             uploads=uploads,
             signing=Signing(guard, uploads, self.signed_urls),
-            janitor=Janitor(index, store, ledger, reserve, lock=layout.sweep_lock),
+            spool=spool,
+            janitor=Janitor(index, store, ledger, reserve, spool, lock=layout.sweep_lock),
         )

@@ -67,8 +67,8 @@ class Logins:
         self._algorithm = algorithm
         self._anon_key = anon_key
 
-    def principal(self, *, authorization: str | None, api_key: str | None) -> Principal:
-        """Return who sent these headers; with both, the Bearer decides.
+    def principal(self, *, authorization: str | None, api_key: str | None, waited: float = 0) -> Principal:
+        """Return who sent these headers `waited` seconds ago; with both, the Bearer decides.
 
         Raises `InvalidCredential` when one is present and wrong (RFC 6750 section 3.1).
         """
@@ -76,7 +76,7 @@ class Logins:
             scheme, _, credential = authorization.strip().partition(" ")
             if scheme.lower() != "bearer" or not credential.strip():
                 raise InvalidCredential("The Authorization header must be 'Bearer <token>'.")
-            return self._bearer(credential.strip())
+            return self._bearer(credential.strip(), waited)
         if api_key is not None:
             if not self._is_anon_key(api_key.strip()):
                 raise InvalidCredential("The API key is not this service's ANON_KEY.")
@@ -91,10 +91,10 @@ class Logins:
             claims["role"] = role
         return jwt.encode(claims, self._secret_key, algorithm=self._algorithm)
 
-    def _bearer(self, credential: str) -> Principal:
+    def _bearer(self, credential: str, waited: float) -> Principal:
         if self._is_anon_key(credential):
             return ANONYMOUS
-        claims = self._verified(credential)
+        claims = self._verified(credential, waited)
         sub = claims["sub"]
         if not sub or not sub.isprintable() or len(sub.encode()) > MAX_SUB_BYTES:
             raise InvalidCredential(
@@ -103,13 +103,13 @@ class Logins:
         is_service = claims.get("role") == SERVICE_ROLE
         return Principal(PrincipalKind.SERVICE if is_service else PrincipalKind.USER, sub)
 
-    def _verified(self, credential: str) -> dict[str, Any]:
+    def _verified(self, credential: str, waited: float) -> dict[str, Any]:
         try:
             return jwt.decode(
                 credential,
                 self._secret_key,
                 algorithms=[self._algorithm],
-                leeway=LEEWAY_SECONDS,
+                leeway=LEEWAY_SECONDS + waited,
                 options={"require": ["sub", "exp"], "verify_aud": False},
             )
         except jwt.ExpiredSignatureError as error:
@@ -149,9 +149,12 @@ class SignedUrls:
         payload = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
         return self._jws.encode(payload, self._key, algorithm=_SIGNED_URL_ALGORITHM)
 
-    def upload(self, token: str, key: str) -> SignedUpload:
-        """Read an upload token for `key`; raise `InvalidSignedUrl` when it is wrong, expired or for something else."""
-        claims = self._verified(token, "put", key)
+    def upload(self, token: str, key: str, *, waited: float = 0) -> SignedUpload:
+        """Read an upload token for `key`, sent `waited` seconds ago.
+
+        Raises `InvalidSignedUrl` when it is wrong, had expired or is for something else.
+        """
+        claims = self._verified(token, "put", key, waited)
         owner_id, create, replace = claims["by"]
         return SignedUpload(
             bucket_uid=claims["b"],
@@ -177,7 +180,7 @@ class SignedUrls:
             filename=claims.get("fn"),
         )
 
-    def _verified(self, token: str, action: str, key: str) -> dict[str, Any]:
+    def _verified(self, token: str, action: str, key: str, waited: float = 0) -> dict[str, Any]:
         try:
             payload = self._jws.decode(token, self._key, algorithms=[_SIGNED_URL_ALGORITHM])
         except jwt.InvalidTokenError as error:
@@ -187,7 +190,7 @@ class SignedUrls:
             raise InvalidSignedUrl("The signed URL is for another method; an upload is a PUT, a download a GET.")
         if claims["k"] != _key_hash(key):
             raise InvalidSignedUrl(f"The signed URL is for another file than {quoted(key)}.")
-        if claims["exp"] <= time.time():
+        if claims["exp"] <= time.time() - waited:
             raise InvalidSignedUrl("The signed URL has expired; ask for a new one.")
         return claims
 

@@ -1,13 +1,15 @@
 """Bytes in: from the refusals that need none of them to the file that is there."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import BinaryIO
 
 from . import content_types
 from .access import Action, upload_right
 from .blobstore import BlobStore, StagedBlob, new_blob_name
+from .disk import translated
 from .domain import (
     Bucket,
     File,
@@ -49,6 +51,7 @@ from .tokens import SignedUpload
 
 # How often the room on the disk is looked at while bytes arrive: others arrive beside them.
 _ROOM_CHECK_BYTES = 64 * 1024 * 1024
+_READ_BACK_BYTES = 256 * 1024
 
 
 class Uploads:
@@ -88,8 +91,11 @@ class Uploads:
             raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
         return found[0]
 
-    def check(self, plan: Plan) -> File | None:
-        """Refuse what can be refused before the first byte; return the file that is there now, if its key is known."""
+    def check(self, plan: Plan, *, stored: bool = False) -> File | None:
+        """Refuse what can be refused before the first byte; return the file that is there now, if its key is known.
+
+        With `stored` the bytes are on the disk already, and need no more room.
+        """
         existing = None
         if plan.key is not None:
             existing = self._index.file(plan.bucket.uid, check_key(plan.key))
@@ -100,11 +106,18 @@ class Uploads:
         self.check_size(plan, size, existing)
         if plan.size is not None:
             check_signed_size(plan, plan.size)
-        self.check_room(size)
+        self.check_room(0 if stored else size)
         declared = None if plan.content_type is None else content_types.normalize(plan.content_type)
         if declared is not None and declared != content_types.UNKNOWN:
             check_accepted(plan.bucket, declared)
         return existing
+
+    def check_ahead(self, plan: Plan) -> None:
+        """Refuse all that `begin` would refuse now, for who takes the bytes before we do. Nothing is reserved."""
+        existing = self.check(plan)
+        if plan.bucket.quota is not None:
+            with self._index.write() as transaction:
+                check_quota(transaction, plan.bucket, self._note(plan, existing))
 
     @contextmanager
     def begin(self, plan: Plan) -> Iterator["Upload"]:
@@ -113,7 +126,35 @@ class Uploads:
         Raises `QuotaExceeded` and `TooManyUploads` besides.
         """
         existing = self.check(plan)
-        note = Note(
+        with self._slots.hold(), self._begun(plan, existing, lambda: self._store.stage(plan.bucket)) as upload:
+            yield upload
+
+    @contextmanager
+    def take_over(self, plan: Plan, body: BinaryIO) -> Iterator["Upload"]:
+        """The same for a body that lies in the spool, and is taken away from there: all that is left is to finish.
+
+        It needs no slot, because nobody waits for it to come.
+        """
+        existing = self.check(plan, stored=True)
+        with self._begun(plan, existing, lambda: self._store.adopt(plan.bucket, body)) as upload:
+            upload.read_back(body)
+            yield upload
+
+    @contextmanager
+    def _begun(self, plan: Plan, existing: File | None, stage: Callable[[], StagedBlob]) -> Iterator["Upload"]:
+        note = self._note(plan, existing)
+
+        def check(transaction: Transaction) -> None:
+            check_quota(transaction, plan.bucket, note)
+
+        with self._ledger.noted(note, check), stage() as staged:
+            upload = Upload(self, plan, note, staged, existing)
+            yield upload
+            if not upload.finished:
+                self._ledger.put_right(note)
+
+    def _note(self, plan: Plan, existing: File | None) -> Note:
+        return Note(
             process=self._ledger.process,
             kind=NoteKind.WRITE,
             bucket_uid=plan.bucket.uid,
@@ -121,15 +162,6 @@ class Uploads:
             blob=None if plan.key is None else new_blob_name(plan.key),
             size=_growth(plan.size or 0, existing),
         )
-
-        def check(transaction: Transaction) -> None:
-            check_quota(transaction, plan.bucket, note)
-
-        with self._slots.hold(), self._ledger.noted(note, check), self._store.stage(plan.bucket) as staged:
-            upload = Upload(self, plan, note, staged, existing)
-            yield upload
-            if not upload.finished:
-                self._ledger.put_right(note)
 
     def check_size(self, plan: Plan, size: int, existing: File | None) -> None:
         """Raise `FileTooLarge` or `QuotaExceeded` when a file of `size` bytes can never be taken."""
@@ -195,15 +227,25 @@ class Upload:
 
     def write(self, data: bytes) -> int:
         """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
-        self.size += len(data)
-        self._uploads.check_size(self.plan, self.size, self._existing)
+        self._examine(data)
         if self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
             self._uploads.check_room(0)
             self._room_checked_at = self.size
+        return self._staged.write(data)
+
+    def read_back(self, stream: BinaryIO) -> None:
+        """Examine bytes that are staged already: all those of `stream`."""
+        with translated():
+            stream.seek(0)
+            while data := stream.read(_READ_BACK_BYTES):
+                self._examine(data)
+
+    def _examine(self, data: bytes) -> None:
+        self.size += len(data)
+        self._uploads.check_size(self.plan, self.size, self._existing)
         if len(self._head) < HEAD_BYTES:
             self._head += data[: HEAD_BYTES - len(self._head)]
         self._hash.update(data)
-        return self._staged.write(data)
 
     def finish(self, description: Description) -> tuple[File, bool]:
         """Make the bytes the file that the plan says; return it, and whether its key is new.

@@ -11,6 +11,7 @@ from storage_app.domain import UNCONDITIONAL, now
 from storage_app.errors import Unavailable
 from storage_app.janitor import GRACE, Janitor, sweep
 from storage_app.reserve import Reserve
+from storage_app.spool import Spool
 from tests.support.core import ALICE, Core, blobs, open_core
 from tests.support.service import wait_briefly
 
@@ -31,7 +32,7 @@ def core(opened: Core) -> Iterator[Core]:
 def janitor_of(core: Core) -> Janitor:
     """A janitor that has not started."""
     reserve = Reserve(core.layout.reserve)
-    return Janitor(core.index, core.store, core.ledger, reserve, lock=core.layout.sweep_lock)
+    return Janitor(core.index, core.store, core.ledger, reserve, Spool(core.layout.spool), lock=core.layout.sweep_lock)
 
 
 def remembered(core: Core) -> int:

@@ -15,7 +15,7 @@ FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallo
 LAYERS: list[tuple[str, set[str]]] = [
     ("values", {"errors", "version", "signatures"}),
     ("domain", {"domain", "content_types", "setting_kinds"}),
-    ("settings", {"disk", "settings", "locks", "layout", "reserve", "access"}),
+    ("settings", {"disk", "settings", "locks", "layout", "reserve", "spool", "access"}),
     ("stores", {"blobstore", "index", "tokens"}),
     (
         "services",

@@ -4,7 +4,7 @@ from flask import Flask, Response
 from flask_cors import CORS
 
 from ..settings import Settings
-from . import docs, problems, requests, routing
+from . import docs, offload, problems, requests, routing
 from .blueprint import MAX_JSON_BYTES
 
 EXPOSED_HEADERS = [
@@ -20,6 +20,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     routing.init_app(app)
     problems.init_app(app)
     requests.init_app(app)
+    offload.init_app(app)
     docs.init_app(app)
     if "*" not in settings.cors_origins:
         app.after_request(_vary_by_origin)

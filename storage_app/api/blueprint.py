@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request
+from flask import Request, request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -27,7 +27,7 @@ from ..errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from . import problems, strict_json
+from . import offload, problems, strict_json
 from .arguments import PATH_PARAMETERS
 from .bodies import RequestBody
 from .requests import authenticate
@@ -111,7 +111,7 @@ class Blueprint(flask_smorest.Blueprint):
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 if who in (Access.ANYONE, Access.CREDENTIAL):
-                    principal = authenticate()
+                    principal = authenticate(waited=offload.seconds_waited(request))
                     if who is Access.CREDENTIAL and principal.kind is PrincipalKind.NOBODY:
                         raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
                 return view(*args, **kwargs)

@@ -87,13 +87,17 @@ class Form:
     content_type: str | None
 
 
-def raw_body(request: Request) -> RequestBody:
-    """Return the body of a PUT; raises `LengthRequired` when nothing says how long it is (RFC 9110 section 8.6)."""
+def check_raw(request: Request) -> None:
+    """Refuse a PUT whose body would not be the file."""
     if "Content-Range" in request.headers:
         # RFC 9110 section 14.5: a server that does not know partial PUT must not take the part for the whole.
         raise InvalidRequest("A PUT with Content-Range is not supported; send the whole file.")
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise UnsupportedMediaType("A body with Content-Encoding is not supported; send the file as it is.")
+
+
+def raw_body(request: Request) -> RequestBody:
+    """Return the body of a PUT; raises `LengthRequired` when nothing says how long it is (RFC 9110 section 8.6)."""
     body = RequestBody(request)
     if body.length is None and "HTTP_TRANSFER_ENCODING" not in request.environ:
         raise LengthRequired("Send Content-Length, or the body in chunks.")

@@ -1,6 +1,5 @@
 """Bytes out over HTTP."""
 
-import hmac
 from datetime import UTC, datetime
 
 from flask import Response, g, request
@@ -17,9 +16,8 @@ from ..errors import (
     RangeNotSatisfiable,
     StorageError,
 )
-from ..settings import Settings
 from ..tokens import Disposition
-from . import delivery
+from . import delivery, offload
 from .blueprint import Access, Blueprint
 from .openapi import READ_CONDITIONS, bytes_out
 from .requests import services, storage
@@ -97,16 +95,13 @@ def _deliver(
         filename=filename,
         cache_control=delivery.cache_control(file, bucket, expires_at=expires_at, now=now()),
         open_blob=lambda: services().files.open(bucket, file),
-        offload_path=_offload_path(storage().settings, bucket, file),
+        offload_path=_offload_path(bucket, file),
     )
 
 
-def _offload_path(settings: Settings, bucket: Bucket, file: File) -> str | None:
-    """Return where nginx finds the bytes, if it is nginx that asks: only it knows the secret."""
-    if settings.download_offload != "nginx" or settings.offload_secret is None:
-        return None
-    sent = request.headers.get("X-Offload-Secret", "")
-    if not hmac.compare_digest(sent.encode(errors="replace"), settings.offload_secret.encode()):
+def _offload_path(bucket: Bucket, file: File) -> str | None:
+    """Return where nginx finds the bytes, if it is nginx that asks."""
+    if not offload.sends_downloads(request):
         return None
     path = services().files.locate(bucket, file)
     return None if path is None else f"/_blobs/{path}"

@@ -48,12 +48,13 @@ def services() -> Services:
     return storage().services
 
 
-def authenticate() -> Principal:
-    """Return who asks, by the headers of this request; raises `InvalidCredential`."""
+def authenticate(*, waited: float = 0) -> Principal:
+    """Return who asks, by the headers of this request, which began `waited` seconds ago; raises `InvalidCredential`."""
     if "principal" not in g:
         g.principal = storage().logins.principal(
             authorization=request.headers.get("Authorization"),
             api_key=request.headers.get("apikey", request.headers.get("X-API-Key")),
+            waited=waited,
         )
     return cast(Principal, g.principal)
 
@@ -91,7 +92,8 @@ def _end(response: Response) -> Response:
     if response.status_code >= 400:
         response.call_on_close(partial(_drain, request.environ))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    log.info(
+    log.log(
+        g.get("log_level", logging.INFO),
         "%s %s %s",
         request.method,
         loggable(request.path),

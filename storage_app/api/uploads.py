@@ -1,6 +1,6 @@
 """Bytes in over HTTP: forms, raw bodies, and both by signed URL."""
 
-from collections.abc import Callable
+import os
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -35,9 +35,10 @@ from ..plans import Description, Plan
 from ..signing import described, planned
 from ..tokens import SignedUpload
 from ..uploads import Upload
+from . import offload
 from .arguments import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
 from .blueprint import Access, Blueprint, refuse_fields
-from .bodies import MAX_FORM_BYTES, Form, declared_digests, is_form, raw_body, read_form
+from .bodies import MAX_FORM_BYTES, Form, check_raw, declared_digests, is_form, raw_body, read_form
 from .conditions import write_conditions
 from .openapi import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
 from .requests import services, storage
@@ -106,30 +107,23 @@ class RawUpload(MethodView):
             overwrite=query["overwrite"] == "true",
             conditions=write_conditions(request.headers),
         )
-        file, created = _receive_raw(
-            plan, lambda: Description(content_type=request.content_type, sha256=declared_digests(request))
-        )
-        return _written(bucket_id, file, created)
+        description = Description(content_type=request.content_type, sha256=declared_digests(request))
+        return _receive_raw(bucket_id, plan, description)
 
 
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     """Answer `PUT /files/signed/...`: the file as it is, or a form with the one part `file`."""
-    grant = storage().signed_urls.upload(token, file_id)
+    grant = storage().signed_urls.upload(token, file_id, waited=offload.seconds_waited(request))
     plan = planned(
         grant,
         services().uploads.signed_bucket(grant, bucket_id),
         least_size=_least_size() if is_form(request) else 0,
         conditions=write_conditions(request.headers),
     )
-    receive = _receive_signed_form if is_form(request) else _receive_signed_raw
-    return _written(bucket_id, *receive(plan, grant))
-
-
-def _receive_signed_raw(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
-    return _receive_raw(
-        plan,
-        lambda: described(grant, filename=None, content_type=request.content_type, sha256=declared_digests(request)),
-    )
+    if is_form(request):
+        return _written(bucket_id, *_receive_signed_form(plan, grant))
+    description = described(grant, filename=None, content_type=request.content_type, sha256=declared_digests(request))
+    return _receive_raw(bucket_id, plan, description)
 
 
 def _receive_signed_form(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
@@ -142,13 +136,34 @@ def _receive_signed_form(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
         )
 
 
-def _receive_raw(plan: Plan, describe: Callable[[], Description]) -> tuple[File, bool]:
+def _receive_raw(bucket_id: str, plan: Plan, description: Description) -> Response:
+    check_raw(request)
+    plan = replace(plan, content_type=description.content_type)
+    if offload.has_spooled(request):
+        return _receive_spooled(bucket_id, replace(plan, size=offload.length(request)), description)
     body = raw_body(request)
-    description = describe()
-    plan = replace(plan, size=body.length, content_type=description.content_type)
-    with services().uploads.begin(plan) as upload:
+    with services().uploads.begin(replace(plan, size=body.length)) as upload:
         body.copy_to(upload)
-        return upload.finish(description)
+        return _written(bucket_id, *upload.finish(description))
+
+
+def _receive_spooled(bucket_id: str, plan: Plan, description: Description) -> Response:
+    """Answer a raw PUT whose body nginx takes, before it does or afterwards."""
+    if offload.is_check(request):
+        services().uploads.check_ahead(plan)
+        return offload.allowed(request)
+    with ExitStack() as stack:
+        return _written(bucket_id, *_take_over(stack, plan).finish(description))
+
+
+def _take_over(stack: ExitStack, plan: Plan) -> Upload:
+    path = offload.spool_path(request)
+    if path is None and plan.size == 0:  # nginx writes no file for nothing
+        return stack.enter_context(services().uploads.begin(plan))
+    body = stack.enter_context(services().spool.opened(path or ""))
+    if body.seek(0, os.SEEK_END) != plan.size:
+        raise TruncatedBody("The body ended before its declared length; send it again.")
+    return stack.enter_context(services().uploads.take_over(plan, body))
 
 
 def _receive_form(stack: ExitStack, plan: Plan) -> tuple[Upload, Form]:

@@ -67,6 +67,12 @@ class BlobStore(Protocol):
     def stage(self, bucket: Bucket) -> StagedBlob:
         """Begin new bytes for some key of `bucket`."""
 
+    def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBlob:
+        """Begin new bytes that are all there already: those of the open file `source`, to which nobody writes any more.
+
+        The store may move it away, by its `name`, or read it; the caller closes it.
+        """
+
     def stage_sidecar(self, bucket: Bucket, file: File) -> StagedSidecar:
         """Prepare the record of `file`, and the place of it. Raises `BucketNotFound` when the bucket is gone."""
 

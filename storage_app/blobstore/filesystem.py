@@ -54,6 +54,9 @@ class FilesystemStore:
     def stage(self, bucket: Bucket) -> StagedBytes:
         return StagedBytes(self._staging)
 
+    def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBytes:
+        return StagedBytes(self._staging, Path(source.name))
+
     def stage_sidecar(self, bucket: Bucket, file: File) -> StagedRecord:
         # Here, where nobody waits for a lock: a new subdirectory is synced.
         with translated():

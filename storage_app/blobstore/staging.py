@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,6 +23,8 @@ class Staging:
         self.durable = durable
         self._undiscarded: set[Path] = set()
         directory.mkdir(parents=True, exist_ok=True)
+        # What the umask left of the directory's mode, it leaves of a file's.
+        self._file_mode = stat.S_IMODE(directory.stat().st_mode) & 0o666
 
     def new_path(self) -> Path:
         return self.directory / secrets.token_hex(8)
@@ -30,6 +33,11 @@ class Staging:
         """Write a file that is not there yet, whole, or leave none."""
         with self.discarded_on_failure(path):
             write_new(path, content, durable=self.durable)
+
+    def move_in(self, source: Path, path: Path) -> None:
+        """Move a file of another program here, and give it the rights that our own have. Raises OSError."""
+        os.rename(source, path)
+        path.chmod(self._file_mode)
 
     def discard(self, path: Path) -> None:
         """Remove what is at `path`, if anything is. Never raises: what the disk refuses is done by `tidy`."""
@@ -58,13 +66,16 @@ class Staging:
 
 
 class StagedBytes:
-    """Bytes in a file of the staging directory."""
+    """Bytes in a file of the staging directory: a new one, or `source`, which is moved there."""
 
-    def __init__(self, staging: Staging) -> None:
+    def __init__(self, staging: Staging, source: Path | None = None) -> None:
         self.path = staging.new_path()
         self._staging = staging
-        with translated():
-            self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115  `seal` or `discard` closes
+        with translated(), staging.discarded_on_failure(self.path):
+            if source is not None:
+                staging.move_in(source, self.path)
+            mode = "xb" if source is None else "ab"
+            self._file = open(self.path, mode, buffering=0)  # noqa: SIM115  `seal` or `discard` closes
 
     def write(self, data: bytes) -> int:
         with translated():

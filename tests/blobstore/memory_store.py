@@ -99,6 +99,11 @@ class MemoryStore:
     def stage(self, bucket: Bucket) -> _StagedBytes:
         return _StagedBytes(self._staged)
 
+    def adopt(self, bucket: Bucket, source: BinaryIO) -> _StagedBytes:
+        staged = _StagedBytes(self._staged)
+        staged.write(source.read())
+        return staged
+
     def stage_sidecar(self, bucket: Bucket, file: File) -> _StagedRecord:
         return _StagedRecord(self._staged, file)
 

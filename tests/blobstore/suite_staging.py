@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -55,6 +56,25 @@ class OfStaging(SuitePart):
             if raised:
                 raise raised
         self.assert_holds(store, old)
+
+    def test_what_was_adopted_is_placed_as_what_was_written(self, store: BlobStore, tmp_path: Path) -> None:
+        source = tmp_path / "0000000001"
+        source.write_bytes(b"spooled")
+        file = a_file("cat.jpg", size=7, blob=new_blob_name("cat.jpg"))
+        with source.open("rb") as opened, store.adopt(BUCKET, opened) as blob:
+            blob.seal()
+            with store.stage_sidecar(BUCKET, file) as sidecar:
+                store.place(BUCKET, sidecar, blob)
+        source.unlink(missing_ok=True)
+        assert content(store, file) == b"spooled"
+        self.assert_holds(store, file)
+
+    def test_what_was_adopted_and_not_placed_is_discarded(self, store: BlobStore, tmp_path: Path) -> None:
+        source = tmp_path / "0000000001"
+        source.write_bytes(b"spooled")
+        with source.open("rb") as opened, store.adopt(BUCKET, opened):
+            pass
+        self.assert_holds(store)
 
     def test_what_is_placed_is_not_discarded(self, store: BlobStore) -> None:
         file = a_file("cat.jpg", size=0)
