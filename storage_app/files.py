@@ -44,13 +44,13 @@ class Files:
 
     def get_signed(self, grant: SignedDownload, bucket_name: str) -> tuple[Bucket, File]:
         """Return the file of a download URL; raises `InvalidSignedUrl` when its bucket was deleted since."""
-        found = self._index.bucket(check_bucket_name(bucket_name))
+        found = self._index.bucket_and_file(check_bucket_name(bucket_name), grant.key)
         if found is None or found[0].uid != grant.bucket_uid:
             raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
-        file = self._index.file(grant.bucket_uid, grant.key)
+        bucket, file = found
         if file is None:
             raise FileNotFound(bucket_name, grant.key)
-        return found[0], file
+        return bucket, file
 
     def open(self, bucket: Bucket, file: File) -> BinaryIO:
         """Open the bytes of `file`; the caller closes them. Raises `FileNotFoundError` when they are not there."""

@@ -2,7 +2,7 @@
 
 from .access import Action, allowed
 from .domain import Bucket, File, Principal, PrincipalKind, Totals, check_bucket_name, check_key
-from .errors import BucketNotFound, FileNotFound, Forbidden, StorageError, Unauthenticated
+from .errors import BucketNotFound, FileNotFound, Forbidden, InvalidName, StorageError, Unauthenticated
 from .index import Index
 
 _DEEDS = {
@@ -37,9 +37,7 @@ class Guard:
         """
         found = self._index.bucket(check_bucket_name(name))
         if found is None:
-            if principal.kind is PrincipalKind.NOBODY:
-                raise refusal(principal, action or Action.SEE_BUCKET)
-            raise BucketNotFound(name)
+            raise self._no_bucket(principal, name, action or Action.SEE_BUCKET)
         if action is not None and not self.allowed(principal, action, found[0]):
             raise refusal(principal, action)
         return found
@@ -49,8 +47,15 @@ class Guard:
 
         Raises as `bucket` does, then `FileNotFound`: a missing file is told only to who might read it.
         """
-        bucket, _ = self.bucket(principal, bucket_name)
-        file = self._index.file(bucket.uid, check_key(key))
+        try:
+            check_key(key)
+        except InvalidName:
+            self.bucket(principal, bucket_name)
+            raise
+        found = self._index.bucket_and_file(check_bucket_name(bucket_name), key)
+        if found is None:
+            raise self._no_bucket(principal, bucket_name, Action.SEE_BUCKET)
+        bucket, file = found
         return bucket, self.check_file(principal, bucket, key, file, action)
 
     def check_file(self, principal: Principal, bucket: Bucket, key: str, file: File | None, action: Action) -> File:
@@ -60,6 +65,9 @@ class Guard:
         if file is None:
             raise FileNotFound(bucket.name, key)
         return file
+
+    def _no_bucket(self, principal: Principal, name: str, action: Action) -> StorageError:
+        return refusal(principal, action) if principal.kind is PrincipalKind.NOBODY else BucketNotFound(name)
 
     def allowed(self, principal: Principal, action: Action, bucket: Bucket, file: File | None = None) -> bool:
         return allowed(principal, action, bucket, file, anonymous_uploads=self.anonymous_uploads)

@@ -72,8 +72,10 @@ def check_quota(transaction: Transaction, bucket: Bucket, note: Note) -> None:
 
 def check_exact_quota(transaction: Transaction, bucket: Bucket, file: File, current: File | None) -> None:
     """The same for what is decided now, when nothing of it is a reservation any more."""
+    if bucket.quota is None:
+        return
     found = transaction.bucket(bucket.uid)
-    if found is None or bucket.quota is None:
+    if found is None:
         return
     growth = file.size - (current.size if current is not None else 0)
     if growth > 0 and found[1].total_size + growth > bucket.quota:

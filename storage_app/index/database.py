@@ -12,10 +12,12 @@ from sqlalchemy import exc
 from ..access import BucketFilter
 from ..domain import Bucket, File, Totals
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
-from . import pages, schema
+from . import pages, schema, statements
 from .postgres import Postgres
 from .sqlite import Sqlite
-from .transaction import Memory, Note, NoteKind, Transaction, is_on_key, note_from
+from .transaction import Memory, Note, Transaction, notes_from
+
+_BUCKET_COLUMNS = len(schema.buckets.columns)
 
 
 class Index:
@@ -126,7 +128,7 @@ class Index:
         due = schema.memories.c.since <= schema.to_microseconds(until)
         query = sa.select(schema.memories).where(due, schema.memories.c.id > after)
         rows = self._all(query.order_by(schema.memories.c.id).limit(limit))
-        return [Memory(row["id"], row["bucket_uid"], row["key"], row["blob"]) for row in rows]
+        return [Memory(*row[:4]) for row in rows]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Whether a note or a memory names these bytes."""
@@ -136,40 +138,46 @@ class Index:
         )
 
     def notes_of(self, process: str) -> list[Note]:
-        return self._notes(schema.notes.c.process == process)
+        return notes_from(self._all(statements.NOTES_OF, process=process))
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
-        return self._notes(is_on_key(bucket_uid, key))
+        return notes_from(self._all(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
 
     def notes_on_bucket(self, name: str) -> list[Note]:
         """Return the notes on the bucket called `name` itself."""
-        columns = schema.notes.c
-        return self._notes(sa.and_(columns.kind == NoteKind.BUCKET, columns.key == name))
+        return notes_from(self._all(statements.NOTES_ON_BUCKET, name=name))
 
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""
-        return [row["process"] for row in self._all(sa.select(schema.notes.c.process).distinct())]
+        return [row[0] for row in self._all(sa.select(schema.notes.c.process).distinct())]
 
     def bucket_with(self, uid: str) -> Bucket | None:
         """Return the bucket with this uid."""
-        row = self._one(sa.select(schema.buckets).where(schema.buckets.c.uid == uid))
-        return None if row is None else schema.bucket_from(row)
+        row = self._one(statements.BUCKET_WITH, uid=uid)
+        return None if row is None else schema.bucket_from(row)[0]
 
     def bucket(self, name: str) -> tuple[Bucket, Totals] | None:
-        row = self._one(sa.select(schema.buckets).where(schema.buckets.c.name == name))
-        return None if row is None else (schema.bucket_from(row), schema.totals_from(row))
+        row = self._one(statements.BUCKET_NAMED, name=name)
+        return None if row is None else schema.bucket_from(row)
 
     def public_buckets_without_quota(self, *, limit: int) -> list[str]:
         """Return the names of up to `limit` public buckets that nothing keeps from growing."""
         columns = schema.buckets.c
         query = sa.select(columns.name).where(columns.is_public, columns.quota.is_(None)).order_by(columns.name)
-        return [row["name"] for row in self._all(query.limit(limit))]
+        return [row[0] for row in self._all(query.limit(limit))]
 
     def file(self, bucket_uid: str, key: str) -> File | None:
-        columns = schema.files.c
-        row = self._one(sa.select(schema.files).where(columns.bucket_uid == bucket_uid, columns.key == key))
+        row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
         return None if row is None else schema.file_from(row)
+
+    def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
+        """Return the bucket called `bucket_name` with its file of `key`, in one look-up."""
+        row = self._one(statements.FILE_OF_BUCKET_NAMED, name=bucket_name, of_key=key)
+        if row is None:
+            return None
+        of_bucket, of_file = row[:_BUCKET_COLUMNS], row[_BUCKET_COLUMNS:]
+        return schema.bucket_from(of_bucket)[0], None if of_file[0] is None else schema.file_from(of_file)
 
     def owns_any(self, bucket_uid: str, owner_id: str) -> bool:
         """Whether `owner_id` owns a file of the bucket."""
@@ -180,13 +188,13 @@ class Index:
     def buckets(self, visible: BucketFilter, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
         """Return up to `limit` buckets by name, beginning after the name `after`."""
         rows = self._all(pages.buckets_query(visible, after=after, limit=limit))
-        return [(schema.bucket_from(row), schema.totals_from(row)) for row in rows]
+        return [schema.bucket_from(row) for row in rows]
 
     def bucket_names(self, *, after: str | None, limit: int) -> list[str]:
         """Return the names of up to `limit` buckets, in order, beginning after the name `after`."""
         name = schema.buckets.c.name
         query = sa.select(name).order_by(name).limit(limit)
-        return [row["name"] for row in self._all(query if after is None else query.where(name > after))]
+        return [row[0] for row in self._all(query if after is None else query.where(name > after))]
 
     def files_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[File]:
         """Return up to `limit` files whose key begins with `prefix`, from the key `start` on (`after`: beyond it)."""
@@ -203,16 +211,13 @@ class Index:
         rows = self._all(pages.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
         return [schema.file_from(row) for row in rows]
 
-    def _notes(self, which: sa.ColumnElement[bool]) -> list[Note]:
-        return [note_from(row) for row in self._all(sa.select(schema.notes).where(which).order_by(schema.notes.c.id))]
-
-    def _one(self, query: sa.Select[Any]) -> sa.RowMapping | None:
+    def _one(self, query: sa.Select[Any], **of: str) -> Sequence[Any] | None:
         with self._translated(), self._engine.connect() as connection:
-            return connection.execute(query).mappings().one_or_none()
+            return connection.execute(query, of).one_or_none()
 
-    def _all(self, query: sa.Select[Any]) -> Sequence[sa.RowMapping]:
+    def _all(self, query: sa.Select[Any], **of: str) -> Sequence[Sequence[Any]]:
         with self._translated(), self._engine.connect() as connection:
-            return connection.execute(query).mappings().all()
+            return connection.execute(query, of).all()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

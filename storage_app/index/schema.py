@@ -1,5 +1,6 @@
 """The tables of the index, and rows to nouns and back."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,26 +124,25 @@ def bucket_row(bucket: Bucket) -> dict[str, Any]:
     }
 
 
-def bucket_from(row: sa.RowMapping) -> Bucket:
-    types = row["allowed_content_types"]
-    return Bucket(
-        uid=row["uid"],
-        name=row["name"],
-        owner_id=row["owner_id"],
-        created_at=from_microseconds(row["created_at"]),
-        updated_at=from_microseconds(row["updated_at"]),
-        is_public=row["is_public"],
-        description=row["description"],
-        grants={grantee: Grant(grant) for grantee, grant in row["grants"].items()},
-        max_file_size=row["max_file_size"],
-        quota=row["quota"],
+def bucket_from(row: Sequence[Any]) -> tuple[Bucket, Totals]:
+    """Read a row of `buckets`, whose columns stand as the table has them."""
+    uid, name, owner_id, created_at, updated_at, is_public, description, max_file_size, quota, types, *more = row
+    cache_control, grants, file_count, total_size = more
+    bucket = Bucket(
+        uid=uid,
+        name=name,
+        owner_id=owner_id,
+        created_at=from_microseconds(created_at),
+        updated_at=from_microseconds(updated_at),
+        is_public=is_public,
+        description=description,
+        grants={grantee: Grant(grant) for grantee, grant in grants.items()},
+        max_file_size=max_file_size,
+        quota=quota,
         allowed_content_types=None if types is None else tuple(types),
-        cache_control=row["cache_control"],
+        cache_control=cache_control,
     )
-
-
-def totals_from(row: sa.RowMapping) -> Totals:
-    return Totals(file_count=row["file_count"], total_size=row["total_size"])
+    return bucket, Totals(file_count, total_size)
 
 
 def file_row(file: File) -> dict[str, Any]:
@@ -162,8 +162,8 @@ def file_row(file: File) -> dict[str, Any]:
     }
 
 
-def file_from(row: sa.RowMapping) -> File:
-    values = {name: row[name] for name in files.columns.keys()}  # noqa: SIM118  a ColumnCollection is no dict
-    values["created_at"] = from_microseconds(values["created_at"])
-    values["updated_at"] = from_microseconds(values["updated_at"])
-    return File(**values)
+def file_from(row: Sequence[Any]) -> File:
+    """Read a row of `files`, whose columns stand in the order of the fields of `File`."""
+    values: list[Any] = list(row)
+    values[-2:] = map(from_microseconds, values[-2:])
+    return File(*values)

@@ -1,7 +1,7 @@
 """What happens to the index inside one write transaction."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import Bucket, File, Totals
-from . import schema
+from . import schema, statements
 from .schema import bucket_grants, buckets, files, memories, notes
 
 Lock = Callable[..., None]
@@ -77,10 +77,10 @@ class Transaction:
     # Buckets
 
     def bucket(self, uid: str) -> tuple[Bucket, Totals] | None:
-        return self._bucket(buckets.c.uid == uid)
+        return self._bucket(statements.BUCKET_WITH, uid=uid)
 
     def bucket_named(self, name: str) -> tuple[Bucket, Totals] | None:
-        return self._bucket(buckets.c.name == name)
+        return self._bucket(statements.BUCKET_NAMED, name=name)
 
     def put_bucket(self, bucket: Bucket) -> None:
         """Insert the bucket, or replace its settings; its totals stay."""
@@ -101,28 +101,27 @@ class Transaction:
     # Files
 
     def file(self, bucket_uid: str, key: str) -> File | None:
-        query = sa.select(files).where(files.c.bucket_uid == bucket_uid, files.c.key == key)
-        row = self._connection.execute(query).mappings().one_or_none()
+        row = self._connection.execute(statements.FILE, {"of_bucket": bucket_uid, "of_key": key}).one_or_none()
         return None if row is None else schema.file_from(row)
 
     def put_file(self, file: File, replaced: File | None) -> None:
         """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
         row = schema.file_row(file)
         if replaced is None:
-            self._connection.execute(sa.insert(files).values(**row))
+            self._connection.execute(statements.ADD_FILE, row)
             self._count(file.bucket_uid, 1, file.size)
         else:
-            self._connection.execute(sa.update(files).where(*_is(file)).values(**row))
+            self._connection.execute(statements.SWITCH_FILE, row | _this(file))
             self._count(file.bucket_uid, 0, file.size - replaced.size)
 
     def drop_file(self, file: File) -> None:
-        self._connection.execute(sa.delete(files).where(*_is(file)))
+        self._connection.execute(statements.DROP_FILE, _this(file))
         self._count(file.bucket_uid, -1, -file.size)
 
     def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
         """Insert many files that have no row yet."""
         if batch:
-            self._connection.execute(sa.insert(files), [schema.file_row(file) for file in batch])
+            self._connection.execute(statements.ADD_FILE, [schema.file_row(file) for file in batch])
             self._count(bucket_uid, len(batch), sum(file.size for file in batch))
 
     def drop_files_of(self, bucket_uid: str, *, limit: int) -> int:
@@ -135,25 +134,26 @@ class Transaction:
     # Notes
 
     def add_note(self, note: Note) -> None:
-        self._connection.execute(sa.insert(notes).values(**_note_row(note)))
+        self._connection.execute(statements.ADD_NOTE, _note_row(note))
 
     def change_note(self, note: Note) -> None:
-        self._connection.execute(sa.update(notes).where(notes.c.id == note.id).values(**_note_row(note)))
+        self._connection.execute(statements.CHANGE_NOTE, {"note_id": note.id, **_note_row(note)})
 
     def note(self, note_id: str) -> Note | None:
-        row = self._connection.execute(sa.select(notes).where(notes.c.id == note_id)).mappings().one_or_none()
+        row = self._connection.execute(statements.NOTE, {"note_id": note_id}).one_or_none()
         return None if row is None else note_from(row)
 
     def drop_note(self, note: Note) -> None:
-        self._connection.execute(sa.delete(notes).where(notes.c.id == note.id))
+        self._connection.execute(statements.DROP_NOTE, {"note_id": note.id})
 
     def notes(self) -> list[Note]:
         """Return the notes of every process."""
-        return self._notes(sa.true())
+        return notes_from(self._connection.execute(statements.NOTES))
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
-        return self._notes(is_on_key(bucket_uid, key))
+        on_key = {"bucket_uid": bucket_uid, "key": key}
+        return notes_from(self._connection.execute(statements.NOTES_ON_KEY, on_key))
 
     def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
@@ -184,11 +184,8 @@ class Transaction:
     def flush(self) -> None:
         """Change the totals by what was counted: last, so that a bucket's writers do not queue behind each other."""
         for uid, (count, size) in sorted(self._counted.items()):
-            self._connection.execute(
-                sa.update(buckets)
-                .where(buckets.c.uid == uid)
-                .values(file_count=buckets.c.file_count + count, total_size=buckets.c.total_size + size)
-            )
+            difference = {"of_bucket": uid, "files_more": count, "bytes_more": size}
+            self._connection.execute(statements.COUNT, difference)
         self._counted.clear()
 
     def recount(self, bucket_uid: str) -> None:
@@ -209,32 +206,22 @@ class Transaction:
         self._connection.execute(sa.delete(schema.properties))
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
-    def _bucket(self, which: sa.ColumnElement[bool]) -> tuple[Bucket, Totals] | None:
+    def _bucket(self, query: sa.Select[Any], **of: str) -> tuple[Bucket, Totals] | None:
         self.flush()
-        row = self._connection.execute(sa.select(buckets).where(which)).mappings().one_or_none()
-        return None if row is None else (schema.bucket_from(row), schema.totals_from(row))
+        row = self._connection.execute(query, of).one_or_none()
+        return None if row is None else schema.bucket_from(row)
 
     def _count(self, bucket_uid: str, count: int, size: int) -> None:
         counted = self._counted.get(bucket_uid, (0, 0))
         self._counted[bucket_uid] = (counted[0] + count, counted[1] + size)
 
-    def _notes(self, which: sa.ColumnElement[bool]) -> list[Note]:
-        rows = self._connection.execute(sa.select(notes).where(which).order_by(notes.c.id)).mappings()
-        return [note_from(row) for row in rows]
-
     def _remember(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
-        self._connection.execute(
-            sa.insert(memories).values(bucket_uid=bucket_uid, key=key, blob=blob, since=schema.to_microseconds(since))
-        )
+        memory = {"bucket_uid": bucket_uid, "key": key, "blob": blob, "since": schema.to_microseconds(since)}
+        self._connection.execute(statements.REMEMBER, memory)
 
 
-def is_on_key(bucket_uid: str, key: str) -> sa.ColumnElement[bool]:
-    of_key = sa.and_(notes.c.bucket_uid == bucket_uid, notes.c.key == key)
-    return sa.and_(of_key, notes.c.kind != NoteKind.BUCKET)
-
-
-def _is(file: File) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
-    return files.c.bucket_uid == file.bucket_uid, files.c.key == file.key
+def _this(file: File) -> dict[str, str]:
+    return {"of_bucket": file.bucket_uid, "of_key": file.key}
 
 
 def _note_row(note: Note) -> dict[str, Any]:
@@ -249,13 +236,11 @@ def _note_row(note: Note) -> dict[str, Any]:
     }
 
 
-def note_from(row: sa.RowMapping) -> Note:
-    return Note(
-        process=row["process"],
-        kind=NoteKind(row["kind"]),
-        bucket_uid=row["bucket_uid"],
-        key=row["key"],
-        blob=row["blob"],
-        size=row["size"],
-        id=row["id"],
-    )
+def notes_from(rows: Iterable[Sequence[Any]]) -> list[Note]:
+    return [note_from(row) for row in rows]
+
+
+def note_from(row: Sequence[Any]) -> Note:
+    """Read a row of `notes`, whose columns stand as the table has them."""
+    note_id, process, kind, bucket_uid, key, blob, size = row
+    return Note(process, NoteKind(kind), bucket_uid, key, blob, size, note_id)

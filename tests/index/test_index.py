@@ -1,5 +1,6 @@
 """The index on every database: rows to nouns and back, totals, notes, memories, transactions."""
 
+import dataclasses
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from storage_app.access import BucketFilter
-from storage_app.domain import Grant, Totals
-from storage_app.index import Index, Note, NoteKind, Transaction
+from storage_app.domain import File, Grant, Totals
+from storage_app.index import Index, Note, NoteKind, Transaction, schema
 from tests.support.core import A_TIME, a_bucket, a_file
 
 
@@ -220,3 +221,8 @@ def test_readers_do_not_wait_for_a_writer_nor_see_its_half(index: Index) -> None
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(index.bucket, "photos").result(10) is None
     assert index.bucket("photos") is not None
+
+
+def test_columns_of_a_file_stand_in_the_order_of_its_fields() -> None:
+    """A row is read by position."""
+    assert schema.files.columns.keys() == [field.name for field in dataclasses.fields(File)]
