@@ -86,7 +86,7 @@ def _detect(head: bytes, name: str) -> str:
     if found is not None:
         return named if named is not None and tells_apart(named, found) else found
     if named is None or _contradicts(head, named):
-        return _actual(head)
+        return PLAIN_TEXT if is_text(head) else UNKNOWN
     return PLAIN_TEXT if named == "text/plain" and is_text(head) else named
 
 

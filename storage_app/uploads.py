@@ -1,6 +1,5 @@
 """Bytes in: from the refusals that need none of them to the file that is there."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,6 +8,7 @@ from typing import BinaryIO
 from . import content_types
 from .access import Action, upload_right
 from .blobstore import BlobStore, StagedBlob, new_blob_name
+from .digests import Sha256
 from .disk import translated
 from .domain import (
     Bucket,
@@ -219,7 +219,7 @@ class Upload:
         self._note = note
         self._staged = staged
         self._existing = existing
-        self._hash = hashlib.sha256()
+        self._hash = Sha256()
         self._head = b""
         self._room_checked_at = 0
         self.size = 0

@@ -46,6 +46,8 @@ from .schemas import FileSchema, file_json
 
 blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
 
+_FILE = FileSchema()
+
 REFUSALS: tuple[type[StorageError], ...] = (
     InvalidName,
     TruncatedBody,
@@ -190,7 +192,7 @@ def _least_size() -> int:
 
 
 def _written(bucket_id: str, file: File, created: bool) -> Response:
-    response = jsonify(FileSchema().dump(file_json(storage().settings, bucket_id, file)))
+    response = jsonify(_FILE.dump(file_json(storage().settings, bucket_id, file)))
     response.status_code = 201 if created else 200
     response.headers["ETag"] = file.etag
     response.headers["Location"] = f"/storage/{bucket_id}/{quote(file.key)}"

@@ -1,0 +1,41 @@
+"""SHA-256 in pieces, small ones at once and large ones beside what comes next."""
+
+import hashlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from storage_app import digests
+from storage_app.digests import Sha256
+
+LARGE = digests._WORTH_A_THREAD
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [1], [LARGE - 1], [LARGE], [1, LARGE, 5, LARGE, LARGE, 0, 3]])
+def test_digest_is_that_of_all_pieces_in_order(sizes: list[int]) -> None:
+    pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
+    digest = Sha256()
+    for piece in pieces:
+        digest.update(piece)
+    assert digest.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
+    assert digest.hexdigest() == digest.hexdigest()  # more than once
+
+
+def test_large_piece_is_hashed_beside_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the piece after it waits, or the order would be lost."""
+    go = threading.Event()
+
+    class Held(ThreadPoolExecutor):
+        def submit(self, call: Callable[..., object], *values: object) -> object:  # type: ignore[override]
+            return super().submit(lambda: go.wait(10) and call(*values))
+
+    with Held(1) as threads:
+        monkeypatch.setattr(digests, "_threads", threads)
+        digest = Sha256()
+        digest.update(b"a" * LARGE)  # returns while the thread has not begun
+        threading.Timer(0.01, go.set).start()
+        digest.update(b"b")
+        assert go.is_set()
+    assert digest.hexdigest() == hashlib.sha256(b"a" * LARGE + b"b").hexdigest()
