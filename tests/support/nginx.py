@@ -1,4 +1,4 @@
-"""A real nginx in front of a real service: it carries the bytes of downloads, and passes everything else on."""
+"""A real nginx in front of a real service, as deploy/nginx.conf has it, on ports and folders of a test's own."""
 
 import os
 import shutil
@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.service import RunningService, free_port, wait_briefly
+from tests.support.service import ROOT, RunningService, free_port, wait_briefly
 
 PROGRAM = "nginx"
 START_SECONDS = 10
@@ -19,56 +20,10 @@ STOP_SECONDS = 30
 # What a service needs to hand its downloads to nginx.
 OFFLOAD = {"DOWNLOAD_OFFLOAD": "nginx", "OFFLOAD_SECRET": "what-nginx-and-the-service-share"}
 
-# nginx drops these from an answer that it is told to carry, unless it is told to add them again.
-KEPT_HEADERS = (
-    "ETag",
-    "Last-Modified",
-    "Vary",
-    "Repr-Digest",
-    "Content-Security-Policy",
-    "X-Content-Type-Options",
-    "X-Request-ID",
-    "Access-Control-Allow-Origin",
-    "Access-Control-Expose-Headers",
-)
+DEPLOY = ROOT / "deploy"
 
-CONFIGURATION = """
-{user}
-daemon off;
-worker_processes 2;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{}}
-http {{
-  log_format carried '$status $uri';
-  access_log {directory}/access.log carried;
-  client_body_temp_path {directory}/bodies;
-  proxy_temp_path {directory}/answers;
-  fastcgi_temp_path {directory}/unused;
-  uwsgi_temp_path {directory}/unused;
-  scgi_temp_path {directory}/unused;
-  sendfile on;
-  server {{
-    listen 127.0.0.1:{port};
-    client_max_body_size 0;
-    large_client_header_buffers 4 16k;
-    location / {{
-      proxy_pass http://127.0.0.1:{service_port};
-      proxy_http_version 1.1;
-      proxy_request_buffering off;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Offload-Secret "{secret}";
-    }}
-    location /_blobs/ {{
-      internal;
-      alias {store}/;
-      etag off;
-      if_modified_since off;
-      {kept_headers}
-    }}
-  }}
-}}
-"""
+# Where the bytes came from, for `carried`.
+ACCESS_LOG = "log_format carried '$status $uri'; access_log {directory}/access.log carried;"
 
 
 class NginxGateway:
@@ -92,23 +47,39 @@ class NginxGateway:
         self.directory.mkdir(parents=True, exist_ok=True)
         configuration = self.directory / "nginx.conf"
         configuration.write_text(self.configuration())
+        (self.directory / "conf.d").mkdir(exist_ok=True)
+        (self.directory / "conf.d" / "storage.conf").write_text(self.place())
         log = self.directory / "error.log"
         self.process = subprocess.Popen([program, "-p", self.directory, "-e", log, "-c", configuration])
         self._wait_until_it_accepts()
         return self
 
     def configuration(self) -> str:
-        return CONFIGURATION.format(
-            # As root, nginx would let its workers be somebody who may not read the store.
-            user="user root;" if os.geteuid() == 0 else "",
-            directory=self.directory,
-            port=self.port,
-            service_port=self.service_port,
-            secret=self.service.environment.get("OFFLOAD_SECRET", ""),
-            store=self.service.storage_path,
-            kept_headers="\n      ".join(
-                f"add_header {name} $upstream_http_{name.lower().replace('-', '_')};" for name in KEPT_HEADERS
-            ),
+        """Return the shipped file with what differs here from where it is meant to run."""
+        # As root, nginx would let its workers be somebody who may not read the store.
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        return (
+            user
+            + "daemon off;\n"
+            + replaced(
+                (DEPLOY / "nginx.conf").read_text(),
+                {
+                    "listen 8080;": f"listen 127.0.0.1:{self.port};",
+                    "/data/storage/": f"{self.service.storage_path}/",
+                    "/tmp/nginx": f"{self.directory}/nginx",
+                    "access_log off;": ACCESS_LOG.format(directory=self.directory),
+                },
+            )
+        )
+
+    def place(self) -> str:
+        """Return what the container makes of the template."""
+        return replaced(
+            (DEPLOY / "storage.conf.template").read_text(),
+            {
+                "${STORAGE_ADDRESS}": f"127.0.0.1:{self.service_port}",
+                "${OFFLOAD_SECRET}": self.service.environment.get("OFFLOAD_SECRET", ""),
+            },
         )
 
     def stop(self) -> None:
@@ -148,6 +119,13 @@ class NginxGateway:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def replaced(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        assert name in text, f"{name} is not there to be replaced"
+        text = text.replace(name, value)
+    return text
 
 
 def installed() -> str:
