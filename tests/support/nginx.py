@@ -1,6 +1,7 @@
 """A real nginx in front of a real service, as deploy/nginx.conf has it, on ports and folders of a test's own."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -22,8 +23,8 @@ OFFLOAD = {"DOWNLOAD_OFFLOAD": "nginx", "OFFLOAD_SECRET": "what-nginx-and-the-se
 
 DEPLOY = ROOT / "deploy"
 
-# Where the bytes came from, for `carried`.
-ACCESS_LOG = "log_format carried '$status $uri'; access_log {directory}/access.log carried;"
+# What nginx sent, and how often it asked the service for it: again, where it could not open the file that it was named.
+ACCESS_LOG = "log_format carried '$status $uri after $upstream_status'; access_log {directory}/access.log carried;"
 
 
 class NginxGateway:
@@ -67,6 +68,7 @@ class NginxGateway:
                     "listen 8080;": f"listen 127.0.0.1:{self.port};",
                     "/data/storage/": f"{self.service.storage_path}/",
                     "/tmp/nginx": f"{self.directory}/nginx",
+                    "error_log stderr;": f"error_log {self.directory}/error.log;",
                     "access_log off;": ACCESS_LOG.format(directory=self.directory),
                 },
             )
@@ -101,7 +103,7 @@ class NginxGateway:
     def carried(self) -> int:
         """Count the answers whose bytes nginx itself took from the store; all of them once it has stopped."""
         lines = (self.directory / "access.log").read_text().splitlines()
-        return sum(line.startswith(("200 /_blobs/", "206 /_blobs/")) for line in lines)
+        return sum(re.fullmatch(r"20[06] /_blobs/\S+ after 200", line) is not None for line in lines)
 
     def _wait_until_it_accepts(self) -> None:
         deadline = time.monotonic() + START_SECONDS
