@@ -9,10 +9,11 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.support.service import ROOT, RunningService, free_port, wait_briefly
+from tests.support.service import ROOT, free_port, wait_briefly
 
 PROGRAM = "nginx"
 START_SECONDS = 10
@@ -27,6 +28,19 @@ DEPLOY = ROOT / "deploy"
 ACCESS_LOG = "log_format carried '$status $uri after $upstream_status'; access_log {directory}/access.log carried;"
 
 
+class Service(Protocol):
+    """What nginx stands in front of."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def storage_path(self) -> Path: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
+
+
 class NginxGateway:
     """nginx on a free port of this machine, in front of `service`; all that it writes goes under `directory`.
 
@@ -34,7 +48,7 @@ class NginxGateway:
     installed. Use as a context, or `start` and `stop`.
     """
 
-    def __init__(self, service: RunningService, directory: Path, *, service_port: int | None = None) -> None:
+    def __init__(self, service: Service, directory: Path, *, service_port: int | None = None) -> None:
         self.service = service
         self.service_port = service_port or service.port
         self.directory = directory
@@ -44,16 +58,18 @@ class NginxGateway:
 
     def start(self) -> "NginxGateway":
         """Start and wait until it accepts connections; raises `RuntimeError` with its log when it does not."""
-        program = installed()
+        nginx = installed()
         self.directory.mkdir(parents=True, exist_ok=True)
-        configuration = self.directory / "nginx.conf"
-        configuration.write_text(self.configuration())
+        (self.directory / "nginx.conf").write_text(self.configuration())
         (self.directory / "conf.d").mkdir(exist_ok=True)
         (self.directory / "conf.d" / "storage.conf").write_text(self.place())
-        log = self.directory / "error.log"
-        self.process = subprocess.Popen([program, "-p", self.directory, "-e", log, "-c", configuration])
+        self.process = subprocess.Popen(self.command(nginx))
         self._wait_until_it_accepts()
         return self
+
+    def command(self, nginx: str) -> list[str]:
+        directory = str(self.directory)
+        return [nginx, "-p", directory, "-e", f"{directory}/error.log", "-c", f"{directory}/nginx.conf"]
 
     def configuration(self) -> str:
         """Return the shipped file with what differs here from where it is meant to run."""
