@@ -28,6 +28,10 @@ _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form
 # nginx takes a range by itself, and answers 416 to spellings that we understand or ignore.
 _PLAIN_RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
 
+# When nginx cannot open the file and asks once more, it keeps these of the first answer beside those of the second;
+# of the type, its charset.
+_KEPT_BY_NGINX = frozenset({"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Type"})
+
 # RFC 8187 section 3.2.1, attr-char, beyond what `quote` leaves alone anyway.
 _ATTR_CHARS = "!#$&+^`|"
 
@@ -55,10 +59,7 @@ def deliver(
     _add_representation(headers, file, last_modified)
     ranges = _ranges(request, file, last_modified)
     if offload_path is not None and _nginx_agrees(request, ranges):
-        headers["X-Accel-Redirect"] = quote(offload_path)
-        if ranges is None:
-            del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
-        return Response(headers=headers)
+        return _offload(offload_path, ranges, headers)
     if request.method == "HEAD":
         headers["Content-Length"] = str(file.size)
         return Response(headers=headers)
@@ -151,6 +152,18 @@ def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> boo
     if header is None:
         return True
     return ranges is not None and len(ranges) == 1 and _PLAIN_RANGE.fullmatch(header) is not None
+
+
+def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: Headers) -> Response:
+    """Name the bytes to nginx, whose configuration (deploy/nginx.conf) puts the headers together again."""
+    headers["X-Accel-Redirect"] = quote(path)
+    if ranges is None:
+        del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
+    for name in _KEPT_BY_NGINX & {given for given, _ in headers}:
+        headers[f"X-Carried-{name}"] = headers.pop(name)
+    response = Response(headers=headers)
+    del response.headers["Content-Type"]  # Werkzeug's default
+    return response
 
 
 def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:

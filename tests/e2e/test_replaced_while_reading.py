@@ -6,10 +6,8 @@ Through the service alone, and through nginx, which carries the bytes.
 import hashlib
 import itertools
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime
 from http.client import HTTPResponse
 from pathlib import Path
@@ -22,6 +20,7 @@ from storage_app.domain import now
 from storage_app.settings import load_settings
 from storage_app.storage import Storage
 from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.relay import Relay
 from tests.support.service import RunningService, bearer
 
 KEY = "films/lake.bin"
@@ -211,45 +210,6 @@ def test_reader_that_resumes_never_adds_new_bytes_to_old_ones(port: int, client:
         assert etag(again.to_the_end()) == etag(NEW)
 
 
-class Relay:
-    """Passes one request on to the service, and keeps the answer back until it may go."""
-
-    def __init__(self, service: RunningService) -> None:
-        self._service = service
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(30)
-        self.port = int(self._listener.getsockname()[1])
-        self.answered = threading.Event()
-        self.may_go = threading.Event()
-
-    def run(self) -> None:
-        connection, _ = self._listener.accept()
-        with connection, socket.create_connection(("127.0.0.1", self._service.port), timeout=30) as service:
-            service.sendall(connection.recv(65536))
-            # nginx asks for one answer and the end of the connection.
-            answer = b"".join(iter(lambda: service.recv(65536), b""))
-            self.answered.set()
-            self.may_go.wait(30)
-            connection.sendall(answer)
-
-    def close(self) -> None:
-        self._listener.close()
-
-
-@contextmanager
-def late_nginx(service: RunningService, directory: Path) -> Iterator[tuple[NginxGateway, Relay]]:
-    """An nginx that hears the service's answer late."""
-    relay = Relay(service)
-    with NginxGateway(service, directory, service_port=relay.port) as gateway, ThreadPoolExecutor(1) as pool:
-        relaying = pool.submit(relay.run)
-        try:
-            yield gateway, relay
-            relaying.result()
-        finally:
-            relay.may_go.set()
-            relay.close()
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -262,7 +222,11 @@ def late_nginx(service: RunningService, directory: Path) -> Iterator[tuple[Nginx
 def test_file_that_changes_before_nginx_opens_it_is_sent_as_it_was(
     service: RunningService, client: httpx.Client, bucket: str, tmp_path: Path, change: Change
 ) -> None:
-    with ThreadPoolExecutor(1) as pool, late_nginx(service, tmp_path / "nginx") as (gateway, relay):
+    with (
+        Relay(service) as relay,
+        NginxGateway(service, tmp_path / "nginx", service_port=relay.port) as gateway,
+        ThreadPoolExecutor(1) as pool,
+    ):
         url = f"{gateway.url}/files/download/{bucket}/{KEY}"
         download = pool.submit(lambda: httpx.get(url, headers=bearer(), timeout=30))
         assert relay.answered.wait(30)

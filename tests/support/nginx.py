@@ -1,16 +1,19 @@
-"""A real nginx in front of a real service: it carries the bytes of downloads, and passes everything else on."""
+"""A real nginx in front of a real service, as deploy/nginx.conf has it, on ports and folders of a test's own."""
 
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
-from tests.support.service import RunningService, free_port, wait_briefly
+from tests.support.service import ROOT, free_port, wait_briefly
 
 PROGRAM = "nginx"
 START_SECONDS = 10
@@ -19,56 +22,23 @@ STOP_SECONDS = 30
 # What a service needs to hand its downloads to nginx.
 OFFLOAD = {"DOWNLOAD_OFFLOAD": "nginx", "OFFLOAD_SECRET": "what-nginx-and-the-service-share"}
 
-# nginx drops these from an answer that it is told to carry, unless it is told to add them again.
-KEPT_HEADERS = (
-    "ETag",
-    "Last-Modified",
-    "Vary",
-    "Repr-Digest",
-    "Content-Security-Policy",
-    "X-Content-Type-Options",
-    "X-Request-ID",
-    "Access-Control-Allow-Origin",
-    "Access-Control-Expose-Headers",
-)
+DEPLOY = ROOT / "deploy"
 
-CONFIGURATION = """
-{user}
-daemon off;
-worker_processes 2;
-pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{}}
-http {{
-  log_format carried '$status $uri';
-  access_log {directory}/access.log carried;
-  client_body_temp_path {directory}/bodies;
-  proxy_temp_path {directory}/answers;
-  fastcgi_temp_path {directory}/unused;
-  uwsgi_temp_path {directory}/unused;
-  scgi_temp_path {directory}/unused;
-  sendfile on;
-  server {{
-    listen 127.0.0.1:{port};
-    client_max_body_size 0;
-    large_client_header_buffers 4 16k;
-    location / {{
-      proxy_pass http://127.0.0.1:{service_port};
-      proxy_http_version 1.1;
-      proxy_request_buffering off;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Offload-Secret "{secret}";
-    }}
-    location /_blobs/ {{
-      internal;
-      alias {store}/;
-      etag off;
-      if_modified_since off;
-      {kept_headers}
-    }}
-  }}
-}}
-"""
+# What nginx sent, and how often it asked the service for it: again, where it could not open the file that it was named.
+ACCESS_LOG = "log_format carried '$status $uri after $upstream_status'; access_log {directory}/access.log carried;"
+
+
+class Service(Protocol):
+    """What nginx stands in front of."""
+
+    @property
+    def port(self) -> int: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def storage_path(self) -> Path: ...
+    @property
+    def environment(self) -> Mapping[str, str]: ...
 
 
 class NginxGateway:
@@ -78,7 +48,7 @@ class NginxGateway:
     installed. Use as a context, or `start` and `stop`.
     """
 
-    def __init__(self, service: RunningService, directory: Path, *, service_port: int | None = None) -> None:
+    def __init__(self, service: Service, directory: Path, *, service_port: int | None = None) -> None:
         self.service = service
         self.service_port = service_port or service.port
         self.directory = directory
@@ -88,27 +58,46 @@ class NginxGateway:
 
     def start(self) -> "NginxGateway":
         """Start and wait until it accepts connections; raises `RuntimeError` with its log when it does not."""
-        program = installed()
+        nginx = installed()
         self.directory.mkdir(parents=True, exist_ok=True)
-        configuration = self.directory / "nginx.conf"
-        configuration.write_text(self.configuration())
-        log = self.directory / "error.log"
-        self.process = subprocess.Popen([program, "-p", self.directory, "-e", log, "-c", configuration])
+        (self.directory / "nginx.conf").write_text(self.configuration())
+        (self.directory / "conf.d").mkdir(exist_ok=True)
+        (self.directory / "conf.d" / "storage.conf").write_text(self.place())
+        self.process = subprocess.Popen(self.command(nginx))
         self._wait_until_it_accepts()
         return self
 
+    def command(self, nginx: str) -> list[str]:
+        directory = str(self.directory)
+        return [nginx, "-p", directory, "-e", f"{directory}/error.log", "-c", f"{directory}/nginx.conf"]
+
     def configuration(self) -> str:
-        return CONFIGURATION.format(
-            # As root, nginx would let its workers be somebody who may not read the store.
-            user="user root;" if os.geteuid() == 0 else "",
-            directory=self.directory,
-            port=self.port,
-            service_port=self.service_port,
-            secret=self.service.environment.get("OFFLOAD_SECRET", ""),
-            store=self.service.storage_path,
-            kept_headers="\n      ".join(
-                f"add_header {name} $upstream_http_{name.lower().replace('-', '_')};" for name in KEPT_HEADERS
-            ),
+        """Return the shipped file with what differs here from where it is meant to run."""
+        # As root, nginx would let its workers be somebody who may not read the store.
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        return (
+            user
+            + "daemon off;\n"
+            + replaced(
+                (DEPLOY / "nginx.conf").read_text(),
+                {
+                    "listen 8080;": f"listen 127.0.0.1:{self.port};",
+                    "/data/storage/": f"{self.service.storage_path}/",
+                    "/tmp/nginx": f"{self.directory}/nginx",
+                    "error_log stderr;": f"error_log {self.directory}/error.log;",
+                    "access_log off;": ACCESS_LOG.format(directory=self.directory),
+                },
+            )
+        )
+
+    def place(self) -> str:
+        """Return what the container makes of the template."""
+        return replaced(
+            (DEPLOY / "storage.conf.template").read_text(),
+            {
+                "${STORAGE_ADDRESS}": f"127.0.0.1:{self.service_port}",
+                "${OFFLOAD_SECRET}": self.service.environment.get("OFFLOAD_SECRET", ""),
+            },
         )
 
     def stop(self) -> None:
@@ -130,7 +119,7 @@ class NginxGateway:
     def carried(self) -> int:
         """Count the answers whose bytes nginx itself took from the store; all of them once it has stopped."""
         lines = (self.directory / "access.log").read_text().splitlines()
-        return sum(line.startswith(("200 /_blobs/", "206 /_blobs/")) for line in lines)
+        return sum(re.fullmatch(r"20[06] /_blobs/\S+ after 200", line) is not None for line in lines)
 
     def _wait_until_it_accepts(self) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -148,6 +137,13 @@ class NginxGateway:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def replaced(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        assert name in text, f"{name} is not there to be replaced"
+        text = text.replace(name, value)
+    return text
 
 
 def installed() -> str:

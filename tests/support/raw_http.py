@@ -6,13 +6,20 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from http.client import HTTPMessage, HTTPResponse
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from tests.support.service import RunningService, wait_briefly
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
 Headers = Iterable[tuple[str, str]]
+
+
+class Listener(Protocol):
+    """Whoever is asked, on this machine."""
+
+    @property
+    def port(self) -> int: ...
 
 
 class Answer(NamedTuple):
@@ -26,7 +33,7 @@ class Answer(NamedTuple):
 
 
 def send(
-    service: RunningService, start_line: str | bytes, headers: Headers = (), body: bytes = b"", *, cut: bool = False
+    service: Listener, start_line: str | bytes, headers: Headers = (), body: bytes = b"", *, cut: bool = False
 ) -> Answer:
     """Send the request as it stands, with no header but `Host` added; with `cut`, say then that nothing follows."""
     line = start_line if isinstance(start_line, bytes) else start_line.encode("latin-1")

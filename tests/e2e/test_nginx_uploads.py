@@ -1,0 +1,257 @@
+"""What nginx asks and hands over when a file is uploaded through it; the service here only writes that down."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.nginx import OFFLOAD, NginxGateway, replaced
+from tests.support.raw_http import Answer, assert_problem, read_answer, send
+from tests.support.recording_service import Asked, RecordingService, Reply
+from tests.support.service import RunningService, bearer, wait_briefly
+
+RAW = "PUT /files/upload-direct/photos/2026/%C3%A9%2F.jpg?overwrite=false"
+SIGNED = "PUT /files/signed/token/photos/a.jpg"
+FORM = ("Content-Type", "multipart/form-data; boundary=cut")
+MIB = 1024 * 1024
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RecordingService]:
+    with RecordingService(tmp_path / "store") as recording:
+        yield recording
+
+
+class OneWorkerGateway(NginxGateway):
+    """One worker, so that what came to nginx first is seen by it first."""
+
+    def configuration(self) -> str:
+        return replaced(super().configuration(), {"worker_processes auto;": "worker_processes 1;"})
+
+
+@pytest.fixture
+def gateway(service: RecordingService, tmp_path: Path) -> Iterator[NginxGateway]:
+    with OneWorkerGateway(service, tmp_path / "nginx") as nginx:
+        yield nginx
+
+
+def put(gateway: NginxGateway, body: bytes, *headers: tuple[str, str], line: str = RAW) -> Answer:
+    return send(gateway, line, [("Content-Length", str(len(body))), *headers], body)
+
+
+def spooled(service: RecordingService) -> list[Path]:
+    return list(service.spool.iterdir())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        wait_briefly()
+    raise AssertionError("it did not come true in time")
+
+
+class Client:
+    """A client that sends its request in pieces."""
+
+    def __init__(self, gateway: NginxGateway, *lines: str) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
+        self.send("\r\n".join([f"{RAW} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+
+
+@pytest.mark.parametrize("line", [RAW, SIGNED])
+@pytest.mark.parametrize("body", [b"a", b"picture" * 100_000])
+def test_raw_body_is_handed_over_as_a_file_in_the_spool(
+    service: RecordingService, gateway: NginxGateway, line: str, body: bytes
+) -> None:
+    answer = put(gateway, body, ("Content-Type", "image/jpeg"), ("X-Request-ID", "one"), line=line)
+
+    assert (answer.status, answer.body) == (201, b"kept")
+    (verdict,), (upload,) = service.verdicts, service.uploads
+    for asked in (verdict, upload):
+        assert f"{asked.method} {asked.path}" == line
+        assert asked.header("X-Upload-Length") == str(len(body))
+        assert asked.header("X-Offload-Secret") == OFFLOAD["OFFLOAD_SECRET"]
+        assert asked.header("Content-Type") == "image/jpeg"
+        assert asked.header("X-Request-ID") == "one"
+        assert (asked.header("Content-Length"), asked.header("Transfer-Encoding"), asked.body) == (None, None, b"")
+    assert (verdict.header("X-Spool-File"), upload.header("X-Upload-Check")) == (None, None)
+    assert (upload.spooled, oct(upload.spool_mode)) == (body, "0o600")
+    assert Path(upload.header("X-Spool-File") or "").parent == service.spool
+    wait_until(lambda: spooled(service) == [])
+
+
+def test_empty_body_is_told_by_its_length(service: RecordingService, gateway: NginxGateway) -> None:
+    assert put(gateway, b"").status == 201
+    (upload,) = service.uploads
+    assert (upload.header("X-Upload-Length"), upload.spooled or b"") == ("0", b"")
+
+
+@pytest.mark.parametrize(
+    ("line", "headers"),
+    [
+        (RAW, [FORM]),
+        (SIGNED, [FORM]),
+        (SIGNED, [("Content-Type", "Multipart/Form-Data;boundary=cut")]),
+        ("PUT /files/metadata/photos/a.jpg", []),
+        ("PUT /buckets/photos", []),
+        ("POST /files/upload/photos", [FORM]),
+        ("POST /files/upload-direct/photos/a.jpg", []),
+        ("PATCH /files/resumable/one", []),
+        ("PUT /storage/files/upload-direct/photos/a.jpg", []),
+    ],
+)
+def test_other_bodies_are_passed_on_at_once(
+    service: RecordingService, gateway: NginxGateway, line: str, headers: list[tuple[str, str]]
+) -> None:
+    assert put(gateway, b"body", *headers, line=line).status == 201
+    (upload,) = service.asked
+    assert (upload.body, upload.header("Content-Length")) == (b"body", "4")
+    assert upload.header("X-Spool-File") is upload.header("X-Upload-Length") is upload.header("X-Upload-Check") is None
+    assert upload.header("X-Offload-Secret") == OFFLOAD["OFFLOAD_SECRET"]
+
+
+def test_chunked_body_is_passed_on_at_once(service: RecordingService, gateway: NginxGateway) -> None:
+    answer = send(gateway, RAW, [("Transfer-Encoding", "chunked")], b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    (upload,) = service.asked
+    assert (answer.status, upload.body, upload.header("X-Spool-File")) == (201, b"abcde", None)
+
+
+def test_verdict_is_asked_for_before_the_body(service: RecordingService, gateway: NginxGateway) -> None:
+    with Client(gateway, "Content-Length: 3") as client:
+        wait_until(lambda: len(service.verdicts) == 1)
+        assert service.uploads == []
+        client.send(b"abc")
+        assert read_answer(client.connection).status == 201
+    assert service.uploads[0].spooled == b"abc"
+
+
+def test_client_that_waits_to_be_told_to_go_on_is_told_after_the_verdict(
+    service: RecordingService, gateway: NginxGateway
+) -> None:
+    with Client(gateway, "Content-Length: 3", "Expect: 100-continue") as client:
+        assert client.connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert len(service.asked) == len(service.verdicts) == 1
+        client.send(b"abc")
+        assert read_answer(client.connection).status == 201
+    assert service.uploads[0].header("Expect") is None
+
+
+@pytest.mark.parametrize("verdict", [401, 403, 404, 411, 500, 503])
+def test_refused_upload_gets_the_words_of_the_service(
+    service: RecordingService, gateway: NginxGateway, verdict: int
+) -> None:
+    service.verdict = verdict
+    refusal = Reply(413, {"Content-Type": "application/problem+json", "X-Limit": "7"}, b'{"code": "file_too_large"}')
+    service.reply = lambda _: refusal
+
+    answer = put(gateway, b"abc")
+
+    assert (answer.status, answer.body) == (413, refusal.body)
+    assert (answer.headers["Content-Type"], answer.headers["X-Limit"]) == ("application/problem+json", "7")
+    (upload,) = service.uploads
+    assert (upload.header("X-Spool-File"), upload.header("X-Upload-Check")) == (None, None)
+    assert spooled(service) == []
+
+
+@pytest.mark.parametrize("line", [RAW, "POST /files/upload/photos"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 502, 503, 504, 507])
+def test_whatever_the_service_answers_reaches_the_client(
+    service: RecordingService, gateway: NginxGateway, line: str, status: int
+) -> None:
+    service.reply = lambda _: Reply(status, {"Content-Type": "text/x-own", "X-Own": "yes"}, b"own words")
+    answer = put(gateway, b"abc", line=line)
+    assert (answer.status, answer.body) == (status, b"own words")
+    assert (answer.headers["Content-Type"], answer.headers["X-Own"]) == ("text/x-own", "yes")
+
+
+class SmallFilesGateway(OneWorkerGateway):
+    """Writes no file beyond a megabyte: the kernel refuses it, as on a full disk."""
+
+    def command(self, nginx: str) -> list[str]:
+        return ["sh", "-c", 'trap "" XFSZ && ulimit -f 1024 && exec "$@"', "sh", *super().command(nginx)]
+
+
+def test_full_spool_is_507(service: RecordingService, tmp_path: Path) -> None:
+    with SmallFilesGateway(service, tmp_path / "nginx") as gateway:
+        answer = put(gateway, b"x" * 4 * MIB, ("X-Request-ID", "full"))
+        assert_problem(answer, 507, "insufficient_storage")
+        assert answer.headers["X-Request-ID"] == "full"
+        assert (len(service.verdicts), service.uploads) == (1, [])
+        wait_until(lambda: spooled(service) == [])
+        assert put(gateway, b"small").status == 201
+
+
+@pytest.mark.parametrize("line", [RAW, SIGNED, "POST /files/upload/photos", "GET /buckets"])
+def test_service_that_is_not_there_is_503(tmp_path: Path, line: str) -> None:
+    with RecordingService(tmp_path / "store") as service:
+        pass
+    with NginxGateway(service, tmp_path / "nginx") as gateway:
+        answer = put(gateway, b"abc", line=line)
+    assert_problem(answer, 503, "unavailable")
+    assert answer.headers["Retry-After"] == "1"
+
+
+def test_upload_on_which_the_service_dies_is_503_and_not_tried_again(
+    service: RecordingService, gateway: NginxGateway
+) -> None:
+    def die(_: Asked) -> Reply:
+        raise ConnectionResetError
+
+    service.reply = die
+    assert_problem(put(gateway, b"abc"), 503, "unavailable")
+    assert len(service.uploads) == 1
+    wait_until(lambda: spooled(service) == [])
+
+
+def test_client_that_leaves_during_the_body_leaves_nothing(service: RecordingService, gateway: NginxGateway) -> None:
+    with Client(gateway, f"Content-Length: {2 * MIB}") as client:
+        client.send(b"x" * MIB)
+        wait_until(lambda: any(path.stat().st_size > 0 for path in spooled(service)))
+    wait_until(lambda: spooled(service) == [])
+    assert service.uploads == []
+
+
+def test_file_stays_while_the_service_works_though_the_client_left(
+    service: RecordingService, gateway: NginxGateway
+) -> None:
+    is_there = threading.Event()
+
+    def work(asked: Asked) -> Reply:
+        if asked.method == "PUT":
+            client.connection.close()
+            httpx.get(f"{gateway.url}/health")  # nginx hears of the end of the client before this
+            if Path(asked.header("X-Spool-File") or "").exists():
+                is_there.set()
+        return Reply(201)
+
+    service.reply = work
+    with Client(gateway, "Content-Length: 3") as client:
+        client.send(b"abc")
+        assert is_there.wait(30)
+    wait_until(lambda: spooled(service) == [])
+
+
+def test_refusal_of_the_real_service_does_not_wait_for_the_body(tmp_path: Path) -> None:
+    with RunningService(tmp_path / "store", **OFFLOAD) as service, NginxGateway(service, tmp_path / "nginx") as gateway:
+        authorization = f"Authorization: {bearer()['Authorization']}"
+        with Client(gateway, f"Content-Length: {1024 * MIB}", authorization) as client:
+            answer = read_answer(client.connection)
+        assert_problem(answer, 404, "bucket_not_found")
+        assert "photos" in json.loads(answer.body)["detail"]
+        # Nor must it be lost on a client that reads nothing before it has sent everything.
+        answer = put(gateway, b"x" * 64 * MIB, ("Authorization", bearer()["Authorization"]))
+        assert_problem(answer, 404, "bucket_not_found")

@@ -1,0 +1,171 @@
+"""What a client writes into the headers that nginx and the service talk by is believed neither by one nor the other."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.raw_http import Answer, send
+from tests.support.recording_service import Asked, RecordingService, Reply
+from tests.support.service import RunningService, bearer
+
+SECRET = OFFLOAD["OFFLOAD_SECRET"]
+BLOB = f"/_blobs/photos/7e/{'7e' * 16}-{'0' * 20}-a.txt"
+AUTHORIZATION = ("Authorization", bearer()["Authorization"])
+STOLEN = "/etc/passwd"
+
+# In every spelling that a server might take for the same.
+FORGED = [
+    (spelled, value)
+    for name, value in {
+        "X-Spool-File": STOLEN,
+        "X-Upload-Length": "11",
+        "X-Upload-Check": "verdict",
+        "X-Accel-Redirect": "/_blobs/.system/index.sqlite3",
+        "X-Forwarded-For": "192.0.2.1",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "elsewhere.example",
+    }.items()
+    for spelled in (name, name.lower(), name.replace("-", "_"))
+]
+WRONG_SECRET = [(name, "not-the-secret-at-all") for name in ("X-Offload-Secret", "X_Offload_Secret")]
+OURS = {
+    "x-spool-file", "x-upload-length", "x-upload-check", "x-offload-secret",
+    "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
+}  # fmt: skip
+
+
+def told(asked: Asked) -> dict[str, str]:
+    """Return what only nginx may say, in whatever spelling; each at most once."""
+    found = {name.lower().replace("_", "-") for name, _ in asked.headers} & OURS
+    return {name: asked.header(name) or "" for name in found}
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Iterator[RecordingService]:
+    with RecordingService(tmp_path / "recording") as service:
+        yield service
+
+
+@pytest.mark.parametrize(
+    ("line", "verdict"),
+    [
+        ("GET /files/download/photos/a.txt", 204),
+        ("POST /files/upload/photos", 204),
+        ("PUT /files/upload-direct/photos/a.txt", 204),
+        ("PUT /files/upload-direct/photos/a.txt", 403),
+    ],
+)
+def test_nginx_says_everything_itself(recording: RecordingService, tmp_path: Path, line: str, verdict: int) -> None:
+    recording.verdict = verdict
+    offloaded = Reply(200, {"X-Accel-Redirect": BLOB})
+    recording.reply = lambda asked: (
+        offloaded if asked.method == "GET" and asked.header("X-Offload-Secret") else Reply(200)
+    )
+    with NginxGateway(recording, tmp_path / "nginx") as gateway:
+        for headers in ([], [*FORGED, *WRONG_SECRET]):
+            send(gateway, line, [("Content-Length", "3"), *headers], b"abc")
+
+    asked = [told(each) for each in recording.asked]
+    honest, forged = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+    for each in forged:
+        assert each["x-forwarded-for"] == "127.0.0.1"
+        assert (each["x-forwarded-proto"], each["x-forwarded-host"]) == ("http", "localhost")
+        assert each.get("x-spool-file", "") != STOLEN
+    assert without_spool_name(forged) == without_spool_name(honest)
+    # Asked once more for a file that nginx cannot open, the service must not name it again.
+    secrets = [SECRET, None] if line.startswith("GET") else [SECRET] * len(forged)
+    assert [each.get("x-offload-secret") for each in forged] == secrets
+
+
+def without_spool_name(asked: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{**each, "x-spool-file": str(Path(each.get("x-spool-file", "")).parent)} for each in asked]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_blobs/.system/index.sqlite3",
+        "/_blobs/photos/.bucket.json",
+        f"/_blobs/photos/7e/{'7e' * 16}.json",
+        f"/_blobs/photos/../.system/7e/{'7e' * 16}-{'0' * 20}-",
+        f"/_blobs/.system/7e/{'7e' * 16}-{'0' * 20}-",
+        f"/_blobs/photos/7e/x/{'7e' * 16}-{'0' * 20}-",
+        "/_blobs/",
+        "/etc/passwd",
+    ],
+)
+def test_nginx_sends_nothing_but_blobs(recording: RecordingService, tmp_path: Path, path: str) -> None:
+    file = recording.storage_path / path.removeprefix("/_blobs/").lstrip("/")
+    if not path.endswith("/"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("not for clients")
+    recording.reply = lambda asked: Reply(200, {"X-Accel-Redirect": path})
+    with NginxGateway(recording, tmp_path / "nginx") as gateway:
+        answer = send(gateway, "GET /files/download/photos/a.txt")
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+@dataclass(frozen=True)
+class Real:
+    service: RunningService
+    gateway: NginxGateway
+
+    def ask(self, way: str, line: str, headers: list[tuple[str, str]], body: bytes = b"") -> Answer:
+        listener = self.gateway if way == "nginx" else self.service
+        return send(listener, line, [AUTHORIZATION, ("Content-Length", str(len(body))), *headers], body)
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+    directory = tmp_path_factory.mktemp("believed")
+    settings = {**OFFLOAD, "TRUSTED_PROXIES": "1", "LOG_FORMAT": "json"}
+    with (
+        RunningService(directory / "store", **settings) as service,
+        NginxGateway(service, directory / "nginx") as nginx,
+    ):
+        httpx.post(f"{service.url}/buckets", json={"name": "photos"}, headers=bearer()).raise_for_status()
+        httpx.put(
+            f"{service.url}/files/upload-direct/photos/a.txt", content=b"abc", headers=bearer()
+        ).raise_for_status()
+        yield Real(service, nginx)
+
+
+@pytest.mark.parametrize("way", ["nginx", "straight"])
+@pytest.mark.parametrize("headers", [FORGED, WRONG_SECRET, FORGED + WRONG_SECRET, [("X-Offload-Secret", "")]])
+def test_download_with_forged_headers_is_the_bytes(real: Real, way: str, headers: list[tuple[str, str]]) -> None:
+    answer = real.ask(way, "GET /files/download/photos/a.txt", headers)
+    assert (answer.status, answer.body) == (200, b"abc")
+    assert not [name for name in answer.headers if name.lower().startswith(("x-accel", "x-carried"))]
+
+
+@pytest.mark.parametrize("way", ["nginx", "straight"])
+@pytest.mark.parametrize("headers", [FORGED, WRONG_SECRET, FORGED + WRONG_SECRET])
+def test_upload_with_forged_headers_is_its_body(real: Real, way: str, headers: list[tuple[str, str]]) -> None:
+    spooled = real.service.storage_path / ".system" / "spool" / "somebody-elses"
+    spooled.write_bytes(b"not for you")
+    named = [(name, str(spooled) if value == STOLEN else value) for name, value in headers]
+
+    answer = real.ask(way, "PUT /files/upload-direct/photos/forged.txt", named, b"the body")
+
+    assert answer.status in (200, 201)
+    assert real.ask("straight", "GET /files/download/photos/forged.txt", []).body == b"the body"
+    assert spooled.read_bytes() == b"not for you"
+
+
+@pytest.mark.parametrize("way", ["nginx", "straight"])
+def test_verdict_is_not_given_to_a_client(real: Real, way: str) -> None:
+    for check in ("verdict", "answer"):
+        answer = real.ask(way, "PUT /files/upload-direct/photos/none/", [("X-Upload-Check", check)], b"abc")
+        assert (answer.status, answer.json["code"]) == (400, "invalid_name")
+
+
+def test_client_is_who_nginx_says(real: Real) -> None:
+    forged = [("X-Forwarded-For", "192.0.2.1"), ("X-Forwarded-For", "192.0.2.2, 192.0.2.3"), ("X-Request-ID", "who")]
+    real.ask("nginx", "GET /buckets", forged)
+    lines = [json.loads(line) for line in real.service.log().splitlines() if line.startswith("{")]
+    assert [line["client"] for line in lines if line["request_id"] == "who" and "client" in line] == ["127.0.0.1"]

@@ -1,0 +1,279 @@
+"""Every kind of answer is the same through nginx and straight from the service: status, headers and bytes."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.support.both_ways import BothWays, Row, Seen, ask
+from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.raw_http import assert_problem
+from tests.support.service import ANON_KEY, RunningService, bearer, token
+
+TEXT = bytes(range(32, 127)) * 11
+HTML = b"<!doctype html><script>alert(1)</script>"
+LONGEST = "é" * 500 + "/" + "x" * 23  # 1,024 bytes
+
+NAMES = {
+    "a.txt": TEXT,
+    "empty.bin": b"",
+    "page.html": HTML,
+    "a b/c+d&e=f;g,h.txt": TEXT,
+    "100%/%2F%00.txt": TEXT,
+    "'quotes' \"and\" \\backslash\\.txt": TEXT,
+    "#?[]{}|^~`.txt": TEXT,
+    "日本語/ファイル.txt": TEXT,
+    "Ελληνικά/العربية/עברית.txt": TEXT,
+    "🦊.png": TEXT,
+    "e\u0301.txt": TEXT,
+    LONGEST: TEXT,
+}
+
+ALICE = [("Authorization", bearer()["Authorization"])]
+BOB = [("Authorization", bearer("bob")["Authorization"])]
+ANYONE = [("apikey", ANON_KEY)]
+EXPIRED = [("Authorization", f"Bearer {token(expires_in=-3600)}")]
+FORGED = [("Authorization", f"Bearer {token()}x")]
+ORIGIN = [("Origin", "https://app.example.com")]
+A_TXT = "/files/download/reads/a.txt"
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
+    directory = tmp_path_factory.mktemp("both")
+    with (
+        RunningService(directory / "store", **OFFLOAD, TRUSTED_PROXIES="1") as service,
+        NginxGateway(service, directory / "nginx") as gateway,
+        httpx.Client(base_url=service.url, headers=bearer()) as client,
+    ):
+        fill(client)
+        yield BothWays(service, gateway)
+
+
+def fill(client: httpx.Client) -> None:
+    for name, settings in {"reads": {}, "public": {"is_public": True, "cache_control": "public, max-age=60"}}.items():
+        client.post("/buckets", json={"name": name, **settings}).raise_for_status()
+        for key, content in NAMES.items():
+            client.put(f"/files/upload-direct/{name}/{quote(key)}", content=content).raise_for_status()
+
+
+def rows(*lines: str, headers: list[tuple[str, str]] = ALICE) -> list[Row]:
+    return [Row(line, headers) for line in lines]
+
+
+def a_txt(*values: tuple[str, str], line: str = f"GET {A_TXT}") -> Row:
+    return Row(line, [*ALICE, *values])
+
+
+NAMED = [
+    Row(f"{method} {route}/{bucket}/{quote(key)}", headers)
+    for key in NAMES
+    for method, route, bucket, headers in [
+        ("GET", "/files/download", "reads", ALICE),
+        ("HEAD", "/files/download", "reads", ALICE),
+        ("GET", "/files/view", "public", []),
+        ("HEAD", "/storage", "public", []),
+        ("GET", "/storage", "public", ORIGIN),
+        ("GET", "/files/info", "reads", ALICE),
+    ]
+]
+
+RANGES = [
+    a_txt(("Range", value))
+    for value in (
+        "bytes=0-0", "bytes=5-9", "bytes=5-", "bytes=-5", "bytes=0-999999", "bytes=-999999", "BYTES=0-1",
+        "bytes=1044-", "bytes=1045-", "bytes=-0", "bytes=9-5", "bytes=x", "bytes=", "bytes=0-1,", "bytes = 0-1",
+        "bytes=0-1,5-6", "bytes=0-9,5-14", "bytes=0-1, 2000-", "bytes=0-1,1-2,3-", "lines=0-1",
+        "bytes=00000000000000000000-1", "bytes=0-99999999999999999999", "bytes=99999999999999999999-",
+    )
+]  # fmt: skip
+RANGES += [
+    Row("GET /files/download/reads/empty.bin", [*ALICE, ("Range", value)]) for value in ("bytes=0-", "bytes=-1", "x")
+]
+
+LATER, EARLIER = "Fri, 01 Jan 2100 00:00:00 GMT", "Thu, 01 Jan 2015 00:00:00 GMT"
+CONDITIONS = [
+    a_txt(*values, line=line)
+    for line in (f"GET {A_TXT}", f"HEAD {A_TXT}")
+    for values in (
+        [("If-None-Match", "{etag}")],
+        [("If-None-Match", 'W/{etag}, "x"')],
+        [("If-None-Match", "*")],
+        [("If-None-Match", '"other"')],
+        [("If-None-Match", '"other"'), ("If-Modified-Since", LATER)],
+        [("If-Modified-Since", LATER)],
+        [("If-Modified-Since", EARLIER)],
+        [("If-Modified-Since", "yesterday")],
+        [("If-Match", "{etag}")],
+        [("If-Match", "*")],
+        [("If-Match", '"other"')],
+        [("If-Unmodified-Since", LATER)],
+        [("If-Unmodified-Since", EARLIER)],
+        [("Range", "bytes=2-5"), ("If-Range", "{etag}")],
+        [("Range", "bytes=2-5"), ("If-Range", '"other"')],
+        [("Range", "bytes=2-5"), ("If-Range", "{modified}")],
+        [("Range", "bytes=2-5"), ("If-Range", LATER)],
+        [("Range", "bytes=2-5"), ("If-Match", "{etag}")],
+        [("Range", "bytes=2-5"), ("If-None-Match", "{etag}")],
+        [("Range", "bytes=5000-"), ("If-Range", '"other"')],
+    )
+]
+
+CREDENTIALS = [
+    Row(f"GET {path}", headers)
+    for path in (A_TXT, "/files/download/public/a.txt", "/files/list/reads", "/buckets", "/files/download/none/a.txt")
+    for headers in ([], ALICE, BOB, ANYONE, EXPIRED, FORGED, [*ALICE, *ANYONE], [("Authorization", "Basic eDp5")])
+]
+
+LISTS = rows(
+    "GET /files/list/reads?limit=3",
+    "GET /files/list/reads?limit=3&order=-created_at",
+    "GET /files/list/reads?delimiter=/",
+    f"GET /files/list/reads?prefix={quote('日本')}",
+    f"GET /files/list/reads?limit=1&prefix={quote('é' * 499)}",
+    "GET /files/list/reads?limit=0",
+    "GET /files/list/reads?cursor=nonsense",
+    "HEAD /files/list/reads",
+    "GET /buckets?limit=1",
+    "GET /buckets/reads",
+    "HEAD /buckets/reads",
+    "GET /buckets/none",
+)
+
+PAGES = rows(
+    "GET /", "HEAD /", "GET /health", "GET /health/ready", "GET /openapi.json", "GET /docs", "GET /docs/",
+    "GET /docs/swagger-ui.css", "GET /docs/none.js", "GET /console", headers=[],
+)  # fmt: skip
+
+REFUSED = rows(
+    "GET /files", "GET /files/", "GET /files/none", "GET /storage/", "GET /storage/reads",
+    "DELETE /files/download/reads/a.txt", "POST /files/list/reads", "PUT /health", "PATCH /buckets/reads",
+    "GET /files/download/reads/a//b", "GET /files/download/reads/a/./b", "GET /files/download/reads/a/../b",
+    "GET /files/download/reads/%2e%2e", "GET /files/download/reads/a/", "GET /files/download/reads//a.txt",
+    "GET /files/download//reads/a.txt", "GET /files//download/reads/a.txt",
+    "GET /files/download/reads/%ff", "GET /files/download/reads/%01", "GET /files/download/reads/%7f",
+    "GET /files/download/reads/a%5cb", "GET /files/download/Reads/a.txt", "GET /files/download/re%20ads/a.txt",
+    f"GET /files/download/reads/{quote(LONGEST)}x", f"GET /files/download/reads/{'x' * 8200}",
+    "GET /files/download/reads/none.txt", "GET /files/download/reads/a.txt?content_type=text/html&x=%ff",
+    "GET /%66iles/download/reads/a%2Etxt", "GET /files%2fdownload/reads/a.txt", "GET /files/download/reads/a.txt?",
+    "GET /files/download/reads/a.txt?x=y;z&&", "GET /files/info/reads/none.txt", "GET /files/signed/x/reads/a.txt",
+)  # fmt: skip
+
+BROWSERS = [
+    Row(f"OPTIONS {path}", [*ORIGIN, ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "x")])
+    for path in (A_TXT, "/buckets", "/files/upload-direct/reads/a.txt", "/files/none")
+] + [
+    Row(f"OPTIONS {A_TXT}"),
+    Row(f"GET {A_TXT}", ORIGIN),
+    Row(f"GET {A_TXT}", [*ALICE, *ORIGIN, ("Range", "bytes=0-1")]),
+    Row(f"GET {A_TXT}", [*ALICE, ("Accept-Encoding", "gzip, br"), ("Connection", "close")]),
+    Row(f"GET {A_TXT}", [*ALICE, ("Content-Length", "3")], b"abc"),
+]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        *NAMED, *RANGES, *CONDITIONS, *CREDENTIALS, *LISTS, *PAGES, *REFUSED, *BROWSERS,
+    ],
+    ids=lambda row: row.line[:60],  # no tokens: every process of a test run must find the same names
+)  # fmt: skip
+def test_same_answer(both: BothWays, row: Row) -> None:
+    through, straight = both.read(with_validators(both, row))
+    assert through == straight
+
+
+def with_validators(both: BothWays, row: Row) -> Row:
+    """Put the file's own ETag and date where the row stands for any."""
+    if not any("{" in value for _, value in row.headers):
+        return row
+    current = httpx.head(f"{both.service.url}{A_TXT}", headers=bearer()).headers
+    values = {"etag": current["ETag"], "modified": current["Last-Modified"]}
+    return row._replace(headers=[(name, value.format(**values)) for name, value in row.headers])
+
+
+@pytest.fixture(scope="module")
+def link(both: BothWays) -> str:
+    """The path of a signed URL of a.txt."""
+    body = {"bucket_id": "reads", "file_id": "a.txt", "disposition": "inline", "filename": "ä.txt"}
+    answer = httpx.post(f"{both.service.url}/files/initiate-download", json=body, headers=bearer())
+    return both.service.path_of(answer.raise_for_status().json()["download_url"])
+
+
+@pytest.mark.parametrize(
+    ("line", "headers"),
+    [
+        ("GET {link}", []),
+        ("HEAD {link}", []),
+        ("GET {link}", [("Range", "bytes=2-5")]),
+        ("GET {link}", [("Range", "bytes=2-5,8-9")]),
+        ("GET {link}", [("If-None-Match", "*")]),
+        ("GET {link}", FORGED),
+        ("GET {link}x", []),
+        ("GET {link}?download=1", []),
+        ("PUT {link}", [("Content-Length", "0")]),
+        ("DELETE {link}", []),
+    ],
+)
+def test_same_answer_by_a_signed_url(both: BothWays, link: str, line: str, headers: list[tuple[str, str]]) -> None:
+    through, straight = both.read(Row(line.format(link=link), headers))
+    assert through == straight
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /metrics", "GET /metrics/", "GET /%6detrics", "GET /none", "GET /bucketsx/a", "PUT /filesx/a",
+        "GET //files/download/reads/a.txt", "GET /_blobs/reads/.bucket.json", "PUT /_spooled", "PUT /_verdict",
+        "GET /_problem",
+    ],
+)  # fmt: skip
+def test_what_is_no_route_of_the_gateway_is_not_found(both: BothWays, line: str) -> None:
+    through, straight = both.read(Row(line, [*ALICE, ("Content-Length", "0")]))
+    assert_same_problem(through, straight)
+
+
+def assert_same_problem(through: Seen, straight: Seen) -> None:
+    """Assert that nginx, asked for something that it does not pass on, says what the service would, in other words."""
+    assert without_words(through) == without_words(straight)
+    assert json.loads(through.body)["detail"]
+
+
+def without_words(answer: Seen) -> tuple[int, dict[str, str], dict[str, Any]]:
+    headers = {n: v for n, v in answer.headers if n not in ("content-length", "access-control-expose-headers")}
+    return answer.status, headers, json.loads(answer.body) | {"detail": ""}
+
+
+@pytest.mark.parametrize(
+    ("row", "through", "straight"),
+    [
+        # nginx reads the path to find the location, and refuses what has no meaning.
+        (Row("GET /../x"), 400, 404),
+        (Row("GET /files/download/reads/100%", ALICE), 400, 404),
+        (Row("GET /files/download/reads/%zz", ALICE), 400, 404),
+        (Row("GET /files/download/reads/%00", ALICE), 400, 400),
+        (Row("GET /files/download/reads/a b", ALICE), 400, 400),
+        (Row("OPTIONS *"), 400, 404),
+        # It never passes these on.
+        (Row("TRACE /"), 405, 405),
+        (Row("CONNECT /"), 405, 405),
+        (Row("GET /", [("X-Long", "x" * 17_000)]), 400, 431),
+        (Row(f"PUT {A_TXT}", [*ALICE, ("Transfer-Encoding", "gzip, chunked")], b"0\r\n\r\n"), 400, 405),
+        (Row(f"PUT {A_TXT}", [*ALICE, ("Content-Length", "x")]), 400, 400),
+    ],
+)
+def test_what_nginx_does_not_understand_is_refused_in_the_form_of_the_service(
+    both: BothWays, row: Row, through: int, straight: int
+) -> None:
+    assert_problem(ask(both.gateway, row), through, {400: "invalid_request", 405: "method_not_allowed"}[through])
+    assert ask(both.service, row).status == straight
+
+
+def test_nginx_carried_what_it_could(both: BothWays) -> None:
+    before = both.gateway.carried()
+    for line, headers in [(f"GET {A_TXT}", ()), (f"GET {A_TXT}", [("Range", "bytes=0-1")]), (f"HEAD {A_TXT}", ())]:
+        both.read(Row(line, [*ALICE, *headers]))
+    assert both.gateway.carried() == before + 2

@@ -1,0 +1,200 @@
+"""Every kind of change has the same answer and the same effect through nginx and straight to the service.
+
+Each row is asked of two buckets: of one through nginx, of its twin straight.
+"""
+
+import base64
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.support.both_ways import BothWays, Row, Twins
+from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.raw_http import bucket_on_disk, left_behind
+from tests.support.service import ANON_KEY, RunningService, bearer
+
+ALICE = ("Authorization", bearer()["Authorization"])
+BOB = ("Authorization", bearer("bob")["Authorization"])
+ANYONE = ("apikey", ANON_KEY)
+JSON = ("Content-Type", "application/json")
+FORM = ("Content-Type", "multipart/form-data; boundary=cut")
+CONTENT = b"picture " * 5000
+DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()}:"
+OTHER_DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(b'').digest()).decode()}:"
+RAW = "PUT /files/upload-direct/{bucket}/"
+
+_names = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
+    directory = tmp_path_factory.mktemp("both")
+    with (
+        RunningService(directory / "store", **OFFLOAD, TRUSTED_PROXIES="1") as service,
+        NginxGateway(service, directory / "nginx") as gateway,
+    ):
+        yield BothWays(service, gateway)
+
+
+@pytest.fixture
+def twins(both: BothWays) -> Twins:
+    """Two buckets that are alike, each with a file, and with limits that a row can reach."""
+    number = next(_names)
+    made: list[dict[str, str]] = []
+    for name in (f"twin-{number}-a", f"twin-{number}-b"):
+        with httpx.Client(base_url=both.service.url, headers=bearer()) as client:
+            client.post("/buckets", json={"name": name, "max_file_size": 100_000, "quota": 250_000}).raise_for_status()
+            client.put(f"/files/upload-direct/{name}/old.txt", content=b"old").raise_for_status()
+            link = client.post(
+                "/files/initiate-upload", json={"bucket_id": name, "filename": "signed.txt", "size": 40_000}
+            )
+            made.append({"bucket": name, "link": both.service.path_of(link.raise_for_status().json()["upload_url"])})
+    return made[0], made[1]
+
+
+def sized(line: str, body: bytes, *headers: tuple[str, str]) -> Row:
+    return Row(line, [("Content-Length", str(len(body))), *headers], body)
+
+
+def raw(key: str, *headers: tuple[str, str], body: bytes = CONTENT) -> Row:
+    return sized(f"{RAW}{key}", body, ALICE, *headers)
+
+
+def chunked(line: str, body: bytes, *headers: tuple[str, str]) -> Row:
+    return Row(line, [("Transfer-Encoding", "chunked"), *headers], b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+
+
+def with_json(line: str, body: object, *headers: tuple[str, str]) -> Row:
+    return sized(line, json.dumps(body).encode(), JSON, *(headers or [ALICE]))
+
+
+def form(fields: dict[str, str], *, name: str = "file", line: str = "POST /files/upload/{bucket}") -> Row:
+    parts = [
+        f'--cut\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{text}\r\n' for field, text in fields.items()
+    ]
+    head = f'--cut\r\nContent-Disposition: form-data; name="{name}"; filename="f.txt"\r\n\r\n'
+    return sized(line, "".join(parts).encode() + head.encode() + CONTENT + b"\r\n--cut--\r\n", ALICE, FORM)
+
+
+CHANGES: dict[str, list[Row]] = {
+    "raw uploads": [
+        raw("a.txt"),
+        raw("a.txt", body=b"replaced"),
+        raw("a.txt?overwrite=false"),
+        raw("a.txt?overwrite=maybe"),
+        raw("empty", body=b""),
+        raw(quote("日本語/a b%&+.txt"), ("Content-Type", "image/png")),
+        raw(quote("é" * 500 + "/" + "x" * 23), body=b"longest"),
+        raw("typed", ("Content-Type", "application/x-www-form-urlencoded"), body=b"a=b"),
+        raw("form", FORM, body=b"raw all the same"),
+        chunked(f"{RAW}chunked", CONTENT, ALICE),
+        Row(f"{RAW}no-length", [ALICE]),
+    ],
+    "raw uploads that are refused": [
+        sized(f"{RAW}a", CONTENT),
+        sized(f"{RAW}a", CONTENT, BOB),
+        sized(f"{RAW}a", CONTENT, ANYONE),
+        sized(f"{RAW}a", CONTENT, ("Authorization", "Bearer x")),
+        sized("PUT /files/upload-direct/none-{bucket}/a", CONTENT, ALICE),
+        raw("a//b"),
+        raw("..%2fa"),
+        raw("%ff"),
+        raw("large", body=b"x" * 100_001),
+        chunked(f"{RAW}large", b"x" * 100_001, ALICE),
+        raw("q1", body=b"x" * 99_000),
+        raw("q2", body=b"x" * 99_000),
+        raw("q3", body=b"x" * 99_000),
+        raw("part", ("Content-Range", "bytes 0-9/20")),
+        raw("packed", ("Content-Encoding", "gzip")),
+        raw("packed", ("Content-Type", "not a type")),
+    ],
+    "conditions and digests": [
+        raw("old.txt", ("If-None-Match", "*")),
+        raw("new.txt", ("If-None-Match", "*")),
+        raw("old.txt", ("If-Match", '"other"')),
+        raw("old.txt", ("If-Match", "*")),
+        raw("none.txt", ("If-Match", "*")),
+        raw("d1", ("Content-Digest", DIGEST)),
+        raw("d2", ("Repr-Digest", DIGEST), ("Content-Digest", DIGEST)),
+        raw("d3", ("Content-Digest", OTHER_DIGEST)),
+        raw("d4", ("Content-Digest", "sha-256=nonsense")),
+        raw("old.txt", ("Expect", "100-continue")),
+    ],
+    "forms": [
+        form({}),
+        form({}),
+        form({"overwrite": "true", "metadata": '{"a": "ä"}'}),
+        form({"file_id": "日本語/b.txt", "cache_control": "no-store"}),
+        form({"file_id": "a//b"}),
+        form({"metadata": "{"}),
+        form({"unknown": "x"}),
+        form({}, name="other"),
+        sized("POST /files/upload/{bucket}", b"no form", ALICE),
+        sized("POST /files/upload/{bucket}", b"--cut\r\nbroken", ALICE, FORM),
+    ],
+    "a signed URL": [
+        sized("PUT {link}", b"too short"),
+        sized("PUT {link}x", CONTENT),
+        sized("PUT {link}", CONTENT, ("Authorization", "Bearer ignored")),
+        sized("PUT {link}", CONTENT),
+        form({}, line="PUT {link}"),
+        form({"file_id": "x"}, line="PUT {link}"),
+        chunked("PUT {link}", CONTENT),
+        Row("GET {link}"),
+    ],
+    "metadata": [
+        with_json("PUT /files/metadata/{bucket}/old.txt", {"metadata": {"ключ": "значение"}, "filename": "新.txt"}),
+        with_json("PUT /files/metadata/{bucket}/old.txt", {"content_type": "text/html", "cache_control": "no-store"}),
+        with_json("PUT /files/metadata/{bucket}/old.txt", {"metadata": {"a": "x" * 20_000}}),
+        with_json("PUT /files/metadata/{bucket}/old.txt", {"size": 1}),
+        with_json("PUT /files/metadata/{bucket}/old.txt", {"metadata": {}}, BOB),
+        with_json("PUT /files/metadata/{bucket}/none.txt", {"metadata": {}}),
+        sized("PUT /files/metadata/{bucket}/old.txt", b'{"metadata": ', ALICE, JSON),
+        sized("PUT /files/metadata/{bucket}/old.txt", b" " * 1_100_000, ALICE, JSON),
+        sized("PUT /files/metadata/{bucket}/old.txt", b"{}", ALICE, ("Content-Type", "text/plain")),
+        chunked("PUT /files/metadata/{bucket}/old.txt", b'{"metadata": {"chunked": true}}', ALICE, JSON),
+    ],
+    "links": [
+        with_json("POST /files/initiate-upload", {"bucket_id": "{bucket}", "filename": "ä.txt"}),
+        with_json("POST /files/initiate-upload", {"bucket_id": "{bucket}", "filename": "ä.txt", "size": 100_001}),
+        with_json("POST /files/initiate-download", {"bucket_id": "{bucket}", "file_id": "old.txt"}),
+        with_json("POST /files/initiate-download", {"bucket_id": "{bucket}", "file_id": "none.txt"}),
+        with_json("POST /files/presigned-url/upload/{bucket}/p.txt", {"expires_in_seconds": 60}),
+        sized("POST /files/presigned-url/upload/{bucket}/p.txt", b"", ALICE),
+    ],
+    "deletes and buckets": [
+        sized("DELETE /files/{bucket}/none.txt", b"", ALICE),
+        Row("DELETE /files/{bucket}/old.txt", [BOB]),
+        Row("DELETE /files/{bucket}/old.txt", [ALICE, ("If-Match", '"other"')]),
+        Row("DELETE /buckets/{bucket}", [ALICE]),
+        Row("DELETE /files/{bucket}/old.txt", [ALICE]),
+        Row("DELETE /files/{bucket}/old.txt", [ALICE]),
+        with_json("PUT /buckets/{bucket}", {"is_public": True, "grants": {"bob": "write"}}),
+        with_json("PUT /buckets/{bucket}", {"quota": -1}),
+        with_json("POST /buckets", {"name": "{bucket}"}),
+        with_json("POST /buckets", {"name": "No"}),
+        Row("DELETE /buckets/{bucket}", [ALICE]),
+        Row("DELETE /buckets/{bucket}?force=true", [ALICE]),
+        with_json("POST /buckets", {"name": "{bucket}"}, BOB),
+        Row("GET /buckets/{bucket}", [BOB]),
+    ],
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+def test_same_answers_and_effects(both: BothWays, twins: Twins, changes: list[Row]) -> None:
+    for row in changes:
+        through, straight = both.write(row, twins)
+        assert through == straight, row.line
+
+    for line in ("GET /files/list/{bucket}", "GET /buckets/{bucket}"):
+        through, straight = both.write(Row(line, [ALICE]), twins)
+        assert through == straight
+    left, right = (len(bucket_on_disk(both.service, twin["bucket"])) for twin in twins)
+    assert left == right
+    assert left_behind(both.service) == []
