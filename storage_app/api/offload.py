@@ -1,8 +1,8 @@
 """nginx in front, which carries bytes: how it proves itself, and what of it is believed then.
 
-Before nginx takes the body of a raw upload into its spool, it asks without the body. `X-Upload-Check: verdict` is
-answered with 204 or 403, all that its `auth_request` understands; `answer` with the refusal itself. With the body in
-the spool it sends
+Before nginx takes the body of a raw upload into its spool, it asks without the body whether it should:
+`X-Upload-Check: verdict` is answered with 204 or 403, all that its `auth_request` understands. After a 403 it passes
+the upload on as any other, and so the refusal is the usual one. With the body in the spool it sends
 
     X-Spool-File      where the body lies; nothing for an empty one
     X-Upload-Length   the Content-Length that the client sent
@@ -42,7 +42,7 @@ def sends_downloads(req: Request) -> bool:
 
 def is_check(req: Request) -> bool:
     """Whether nginx only asks if it should take the body."""
-    return _value(req, "X-Upload-Check") is not None
+    return _value(req, "X-Upload-Check") == "verdict"
 
 
 def has_spooled(req: Request) -> bool:
@@ -67,13 +67,6 @@ def seconds_waited(req: Request) -> float:
 def spool_path(req: Request) -> str | None:
     """Return where nginx says that it left the body."""
     return _value(req, "X-Spool-File")
-
-
-def allowed(req: Request) -> Response:
-    """Tell nginx to take the body; raises `Unavailable` where it asks for a refusal that there is no reason for now."""
-    if _value(req, "X-Upload-Check") != "verdict":
-        raise Unavailable("What stood in the way of the upload is gone; send it again.")
-    return Response(status=204)
 
 
 def _value(req: Request, name: str) -> str | None:

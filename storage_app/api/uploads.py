@@ -153,7 +153,7 @@ def _receive_spooled(bucket_id: str, plan: Plan, description: Description) -> Re
     """Answer a raw PUT whose body nginx takes, before it does or afterwards."""
     if offload.is_check(request):
         services().uploads.check_ahead(plan)
-        return offload.allowed(request)
+        return Response(status=204)
     with ExitStack() as stack:
         return _written(bucket_id, *_take_over(stack, plan).finish(description))
 

@@ -19,8 +19,12 @@ PROGRAM = "nginx"
 START_SECONDS = 10
 STOP_SECONDS = 30
 
-# What a service needs to hand its downloads to nginx.
-OFFLOAD = {"DOWNLOAD_OFFLOAD": "nginx", "OFFLOAD_SECRET": "what-nginx-and-the-service-share"}
+# What a service needs to hand its downloads to nginx, and to take uploads from it.
+OFFLOAD = {
+    "DOWNLOAD_OFFLOAD": "nginx",
+    "UPLOAD_OFFLOAD": "nginx",
+    "OFFLOAD_SECRET": "what-nginx-and-the-service-share",
+}
 
 DEPLOY = ROOT / "deploy"
 

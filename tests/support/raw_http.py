@@ -84,9 +84,9 @@ def assert_sentence(text: str) -> None:
 
 
 def left_behind(service: RunningService) -> list[str]:
-    """Name what unfinished writes have left: staged files, and notes in the index."""
+    """Name what unfinished writes have left: staged and spooled files, and notes in the index."""
     system = service.storage_path / ".system"
-    staged = [str(path) for path in (system / "staging").rglob("*") if path.is_file()]
+    staged = [str(path) for name in ("staging", "spool") for path in (system / name).rglob("*") if path.is_file()]
     with closing(sqlite3.connect(f"file:{system / 'index.sqlite3'}?mode=ro", uri=True)) as index:
         return staged + [f"note {row}" for row in index.execute("SELECT * FROM notes")]
 
