@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
 
 from storage_app.domain import UNCONDITIONAL, Grant, Totals
 from storage_app.errors import Unavailable
-from storage_app.index import Note, NoteKind, Transaction
+from storage_app.index import Note, NoteKind, Transaction, sqlite
 from storage_app.ledger import Ledger, agree_on_bucket, agree_on_file, claim, put_right
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core, open_storage
 
@@ -112,22 +112,21 @@ def stop_second_commit(
     core: Core, when: str, error: BaseException, stopped: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first transaction of a write notes it, the second decides."""
-    real, commits = Connection.exec_driver_sql, 0
+    real, commits = sqlite.execute, 0
 
-    def execute(self: Connection, statement: str, *arguments: Any, **named: Any) -> Any:
+    def execute(driver: Connection, statement: str) -> None:
         nonlocal commits
         commits += statement == "COMMIT"
         stop = statement == "COMMIT" and commits == 2
         if stop and when == "before":
             stopped.append("COMMIT")
             raise error
-        result = real(self, statement, *arguments, **named)
+        real(driver, statement)
         if stop:
             stopped.append("COMMIT")
             raise error
-        return result
 
-    monkeypatch.setattr(Connection, "exec_driver_sql", execute)
+    monkeypatch.setattr(sqlite, "execute", execute)
 
 
 @pytest.mark.parametrize(("write", "step", "when"), MOMENTS)

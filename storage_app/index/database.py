@@ -1,7 +1,7 @@
 """The index as an open database: reads, and the one way into a write transaction."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from ..domain import Bucket, File, Totals
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import pages, schema, statements
 from .postgres import Postgres
+from .prepared import Prepared
 from .sqlite import Sqlite
 from .transaction import Memory, Note, Transaction, notes_from
 
@@ -26,6 +27,7 @@ class Index:
     def __init__(self, where: Path | str) -> None:
         self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
         self._engine = self._database.engine
+        self._driver_error = self._engine.dialect.loaded_dbapi.Error
 
     @property
     def commits_durably(self) -> bool:
@@ -138,15 +140,15 @@ class Index:
         )
 
     def notes_of(self, process: str) -> list[Note]:
-        return notes_from(self._all(statements.NOTES_OF, process=process))
+        return notes_from(self._run(statements.NOTES_OF, process=process))
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
-        return notes_from(self._all(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
+        return notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
 
     def notes_on_bucket(self, name: str) -> list[Note]:
         """Return the notes on the bucket called `name` itself."""
-        return notes_from(self._all(statements.NOTES_ON_BUCKET, name=name))
+        return notes_from(self._run(statements.NOTES_ON_BUCKET, name=name))
 
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""
@@ -154,11 +156,11 @@ class Index:
 
     def bucket_with(self, uid: str) -> Bucket | None:
         """Return the bucket with this uid."""
-        row = self._one(statements.BUCKET_WITH, uid=uid)
+        row = self._row(statements.BUCKET_WITH, uid=uid)
         return None if row is None else schema.bucket_from(row)[0]
 
     def bucket(self, name: str) -> tuple[Bucket, Totals] | None:
-        row = self._one(statements.BUCKET_NAMED, name=name)
+        row = self._row(statements.BUCKET_NAMED, name=name)
         return None if row is None else schema.bucket_from(row)
 
     def public_buckets_without_quota(self, *, limit: int) -> list[str]:
@@ -168,12 +170,12 @@ class Index:
         return [row[0] for row in self._all(query.limit(limit))]
 
     def file(self, bucket_uid: str, key: str) -> File | None:
-        row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
+        row = self._row(statements.FILE, of_bucket=bucket_uid, of_key=key)
         return None if row is None else schema.file_from(row)
 
     def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
         """Return the bucket called `bucket_name` with its file of `key`, in one look-up."""
-        row = self._one(statements.FILE_OF_BUCKET_NAMED, name=bucket_name, of_key=key)
+        row = self._row(statements.FILE_OF_BUCKET_NAMED, name=bucket_name, of_key=key)
         if row is None:
             return None
         of_bucket, of_file = row[:_BUCKET_COLUMNS], row[_BUCKET_COLUMNS:]
@@ -211,23 +213,32 @@ class Index:
         rows = self._all(pages.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
         return [schema.file_from(row) for row in rows]
 
-    def _one(self, query: sa.Select[Any], **of: str) -> Sequence[Any] | None:
-        with self._translated(), self._engine.connect() as connection:
-            return connection.execute(query, of).one_or_none()
+    def _run(self, statement: Prepared, **values: Any) -> list[Sequence[Any]]:
+        with self._translated(), closing(self._engine.raw_connection()) as connection:
+            return statement.run(connection, self._engine.dialect, **values)
 
-    def _all(self, query: sa.Select[Any], **of: str) -> Sequence[Sequence[Any]]:
+    def _row(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
+        rows = self._run(statement, **values)
+        return rows[0] if rows else None
+
+    def _one(self, query: sa.Select[Any]) -> Sequence[Any] | None:
         with self._translated(), self._engine.connect() as connection:
-            return connection.execute(query, of).all()
+            return connection.execute(query).one_or_none()
+
+    def _all(self, query: sa.Select[Any]) -> Sequence[Sequence[Any]]:
+        with self._translated(), self._engine.connect() as connection:
+            return connection.execute(query).all()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """Turn what the database refuses into our errors."""
         try:
             yield
-        except exc.DBAPIError as error:
-            if self._database.is_full(error.orig):
+        except (exc.DBAPIError, self._driver_error) as error:  # of SQLAlchemy's statements, and of `Prepared` ones
+            cause = error.orig if isinstance(error, exc.DBAPIError) else error
+            if self._database.is_full(cause):
                 raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
-            if self._database.is_damaged(error.orig):
+            if self._database.is_damaged(cause):
                 self._database.report_damage()
                 raise Unavailable("The index is damaged; ask the operator to restart the service.") from error
             raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -83,13 +83,14 @@ class Sqlite:
             if not self.is_current():
                 raise Unavailable("The index was replaced by another just now; try again.")
             with self.engine.connect() as connection:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+                execute(driver, "BEGIN IMMEDIATE")
                 try:
                     yield connection
-                    connection.exec_driver_sql("COMMIT")
+                    execute(driver, "COMMIT")
                 except BaseException:
-                    if connection.connection.dbapi_connection.in_transaction:  # type: ignore[union-attr]
-                        connection.exec_driver_sql("ROLLBACK")
+                    if driver.in_transaction:
+                        execute(driver, "ROLLBACK")
                     raise
 
     @contextmanager
@@ -162,6 +163,11 @@ class Sqlite:
                 if time.monotonic() >= deadline:
                     raise Unavailable(_BUSY) from error
                 time.sleep(_LOCK_POLL_SECONDS)  # flock itself knows no bound
+
+
+def execute(driver: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that is the same every time, without what SQLAlchemy does for others."""
+    driver.execute(statement)
 
 
 def damage_mark(path: Path) -> Path:

@@ -1,20 +1,30 @@
-"""The statements of every request, built once: to build one takes longer than the database takes to answer it."""
+"""The statements of every request."""
+
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
+from .prepared import Prepared
 from .schema import buckets, files, memories, notes
 
-# In an UPDATE, the plain name of a column is its new value.
+
+def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter[Any]]:
+    return {column.name: bindparam(column.name) for column in table.columns if column.name != but}
+
+
+# Where the plain name of a column is its new value, its old one has another name.
 _THIS_NOTE = notes.c.id == bindparam("note_id")
 _THIS_FILE = sa.and_(files.c.bucket_uid == bindparam("of_bucket"), files.c.key == bindparam("of_key"))
 _ON_KEY = sa.and_(
     notes.c.bucket_uid == bindparam("bucket_uid"), notes.c.key == bindparam("key"), notes.c.kind != "bucket"
 )
 
-BUCKET_NAMED = sa.select(buckets).where(buckets.c.name == bindparam("name"))
-BUCKET_WITH = sa.select(buckets).where(buckets.c.uid == bindparam("uid"))
-COUNT = (
+_NOTES = sa.select(notes).order_by(notes.c.id)
+
+BUCKET_NAMED = Prepared(sa.select(buckets).where(buckets.c.name == bindparam("name")))
+BUCKET_WITH = Prepared(sa.select(buckets).where(buckets.c.uid == bindparam("uid")))
+COUNT = Prepared(
     sa.update(buckets)
     .where(buckets.c.uid == bindparam("of_bucket"))
     .values(
@@ -23,30 +33,27 @@ COUNT = (
     )
 )
 
-FILE = sa.select(files).where(_THIS_FILE)
+FILE = Prepared(sa.select(files).where(_THIS_FILE))
 # The bucket, and beside it the file, or NULLs.
-FILE_OF_BUCKET_NAMED = (
+FILE_OF_BUCKET_NAMED = Prepared(
     sa.select(buckets, files)
     .select_from(
         buckets.outerjoin(files, sa.and_(files.c.bucket_uid == buckets.c.uid, files.c.key == bindparam("of_key")))
     )
     .where(buckets.c.name == bindparam("name"))
 )
-ADD_FILE = sa.insert(files)
-SWITCH_FILE = (
-    sa.update(files).where(_THIS_FILE).values({name: bindparam(name) for name in files.columns.keys()})  # noqa: SIM118  a ColumnCollection is no dict
-)
-DROP_FILE = sa.delete(files).where(_THIS_FILE)
+ADD_FILE = Prepared(sa.insert(files))
+SWITCH_FILE = Prepared(sa.update(files).where(_THIS_FILE).values(_new_values(files)))
+DROP_FILE = Prepared(sa.delete(files).where(_THIS_FILE))
 
-NOTE = sa.select(notes).where(_THIS_NOTE)
-NOTES = sa.select(notes).order_by(notes.c.id)
-NOTES_OF = NOTES.where(notes.c.process == bindparam("process"))
-NOTES_ON_KEY = NOTES.where(_ON_KEY)
-NOTES_ON_BUCKET = NOTES.where(notes.c.kind == "bucket", notes.c.key == bindparam("name"))
-ADD_NOTE = sa.insert(notes)
-CHANGE_NOTE = (
-    sa.update(notes).where(_THIS_NOTE).values({name: bindparam(name) for name in notes.columns.keys()})  # noqa: SIM118
-)
-DROP_NOTE = sa.delete(notes).where(_THIS_NOTE)
+NOTE = Prepared(sa.select(notes).where(_THIS_NOTE))
+NOTES = Prepared(_NOTES)
+NOTES_OF = Prepared(_NOTES.where(notes.c.process == bindparam("process")))
+NOTES_ON_KEY = Prepared(_NOTES.where(_ON_KEY))
+NOTES_ON_BUCKET = Prepared(_NOTES.where(notes.c.kind == "bucket", notes.c.key == bindparam("name")))
+ADD_NOTE = Prepared(sa.insert(notes))
+CHANGE_NOTE = Prepared(sa.update(notes).where(_THIS_NOTE).values(_new_values(notes)))
+DROP_NOTE = Prepared(sa.delete(notes).where(_THIS_NOTE))
 
-REMEMBER = sa.insert(memories)
+# The id is the database's to choose.
+REMEMBER = Prepared(sa.insert(memories).values(_new_values(memories, but="id")).inline())

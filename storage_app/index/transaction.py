@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import Bucket, File, Totals
 from . import schema, statements
+from .prepared import Prepared
 from .schema import bucket_grants, buckets, files, memories, notes
 
 Lock = Callable[..., None]
@@ -101,27 +102,27 @@ class Transaction:
     # Files
 
     def file(self, bucket_uid: str, key: str) -> File | None:
-        row = self._connection.execute(statements.FILE, {"of_bucket": bucket_uid, "of_key": key}).one_or_none()
+        row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
         return None if row is None else schema.file_from(row)
 
     def put_file(self, file: File, replaced: File | None) -> None:
         """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
         row = schema.file_row(file)
         if replaced is None:
-            self._connection.execute(statements.ADD_FILE, row)
+            self._run(statements.ADD_FILE, **row)
             self._count(file.bucket_uid, 1, file.size)
         else:
-            self._connection.execute(statements.SWITCH_FILE, row | _this(file))
+            self._run(statements.SWITCH_FILE, **row, **_this(file))
             self._count(file.bucket_uid, 0, file.size - replaced.size)
 
     def drop_file(self, file: File) -> None:
-        self._connection.execute(statements.DROP_FILE, _this(file))
+        self._run(statements.DROP_FILE, **_this(file))
         self._count(file.bucket_uid, -1, -file.size)
 
     def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
         """Insert many files that have no row yet."""
         if batch:
-            self._connection.execute(statements.ADD_FILE, [schema.file_row(file) for file in batch])
+            self._connection.execute(sa.insert(files), [schema.file_row(file) for file in batch])
             self._count(bucket_uid, len(batch), sum(file.size for file in batch))
 
     def drop_files_of(self, bucket_uid: str, *, limit: int) -> int:
@@ -134,26 +135,25 @@ class Transaction:
     # Notes
 
     def add_note(self, note: Note) -> None:
-        self._connection.execute(statements.ADD_NOTE, _note_row(note))
+        self._run(statements.ADD_NOTE, **_note_row(note))
 
     def change_note(self, note: Note) -> None:
-        self._connection.execute(statements.CHANGE_NOTE, {"note_id": note.id, **_note_row(note)})
+        self._run(statements.CHANGE_NOTE, note_id=note.id, **_note_row(note))
 
     def note(self, note_id: str) -> Note | None:
-        row = self._connection.execute(statements.NOTE, {"note_id": note_id}).one_or_none()
+        row = self._one(statements.NOTE, note_id=note_id)
         return None if row is None else note_from(row)
 
     def drop_note(self, note: Note) -> None:
-        self._connection.execute(statements.DROP_NOTE, {"note_id": note.id})
+        self._run(statements.DROP_NOTE, note_id=note.id)
 
     def notes(self) -> list[Note]:
         """Return the notes of every process."""
-        return notes_from(self._connection.execute(statements.NOTES))
+        return notes_from(self._run(statements.NOTES))
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
-        on_key = {"bucket_uid": bucket_uid, "key": key}
-        return notes_from(self._connection.execute(statements.NOTES_ON_KEY, on_key))
+        return notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
 
     def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
@@ -184,8 +184,7 @@ class Transaction:
     def flush(self) -> None:
         """Change the totals by what was counted: last, so that a bucket's writers do not queue behind each other."""
         for uid, (count, size) in sorted(self._counted.items()):
-            difference = {"of_bucket": uid, "files_more": count, "bytes_more": size}
-            self._connection.execute(statements.COUNT, difference)
+            self._run(statements.COUNT, of_bucket=uid, files_more=count, bytes_more=size)
         self._counted.clear()
 
     def recount(self, bucket_uid: str) -> None:
@@ -206,9 +205,16 @@ class Transaction:
         self._connection.execute(sa.delete(schema.properties))
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
-    def _bucket(self, query: sa.Select[Any], **of: str) -> tuple[Bucket, Totals] | None:
+    def _run(self, statement: Prepared, **values: Any) -> list[Sequence[Any]]:
+        return statement.run(self._connection.connection, self._connection.dialect, **values)
+
+    def _one(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
+        rows = self._run(statement, **values)
+        return rows[0] if rows else None
+
+    def _bucket(self, query: Prepared, **of: str) -> tuple[Bucket, Totals] | None:
         self.flush()
-        row = self._connection.execute(query, of).one_or_none()
+        row = self._one(query, **of)
         return None if row is None else schema.bucket_from(row)
 
     def _count(self, bucket_uid: str, count: int, size: int) -> None:
@@ -216,8 +222,8 @@ class Transaction:
         self._counted[bucket_uid] = (counted[0] + count, counted[1] + size)
 
     def _remember(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
-        memory = {"bucket_uid": bucket_uid, "key": key, "blob": blob, "since": schema.to_microseconds(since)}
-        self._connection.execute(statements.REMEMBER, memory)
+        at = schema.to_microseconds(since)
+        self._run(statements.REMEMBER, bucket_uid=bucket_uid, key=key, blob=blob, since=at)
 
 
 def _this(file: File) -> dict[str, str]:
