@@ -28,6 +28,7 @@ HEAD_SECONDS = 10  # a request's head is sent at once; who stops in the middle o
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+ENDING_A_START = (*ENDING, signal.SIGHUP)
 
 try:
     settings = load_settings()
@@ -120,7 +121,7 @@ accesslog = None
 
 def on_starting(server: Any) -> None:
     """Check the address, then recover the store in a child, once, before any worker lives."""
-    for number in (*ENDING, signal.SIGHUP):
+    for number in ENDING_A_START:
         signal.signal(number, end)  # until gunicorn takes over: a signal ends the child, too
     check_addresses(server)
     status = in_a_child(recover)
@@ -134,9 +135,16 @@ def in_a_child(target: Callable[[], object]) -> int:
 
     A fork has imported already what a new interpreter would first have to read.
     """
-    child = multiprocessing.get_context("fork").Process(target=target)
+
+    def run() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_A_START)
+        target()
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_A_START)  # until it would end the child, too
     child.start()
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_A_START)
         child.join()
     except BaseException:
         child.kill()

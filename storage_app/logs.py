@@ -88,6 +88,8 @@ def _extras(record: logging.LogRecord) -> dict[str, Any]:
 def loggable(text: str) -> str:
     """Return `text` without tokens, and with nothing in it that could end a line."""
     shown = _TOKEN.sub("…", text)
+    if shown.isprintable():
+        return shown
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)
 
 

@@ -183,8 +183,8 @@ class Uploads:
                 "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
             )
 
-    def complete_note(self, note: Note, bucket: Bucket, key: str, size: int) -> Note:
-        """Add to `note` what came with the body, and reserve for it."""
+    def complete_note(self, note: Note, bucket: Bucket, key: str, size: int) -> tuple[Note, File | None]:
+        """Add to `note` what came with the body, and reserve for it. Return it, and the file that is there now."""
         existing = self._index.file(bucket.uid, key)
         blob = note.blob or new_blob_name(key)
         complete = replace(note, key=key, blob=blob, size=_growth(size, existing))
@@ -192,11 +192,13 @@ class Uploads:
             claim(transaction, note)
             check_quota(transaction, bucket, complete)
             transaction.change_note(complete)
-        return complete
+        return complete, existing
 
-    def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob) -> tuple[File, bool]:
-        """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new."""
-        seen = self._index.file(file.bucket_uid, file.key)
+    def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:
+        """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new.
+
+        `seen` is what was there when it was last looked: the record is staged as if it still were.
+        """
         with (
             self._store.stage_sidecar(plan.bucket, inheriting(file, seen)) as sidecar,
             self._ledger.deciding(note, plan.bucket, file.key) as decision,
@@ -263,8 +265,9 @@ class Upload:
         file = self._describe(description, key)
         self._staged.seal()
         if self.plan.key is None or self.plan.size is None:
-            self._note = self._uploads.complete_note(self._note, plan.bucket, key, self.size)
-        placed = self._uploads.place(plan, self._note, replace(file, blob=self._note.blob or ""), self._staged)
+            self._note, self._existing = self._uploads.complete_note(self._note, plan.bucket, key, self.size)
+        file = replace(file, blob=self._note.blob or "")
+        placed = self._uploads.place(plan, self._note, file, self._staged, self._existing)
         self.finished = True
         return placed
 

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -36,7 +35,7 @@ def conf(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def _signals() -> object:
-    """Puts back the handlers that on_starting replaces."""
+    """Puts back the handlers that a test replaces."""
     kept = {number: signal.getsignal(number) for number in (1, 2, 3, 15)}
     yield
     for number, handler in kept.items():
@@ -58,10 +57,6 @@ def test_wrong_setting_ends_the_start_with_its_sentence(monkeypatch: pytest.Monk
         load()
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def server(*addresses: object, master_pid: int = 0) -> SimpleNamespace:
     return SimpleNamespace(cfg=SimpleNamespace(address=addresses), master_pid=master_pid)
 
@@ -80,45 +75,48 @@ def test_address_of_another_machine_is_one_sentence(conf: ModuleType) -> None:
         conf.check_addresses(server(("192.0.2.1", 9000)))
 
 
-@pytest.mark.usefixtures("_signals")
-@pytest.mark.parametrize(("ends", "code"), [(lambda: sys.exit(1), 1), (lambda: sys.exit(7), 7), (die, 1)])
-def test_failed_recovery_ends_the_start(
-    conf: ModuleType, monkeypatch: pytest.MonkeyPatch, ends: Callable[[], None], code: int
-) -> None:
-    monkeypatch.setattr(conf, "recover", ends)
-    with pytest.raises(SystemExit) as caught:
-        conf.on_starting(server())
-    assert caught.value.code == code
+def on_starting(recover: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `on_starting` in a process of one thread, as gunicorn's master is; `recover` stands for the recovery."""
+    script = f"""if True:
+        import os, runpy, signal, sys
+        from types import SimpleNamespace
+        conf = runpy.run_path("gunicorn.conf.py")
+        def recover():
+            {recover or "saved()"}
+        saved, conf["on_starting"].__globals__["recover"] = conf["recover"], recover
+        conf["on_starting"](SimpleNamespace(cfg=SimpleNamespace(address=[]), master_pid=0))
+    """
+    return subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PATH.parent,
+        env={"SECRET_KEY": "k" * 32, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
 
 
-@pytest.mark.usefixtures("_signals")
-def test_recovery_runs_before_the_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SECRET_KEY", "k" * 32)
-    monkeypatch.setenv("STORAGE_PATH", str(tmp_path / "store"))
-    conf = load()
-    monkeypatch.setattr(conf, "keep_signals_over_fork", lambda: None)
-    conf.on_starting(server())
+@pytest.mark.parametrize(
+    ("recover", "code"),
+    [("sys.exit(0)", 0), ("sys.exit(1)", 1), ("sys.exit(7)", 7), ("os.kill(os.getpid(), signal.SIGKILL)", 1)],
+)
+def test_failed_recovery_ends_the_start(recover: str, code: int) -> None:
+    assert on_starting(recover).returncode == code
+
+
+def test_recovery_runs_before_the_workers(tmp_path: Path) -> None:
+    done = on_starting(STORAGE_PATH=str(tmp_path / "store"))
+    assert done.returncode == 0, done.stderr
     assert (tmp_path / "store" / ".system" / "index.sqlite3").exists()
 
 
-@pytest.mark.usefixtures("_signals")
-def test_signal_during_recovery_ends_the_recovery_too(
-    conf: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    started, ended = tmp_path / "started", tmp_path / "ended"
-
-    def recover() -> None:
-        started.write_text(str(os.getpid()))
-        os.kill(os.getppid(), signal.SIGTERM)
-        signal.pause()
-        ended.touch()
-
-    monkeypatch.setattr(conf, "recover", recover)
-    with pytest.raises(SystemExit):
-        conf.on_starting(server())
-    with pytest.raises(ChildProcessError):  # killed, and waited for
-        os.waitpid(int(started.read_text()), 0)
-    assert not ended.exists()
+def test_signal_during_recovery_ends_the_recovery_too(tmp_path: Path) -> None:
+    recovery = tmp_path / "pid"
+    write = f"open({str(recovery)!r}, 'w').write(str(os.getpid()))"
+    done = on_starting(f"{write}; os.kill(os.getppid(), signal.SIGTERM); signal.pause()")
+    assert done.returncode == 128 + signal.SIGTERM
+    assert not Path(f"/proc/{recovery.read_text()}").exists()
 
 
 class Storage:

@@ -45,7 +45,10 @@ def storage() -> Storage:
 
 
 def services() -> Services:
-    return storage().services
+    """Return what this request works with, the same until it ends."""
+    if "services" not in g:
+        g.services = storage().services
+    return cast(Services, g.services)
 
 
 def authenticate(*, waited: float = 0) -> Principal:
