@@ -137,6 +137,8 @@ def test_verdict_is_asked_for_before_the_body(service: RecordingService, gateway
         client.send(b"abc")
         assert read_answer(client.connection).status == 201
     assert service.uploads[0].spooled == b"abc"
+    assert 0 <= float(service.uploads[0].header("X-Upload-Seconds") or "none") < 60
+    assert service.verdicts[0].header("X-Upload-Seconds") is None
 
 
 def test_client_that_waits_to_be_told_to_go_on_is_told_after_the_verdict(
