@@ -19,8 +19,12 @@ PROGRAM = "nginx"
 START_SECONDS = 10
 STOP_SECONDS = 30
 
-# What a service needs to hand its downloads to nginx.
-OFFLOAD = {"DOWNLOAD_OFFLOAD": "nginx", "OFFLOAD_SECRET": "what-nginx-and-the-service-share"}
+# What a service needs to hand its downloads to nginx, and to take uploads from it.
+OFFLOAD = {
+    "DOWNLOAD_OFFLOAD": "nginx",
+    "UPLOAD_OFFLOAD": "nginx",
+    "OFFLOAD_SECRET": "what-nginx-and-the-service-share",
+}
 
 DEPLOY = ROOT / "deploy"
 
@@ -48,6 +52,9 @@ class NginxGateway:
     installed. Use as a context, or `start` and `stop`.
     """
 
+    user: int | None = None
+    """Who its processes are, by number; only root can make it another than the test's."""
+
     def __init__(self, service: Service, directory: Path, *, service_port: int | None = None) -> None:
         self.service = service
         self.service_port = service_port or service.port
@@ -63,7 +70,9 @@ class NginxGateway:
         (self.directory / "nginx.conf").write_text(self.configuration())
         (self.directory / "conf.d").mkdir(exist_ok=True)
         (self.directory / "conf.d" / "storage.conf").write_text(self.place())
-        self.process = subprocess.Popen(self.command(nginx))
+        if self.user is not None:
+            os.chown(self.directory, self.user, self.user)
+        self.process = subprocess.Popen(self.command(nginx), user=self.user, group=self.user)
         self._wait_until_it_accepts()
         return self
 
@@ -74,7 +83,7 @@ class NginxGateway:
     def configuration(self) -> str:
         """Return the shipped file with what differs here from where it is meant to run."""
         # As root, nginx would let its workers be somebody who may not read the store.
-        user = "user root;\n" if os.geteuid() == 0 else ""
+        user = "user root;\n" if os.geteuid() == 0 and self.user is None else ""
         return (
             user
             + "daemon off;\n"
