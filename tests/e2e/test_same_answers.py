@@ -259,7 +259,6 @@ def without_words(answer: Seen) -> tuple[int, dict[str, str], dict[str, Any]]:
         (Row("OPTIONS *"), 400, 404),
         # It never passes these on.
         (Row("TRACE /"), 405, 405),
-        (Row("CONNECT /"), 405, 405),
         (Row("GET /", [("X-Long", "x" * 17_000)]), 400, 431),
         (Row(f"PUT {A_TXT}", [*ALICE, ("Transfer-Encoding", "gzip, chunked")], b"0\r\n\r\n"), 400, 405),
         (Row(f"PUT {A_TXT}", [*ALICE, ("Content-Length", "x")]), 400, 400),
