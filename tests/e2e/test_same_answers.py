@@ -271,6 +271,10 @@ def test_what_nginx_does_not_understand_is_refused_in_the_form_of_the_service(
     assert ask(both.service, row).status == straight
 
 
+def test_nginx_does_not_say_which_it_is(both: BothWays) -> None:
+    assert ask(both.gateway, Row("GET /")).headers["Server"] == "nginx"
+
+
 def test_nginx_carried_what_it_could(both: BothWays) -> None:
     before = both.gateway.carried()
     for line, headers in [(f"GET {A_TXT}", ()), (f"GET {A_TXT}", [("Range", "bytes=0-1")]), (f"HEAD {A_TXT}", ())]:
