@@ -30,6 +30,7 @@ NAMES = {
     "🦊.png": TEXT,
     "e\u0301.txt": TEXT,
     LONGEST: TEXT,
+    LONGEST[:-1] + "y": TEXT,
 }
 
 ALICE = [("Authorization", bearer()["Authorization"])]
@@ -133,7 +134,7 @@ LISTS = rows(
     "GET /files/list/reads?limit=3&order=-created_at",
     "GET /files/list/reads?delimiter=/",
     f"GET /files/list/reads?prefix={quote('日本')}",
-    f"GET /files/list/reads?limit=1&prefix={quote('é' * 499)}",
+    f"GET /files/list/reads?limit=1&prefix={quote(LONGEST[:-1])}",
     "GET /files/list/reads?limit=0",
     "GET /files/list/reads?cursor=nonsense",
     "HEAD /files/list/reads",
