@@ -14,9 +14,9 @@ from storage_app.domain import Bucket, File, now
 from storage_app.settings import SETTINGS
 from tests.support.checkout import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")])
 SOURCES = [*(ROOT / "storage_app").rglob("*.py"), ROOT / "gunicorn.conf.py", *(ROOT / "scripts").glob("*.py")]
-SCRIPTS = [ROOT / "run.sh", *(ROOT / "scripts").glob("*.sh")]
+SCRIPTS = [ROOT / "run.sh", *(ROOT / "scripts").glob("*.sh"), ROOT / "deploy" / "nginx.conf"]
 
 # What stands in a documented message for what differs.
 VARIES = "…"
@@ -156,7 +156,7 @@ def anchors(text: str) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_are_named_are_there(page: Path) -> None:
-    named = set(re.findall(r"`((?:tests|storage_app|docs|scripts)/[\w/.-]+)`", page.read_text()))
+    named = set(re.findall(r"`((?:tests|storage_app|docs|scripts|deploy)/[\w/.-]+)`", page.read_text()))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 

@@ -58,9 +58,9 @@ def wait_until(condition: Callable[[], bool]) -> None:
 class Client:
     """A client that sends its request in pieces."""
 
-    def __init__(self, gateway: NginxGateway, *lines: str) -> None:
+    def __init__(self, gateway: NginxGateway, *lines: str, line: str = RAW) -> None:
         self.connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
-        self.send("\r\n".join([f"{RAW} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
+        self.send("\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
 
     def send(self, data: bytes) -> None:
         self.connection.sendall(data)
@@ -130,6 +130,24 @@ def test_chunked_body_is_passed_on_at_once(service: RecordingService, gateway: N
     assert (answer.status, upload.body, upload.header("X-Spool-File")) == (201, b"abcde", None)
 
 
+def test_form_reaches_the_service_while_it_is_sent(service: RecordingService, tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        NginxGateway(service, tmp_path / "nginx", service_port=listener.getsockname()[1]) as gateway,
+        Client(gateway, "Content-Length: 10", line="POST /files/upload/photos") as client,
+    ):
+        client.send(b"first")
+        listener.settimeout(30)
+        with listener.accept()[0] as connection:
+            connection.settimeout(30)
+            received = b""
+            while not received.endswith(b"first"):
+                received += connection.recv(65536)
+            client.send(b"other")
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+            assert read_answer(client.connection).status == 201
+
+
 def test_verdict_is_asked_for_before_the_body(service: RecordingService, gateway: NginxGateway) -> None:
     with Client(gateway, "Content-Length: 3") as client:
         wait_until(lambda: len(service.verdicts) == 1)
@@ -137,6 +155,8 @@ def test_verdict_is_asked_for_before_the_body(service: RecordingService, gateway
         client.send(b"abc")
         assert read_answer(client.connection).status == 201
     assert service.uploads[0].spooled == b"abc"
+    assert 0 <= float(service.uploads[0].header("X-Upload-Seconds") or "none") < 60
+    assert service.verdicts[0].header("X-Upload-Seconds") is None
 
 
 def test_client_that_waits_to_be_told_to_go_on_is_told_after_the_verdict(

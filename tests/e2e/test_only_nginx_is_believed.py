@@ -25,6 +25,7 @@ FORGED = [
         "X-Spool-File": STOLEN,
         "X-Upload-Length": "11",
         "X-Upload-Check": "verdict",
+        "X-Upload-Seconds": "86400",
         "X-Accel-Redirect": "/_blobs/.system/index.sqlite3",
         "X-Forwarded-For": "192.0.2.1",
         "X-Forwarded-Proto": "https",
@@ -34,7 +35,7 @@ FORGED = [
 ]
 WRONG_SECRET = [(name, "not-the-secret-at-all") for name in ("X-Offload-Secret", "X_Offload_Secret")]
 OURS = {
-    "x-spool-file", "x-upload-length", "x-upload-check", "x-offload-secret",
+    "x-spool-file", "x-upload-length", "x-upload-check", "x-upload-seconds", "x-offload-secret",
     "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
 }  # fmt: skip
 
@@ -76,14 +77,16 @@ def test_nginx_says_everything_itself(recording: RecordingService, tmp_path: Pat
         assert each["x-forwarded-for"] == "127.0.0.1"
         assert (each["x-forwarded-proto"], each["x-forwarded-host"]) == ("http", "localhost")
         assert each.get("x-spool-file", "") != STOLEN
-    assert without_spool_name(forged) == without_spool_name(honest)
+        assert float(each.get("x-upload-seconds", "0")) < 60
+    assert without_what_varies(forged) == without_what_varies(honest)
     # Asked once more for a file that nginx cannot open, the service must not name it again.
     secrets = [SECRET, None] if line.startswith("GET") else [SECRET] * len(forged)
     assert [each.get("x-offload-secret") for each in forged] == secrets
 
 
-def without_spool_name(asked: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [{**each, "x-spool-file": str(Path(each.get("x-spool-file", "")).parent)} for each in asked]
+def without_what_varies(asked: list[dict[str, str]]) -> list[dict[str, str]]:
+    varies = {"x-upload-seconds": ""}
+    return [{**each, **varies, "x-spool-file": str(Path(each.get("x-spool-file", "")).parent)} for each in asked]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The two ways in which SelfDB 0.0.2 uploads: its backend asks for a URL, its browser code PUTs to it."""
+"""How SelfDB 0.0.2 uploads and downloads: its backend asks for a URL, its browser code uses it."""
 
 from urllib.parse import urlsplit
 
@@ -42,3 +42,17 @@ def test_raw_file_goes_to_the_whole_url(service: RunningService, bucket: str) ->
 
     assert (first.status_code, second.status_code) == (201, 200)
     assert httpx.get(f"{service.url}/files/download/{bucket}/notes.txt", headers=bearer()).content == b"second"
+
+
+def test_browser_whose_login_names_an_address_downloads_by_a_link(service: RunningService, bucket: str) -> None:
+    path, browser = f"/files/download/{bucket}/a.txt", bearer("alice@example.com")
+    backend = httpx.Client(base_url=service.url, headers=bearer("alice"))
+    backend.put(f"/files/upload-direct/{bucket}/a.txt", content=b"private").raise_for_status()
+    assert httpx.get(service.url + path, headers=browser).status_code == 403
+
+    link = backend.post("/files/initiate-download", json={"bucket_id": bucket, "file_id": "a.txt"}).json()
+    assert httpx.get(link["download_url"], headers=browser).content == b"private"
+
+    backend.put(f"/buckets/{bucket}", json={"grants": {"@authenticated": "read"}}).raise_for_status()
+    assert httpx.get(service.url + path, headers=browser).content == b"private"
+    backend.close()

@@ -3,30 +3,21 @@
 import http.client
 import json
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.raw_http import assert_nothing_left, bucket_on_disk
-from tests.support.service import ROOT, RunningService, bearer, clean_environment
+from tests.support.nginx import NginxGateway
+from tests.support.raw_http import assert_nothing_left, assert_problem, bucket_on_disk, send
+from tests.support.service import RunningService, bearer
 
 FORM = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
 
 
 class ImpatientService(RunningService):
-    def launch(self) -> None:
-        with self.log_path.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "tests.support.impatient:app"],
-                cwd=ROOT,
-                env=clean_environment(self.environment),
-                stdout=log,
-                stderr=log,
-            )
+    application = "tests.support.impatient:app"
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +53,15 @@ def test_silent_upload_gets_408(
     assert "seconds" in problem["detail"]
     assert_nothing_left(impatient)
     assert bucket_on_disk(impatient, "silence") == [".bucket.json"]
+
+
+def test_silent_form_gets_408_through_nginx(impatient: RunningService, tmp_path: Path) -> None:
+    headers = [("Authorization", bearer()["Authorization"]), ("Content-Type", "multipart/form-data; boundary=cut")]
+    with NginxGateway(impatient, tmp_path / "nginx") as gateway:
+        answer = send(gateway, "POST /files/upload/silence", [*headers, ("Content-Length", "100")], FORM)
+
+    assert_problem(answer, 408, "body_timeout")
+    assert_nothing_left(impatient)
 
 
 def test_reader_that_takes_nothing_gives_its_thread_back(impatient: RunningService, tmp_path: Path) -> None:

@@ -52,6 +52,9 @@ class NginxGateway:
     installed. Use as a context, or `start` and `stop`.
     """
 
+    user: int | None = None
+    """Who its processes are, by number; only root can make it another than the test's."""
+
     def __init__(self, service: Service, directory: Path, *, service_port: int | None = None) -> None:
         self.service = service
         self.service_port = service_port or service.port
@@ -67,7 +70,9 @@ class NginxGateway:
         (self.directory / "nginx.conf").write_text(self.configuration())
         (self.directory / "conf.d").mkdir(exist_ok=True)
         (self.directory / "conf.d" / "storage.conf").write_text(self.place())
-        self.process = subprocess.Popen(self.command(nginx))
+        if self.user is not None:
+            os.chown(self.directory, self.user, self.user)
+        self.process = subprocess.Popen(self.command(nginx), user=self.user, group=self.user)
         self._wait_until_it_accepts()
         return self
 
@@ -78,7 +83,7 @@ class NginxGateway:
     def configuration(self) -> str:
         """Return the shipped file with what differs here from where it is meant to run."""
         # As root, nginx would let its workers be somebody who may not read the store.
-        user = "user root;\n" if os.geteuid() == 0 else ""
+        user = "user root;\n" if os.geteuid() == 0 and self.user is None else ""
         return (
             user
             + "daemon off;\n"

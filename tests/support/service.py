@@ -41,6 +41,9 @@ def bearer(sub: str = "alice", *, service: bool = False) -> dict[str, str]:
 class RunningService:
     """gunicorn over `storage_path`; `environment` adds settings. Use as a context, or `start` and `stop`."""
 
+    application = "wsgi:app"
+    prefix: tuple[str, ...] = ()  # what starts it
+
     def __init__(self, storage_path: Path, **environment: str) -> None:
         self.storage_path = storage_path
         self.port = free_port()
@@ -72,7 +75,7 @@ class RunningService:
         """Start without waiting."""
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"],
+                [*self.prefix, sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", self.application],
                 cwd=ROOT,
                 env=clean_environment(self.environment),
                 stdout=log,
