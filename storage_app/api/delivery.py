@@ -90,6 +90,18 @@ def cache_control(file: File, bucket: Bucket, *, expires_at: datetime | None, no
     return chosen or ("public, no-cache" if bucket.is_public else "private, no-cache")
 
 
+def shared_seconds(chosen: str) -> int:
+    """Return for how long a shared cache may answer under the `Cache-Control` that an owner chose.
+
+    RFC 9111 section 5.2.2.10: in a shared cache `s-maxage` overrides `max-age`. Without either it keeps nothing.
+    """
+    directives = parse_cache_control_header(chosen.lower(), cls=ResponseCacheControl)
+    if directives.no_store or any(name in directives for name in ("no-cache", "private")):
+        return 0
+    lifetime = directives.max_age if directives.s_maxage is None else directives.s_maxage
+    return max(0, lifetime or 0)
+
+
 def content_disposition(disposition: Disposition, filename: str) -> str:
     """Offer the last segment of `filename` to old clients and, as `filename*`, to new ones (RFC 6266 section 4.3)."""
     segments = [segment for segment in filename.split("/") if segment not in ("", ".", "..")]

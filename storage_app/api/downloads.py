@@ -24,6 +24,8 @@ from .requests import services, storage
 
 blueprint = Blueprint("Downloads", __name__, description="Bytes out.")
 
+_MAX_CACHED_BYTES = 1024 * 1024
+
 REFUSALS: tuple[type[StorageError], ...] = (
     InvalidName,
     Forbidden,
@@ -88,20 +90,30 @@ def _deliver(
     filename: str | None = None,
     expires_at: datetime | None = None,
 ) -> Response:
-    return delivery.deliver(
+    by_nginx = offload.sends_downloads(request)
+    cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None else 0
+    response = delivery.deliver(
         request,
         file,
         disposition=disposition,
         filename=filename,
         cache_control=delivery.cache_control(file, bucket, expires_at=expires_at, now=now()),
         open_blob=lambda: services().files.open(bucket, file),
-        offload_path=_offload_path(bucket, file),
+        offload_path=_offload_path(bucket, file) if by_nginx and not cached_seconds else None,
     )
+    if cached_seconds:
+        response.headers["X-Accel-Expires"] = str(cached_seconds)
+    return response
+
+
+def _cached_seconds(bucket: Bucket, file: File) -> int:
+    """Return for how long nginx may keep the answer in its cache: only small files are worth the copy."""
+    if not bucket.is_public or file.size > _MAX_CACHED_BYTES:
+        return 0
+    return delivery.shared_seconds(file.cache_control or bucket.cache_control or "")
 
 
 def _offload_path(bucket: Bucket, file: File) -> str | None:
-    """Return where nginx finds the bytes, if it is nginx that asks."""
-    if not offload.sends_downloads(request):
-        return None
+    """Return where nginx finds the bytes."""
     path = services().files.locate(bucket, file)
     return None if path is None else f"/_blobs/{path}"

@@ -1,0 +1,143 @@
+"""What nginx answers without asking: small public files, to whoever has no credential, as long as their owners say."""
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.service import RunningService, bearer
+
+FIRST, SECOND = b"the first bytes", b"the second bytes, which are more"
+_names = count(1)
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NginxGateway]:
+    directory = tmp_path_factory.mktemp("cache")
+    with RunningService(directory / "store", **OFFLOAD) as service, NginxGateway(service, directory / "nginx") as nginx:
+        yield nginx
+
+
+@pytest.fixture
+def publish(gateway: NginxGateway) -> Callable[..., str]:
+    """Make a bucket and a file in it, and return the file's path after the route."""
+
+    def make(content: bytes = FIRST, *, cache_control: str | None = "max-age=3600", is_public: bool = True) -> str:
+        bucket = f"bucket-{next(_names)}"
+        settings = {"name": bucket, "is_public": is_public, "cache_control": cache_control}
+        httpx.post(f"{gateway.url}/buckets", json=settings, headers=bearer()).raise_for_status()
+        upload(gateway, f"{bucket}/a.txt", content)
+        return f"{bucket}/a.txt"
+
+    return make
+
+
+def upload(gateway: NginxGateway, path: str, content: bytes) -> None:
+    httpx.put(f"{gateway.url}/files/upload-direct/{path}", content=content, headers=bearer()).raise_for_status()
+
+
+def get(gateway: NginxGateway, path: str, route: str = "storage", **headers: str) -> httpx.Response:
+    return httpx.get(f"{gateway.url}/{route}/{path}", headers={n.replace("_", "-"): v for n, v in headers.items()})
+
+
+def lasting(answer: httpx.Response) -> list[tuple[str, str]]:
+    """The headers that every answer has alike."""
+    return [(name, value) for name, value in answer.headers.multi_items() if name not in ("date", "x-request-id")]
+
+
+@pytest.mark.parametrize("route", ["storage", "files/view", "files/download"])
+@pytest.mark.parametrize("cache_control", ["max-age=3600", "public, max-age=0, s-maxage=60", "MAX-AGE=5, immutable"])
+def test_owner_decides_that_it_is_kept(
+    gateway: NginxGateway, publish: Callable[..., str], route: str, cache_control: str
+) -> None:
+    path = publish(cache_control=cache_control)
+    first = get(gateway, path, route)
+    upload(gateway, path, SECOND)
+    second = get(gateway, path, route, X_Request_ID="mine")
+    assert (first.content, second.content, second.status_code) == (FIRST, FIRST, 200)
+    assert lasting(first) == lasting(second)
+    assert second.headers["X-Request-ID"] == "mine"
+    assert second.headers["Cache-Control"] == cache_control
+
+
+@pytest.mark.parametrize(
+    "cache_control",
+    [None, "no-cache", "public", "max-age=0", "private, max-age=60", "no-store, max-age=60", "no-cache, max-age=60"],
+)
+def test_nothing_else_is_kept(gateway: NginxGateway, publish: Callable[..., str], cache_control: str | None) -> None:
+    path = publish(cache_control=cache_control)
+    assert get(gateway, path).content == FIRST
+    upload(gateway, path, SECOND)
+    assert get(gateway, path).content == SECOND
+
+
+def test_private_file_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    path = publish(is_public=False)
+    assert get(gateway, path, **bearer()).content == FIRST
+    assert get(gateway, path).status_code == 401
+
+
+def test_large_file_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    path = publish(b"x" * (1024 * 1024 + 1))
+    assert len(get(gateway, path).content) == 1024 * 1024 + 1
+    upload(gateway, path, SECOND)
+    assert get(gateway, path).content == SECOND
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "content"),
+    [
+        (bearer(), 200, SECOND),
+        ({"Authorization": "Bearer wrong"}, 401, None),
+        ({"apikey": "wrong"}, 401, None),
+        ({"X_API_Key": "wrong"}, 401, None),
+        ({"Range": "bytes=4-9"}, 206, SECOND[4:10]),
+        ({"If_None_Match": '"other"'}, 200, SECOND),
+        ({"If_Modified_Since": "Fri, 02 Jan 2026 03:04:04 GMT"}, 200, SECOND),
+        ({"If_Unmodified_Since": "Fri, 02 Jan 2026 03:04:04 GMT"}, 412, None),
+        ({"If_Match": '"other"'}, 412, None),
+        ({"Origin": "https://other.example"}, 200, SECOND),
+    ],
+)
+def test_who_asks_for_more_is_answered_by_the_service(
+    gateway: NginxGateway, publish: Callable[..., str], headers: dict[str, str], status: int, content: bytes | None
+) -> None:
+    path = publish()
+    get(gateway, path)
+    upload(gateway, path, SECOND)
+    answer = get(gateway, path, **headers)
+    assert answer.status_code == status
+    assert content is None or answer.content == content
+    assert get(gateway, path).content == FIRST  # it is still there
+
+
+def test_head_is_answered_by_the_service(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    path = publish()
+    get(gateway, path)
+    upload(gateway, path, SECOND)
+    assert httpx.head(f"{gateway.url}/storage/{path}").headers["Content-Length"] == str(len(SECOND))
+
+
+def test_signed_url_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    bucket, key = publish().split("/")
+    asked = {"bucket_id": bucket, "file_id": key}
+    made = httpx.post(f"{gateway.url}/files/initiate-download", json=asked, headers=bearer()).json()
+    path = httpx.URL(made["download_url"]).path
+    assert httpx.get(gateway.url + path).content == FIRST
+    upload(gateway, f"{bucket}/{key}", SECOND)
+    assert httpx.get(gateway.url + path).content == SECOND
+
+
+def test_refusal_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    path = publish()
+    assert get(gateway, f"{path}.missing").status_code == 404
+    upload(gateway, f"{path}.missing", FIRST)
+    assert get(gateway, f"{path}.missing").content == FIRST
+
+
+def test_what_nginx_kept_lies_in_its_own_folder(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    get(gateway, publish())
+    assert any(path.is_file() for path in (Path(gateway.directory) / "nginx-cache").rglob("*"))
