@@ -1,4 +1,4 @@
-"""Files that nginx cannot open when it comes to them: the service answers itself then, as if there were no nginx."""
+"""What nginx adds to bytes, and files that it cannot open: the service answers as if there were no nginx."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from tests.support.service import RunningService, bearer
 
 CONTENT = b"0123456789"
 PATH = "/files/download/opened/a.txt"
+ORIGIN = "https://app.example"
 
 
 class MisplacedGateway(NginxGateway):
@@ -25,7 +26,7 @@ class MisplacedGateway(NginxGateway):
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with RunningService(tmp_path_factory.mktemp("opened") / "store", **OFFLOAD) as running:
+    with RunningService(tmp_path_factory.mktemp("opened") / "store", **OFFLOAD, CORS_ORIGINS=ORIGIN) as running:
         yield running
 
 
@@ -45,7 +46,20 @@ def particular(response: httpx.Response) -> list[tuple[str, str]]:
     return sorted((n, v) for n, v in kept if n not in ("connection", "date", "server", "x-request-id"))
 
 
-@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=2-5"}, {"Origin": "https://app.example"}])
+@pytest.mark.parametrize("headers", [{}, {"Origin": ORIGIN}, {"Origin": "https://elsewhere.example"}])
+def test_carried_answer_varies_as_that_of_the_service(
+    service: RunningService, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    sent = httpx.get(f"{service.url}{PATH}", headers=headers)
+    with NginxGateway(service, tmp_path / "nginx") as gateway:
+        carried = httpx.get(f"{gateway.url}{PATH}", headers=headers)
+
+    assert gateway.carried() == 1
+    assert carried.headers["Vary"] == "Origin"
+    assert particular(carried) == particular(sent)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=2-5"}, {"Origin": ORIGIN}])
 def test_service_sends_the_bytes_that_nginx_cannot_open(
     service: RunningService, tmp_path: Path, headers: dict[str, str]
 ) -> None:

@@ -94,6 +94,13 @@ def test_raw_body_is_handed_over_as_a_file_in_the_spool(
     wait_until(lambda: spooled(service) == [])
 
 
+def test_service_sees_the_type_that_nginx_went_by(service: RecordingService, gateway: NginxGateway) -> None:
+    put(gateway, b"raw", ("Content-Type", "image/jpeg"), FORM)
+    # Newer versions make one of the two.
+    types = {asked.header("Content-Type") for asked in service.asked}
+    assert types in ({"image/jpeg"}, {f"image/jpeg, {FORM[1]}"})
+
+
 def test_empty_body_is_told_by_its_length(service: RecordingService, gateway: NginxGateway) -> None:
     assert put(gateway, b"").status == 201
     (upload,) = service.uploads
@@ -223,6 +230,8 @@ def test_service_that_is_not_there_is_503(tmp_path: Path, line: str) -> None:
         answer = put(gateway, b"abc", line=line)
     assert_problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "1"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Expose-Headers"] == "Retry-After, X-Request-ID"
 
 
 def test_upload_on_which_the_service_dies_is_503_and_not_tried_again(

@@ -1,0 +1,78 @@
+"""What nginx refuses by itself has the form of the service's refusals, and mostly the same status."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.both_ways import BothWays, Row, Seen, ask
+from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.raw_http import assert_problem
+from tests.support.service import RunningService, bearer
+
+ALICE = [("Authorization", bearer()["Authorization"])]
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
+    directory = tmp_path_factory.mktemp("refusals")
+    with (
+        RunningService(directory / "store", **OFFLOAD) as service,
+        NginxGateway(service, directory / "nginx") as gateway,
+    ):
+        httpx.post(f"{service.url}/buckets", json={"name": "reads"}, headers=bearer()).raise_for_status()
+        yield BothWays(service, gateway)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "GET /metrics", "GET /metrics/", "GET /%6detrics", "GET /none", "GET /bucketsx/a", "PUT /filesx/a",
+        "GET //files/download/reads/a.txt", "GET /_blobs/reads/.bucket.json", "PUT /_spooled", "PUT /_verdict",
+        "GET /_problem",
+    ],
+)  # fmt: skip
+def test_what_is_no_route_of_the_gateway_is_not_found(both: BothWays, line: str) -> None:
+    through, straight = both.read(Row(line, [*ALICE, ("Content-Length", "0")]))
+    assert_same_problem(through, straight)
+
+
+def assert_same_problem(through: Seen, straight: Seen) -> None:
+    """Assert that nginx, asked for something that it does not pass on, says what the service would, in other words."""
+    assert without_words(through) == without_words(straight)
+    assert json.loads(through.body)["detail"]
+
+
+def without_words(answer: Seen) -> tuple[int, dict[str, str], dict[str, Any]]:
+    headers = {n: v for n, v in answer.headers if n not in ("content-length", "access-control-expose-headers")}
+    return answer.status, headers, json.loads(answer.body) | {"detail": ""}
+
+
+@pytest.mark.parametrize(
+    ("row", "through", "straight"),
+    [
+        # nginx reads the path to find the location, and refuses what has no meaning.
+        (Row("GET /../x"), 400, 404),
+        (Row("GET /files/download/reads/100%", ALICE), 400, 404),
+        (Row("GET /files/download/reads/%zz", ALICE), 400, 404),
+        (Row("GET /files/download/reads/%00", ALICE), 400, 400),
+        (Row("GET /files/download/reads/a b", ALICE), 400, 400),
+        (Row("OPTIONS *"), 400, 404),
+        # It never passes these on.
+        (Row("TRACE /"), 405, 405),
+        (Row("GET /", [("X-Long", "x" * 17_000)]), 400, 431),
+        (
+            Row("PUT /files/download/reads/a.txt", [*ALICE, ("Transfer-Encoding", "gzip, chunked")], b"0\r\n\r\n"),
+            400,
+            405,
+        ),
+        (Row("PUT /files/download/reads/a.txt", [*ALICE, ("Content-Length", "x")]), 400, 400),
+    ],
+)
+def test_what_nginx_does_not_understand_is_refused_in_the_form_of_the_service(
+    both: BothWays, row: Row, through: int, straight: int
+) -> None:
+    assert_problem(ask(both.gateway, row), through, {400: "invalid_request", 405: "method_not_allowed"}[through])
+    assert ask(both.service, row).status == straight
