@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults import databases
 from tests.faults.operations import OPERATIONS
 from tests.faults.runs import Report
 from tests.faults.tracing import reason_not_to_trace
@@ -23,7 +24,8 @@ Proof = Callable[..., Report]
 @pytest.fixture(scope="session")
 def forker() -> Iterator[ProcessPoolExecutor]:
     """A process of one thread, which has no database open; this one may have both."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=databases.look_every_time) as executor:
         reason = executor.submit(reason_not_to_trace).result()
         if reason is not None:
             pytest.skip(reason)
