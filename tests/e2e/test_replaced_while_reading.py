@@ -224,13 +224,17 @@ class Relay:
 
     def run(self) -> None:
         connection, _ = self._listener.accept()
-        with connection, socket.create_connection(("127.0.0.1", self._service.port), timeout=30) as service:
-            service.sendall(connection.recv(65536))
-            # nginx asks for one answer and the end of the connection.
-            answer = b"".join(iter(lambda: service.recv(65536), b""))
+        with connection:
+            answer = self._ask(connection.recv(65536))
             self.answered.set()
             self.may_go.wait(30)
             connection.sendall(answer)
+
+    def _ask(self, request: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self._service.port), timeout=30) as service:
+            service.sendall(request)
+            # nginx asks for one answer and the end of the connection. gunicorn waits for ours, so it is not kept open.
+            return b"".join(iter(lambda: service.recv(65536), b""))
 
     def close(self) -> None:
         self._listener.close()
