@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,13 @@ from tests.support.postgres import PostgresServer
 
 @pytest.fixture
 def url(postgres: PostgresServer) -> str:
-    return postgres.database()
+    """A database with an index already: a start that makes one waits for others to notice, which takes seconds."""
+    url = postgres.database()
+    with closing(Index(url)) as index:
+        index.create()
+        with index.fill() as transaction:
+            transaction.complete()
+    return url
 
 
 @pytest.fixture
@@ -96,6 +103,7 @@ def test_index_that_is_being_made_is_used_by_nobody(core: Core, root: Path, url:
     """It knows of a part of the files only, so that a bucket might look empty."""
     core.put("a.txt")
     before = shown(core)
+    assert core.storage.services is core.services  # it has looked, and believes that for a second
     other = Index(url)
     other.begin_anew()
     with pytest.raises(Unavailable, match="made again"), core.index.write():

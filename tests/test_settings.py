@@ -162,6 +162,7 @@ def test_wrong_value_is_refused_in_a_sentence_that_names_the_variable(name: str,
     assert sentence.startswith(f"{name} must ")
     assert sentence.endswith(".")
     assert "\n" not in sentence
+    assert (repr(value) in sentence) is (name not in SECRETS)
 
 
 @pytest.mark.parametrize("name", SECRETS)

@@ -77,11 +77,11 @@ def switching_often() -> Iterator[None]:
 class OfThreads(SuitePart):
     @pytest.mark.parametrize("removing", [False, True])
     def test_readers_see_the_old_or_the_new_and_never_a_part(
-        self, store: BlobStore, long: bool, removing: bool
+        self, store: BlobStore, ci: bool, long: bool, removing: bool
     ) -> None:
         last = put(store, **version(0))
         with switching_often(), ThreadPoolExecutor(2) as pool:
-            changes = 500 if long else 100
+            changes = 500 if long else 100 if ci else 40
             readers = [pool.submit(read_versions, store, changes, may_be_absent=removing) for _ in range(2)]
             for number in count(1):
                 if removing and number % 2:

@@ -19,15 +19,21 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture
-def docs(browser: Browser, service: RunningService) -> Iterator[Visitor]:
-    """The page, once it shows the operations; whatever a test does there, nobody else is asked and nothing fails."""
+@pytest.fixture(scope="module")
+def visitor(browser: Browser) -> Iterator[Visitor]:
+    """One for all tests: the page's scripts are large, and it has them ready from the second time on."""
     with visit(browser) as visitor:
-        visitor.page.goto(f"{service.url}/docs")
-        visitor.page.locator(".opblock").first.wait_for()
         yield visitor
-        assert [url for url in visitor.requests if not url.startswith(f"{service.url}/")] == []
-        assert visitor.errors == []
+
+
+@pytest.fixture
+def docs(visitor: Visitor, service: RunningService) -> Iterator[Visitor]:
+    """The page, once it shows the operations; whatever a test does there, nobody else is asked and nothing fails."""
+    visitor.page.goto(f"{service.url}/docs")
+    visitor.page.locator(".opblock").first.wait_for()
+    yield visitor
+    assert [url for url in visitor.requests if not url.startswith(f"{service.url}/")] == []
+    assert visitor.errors == []
 
 
 def authorize(page: Page, *, scheme: str, credential: str) -> None:

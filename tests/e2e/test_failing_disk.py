@@ -76,6 +76,13 @@ def one_process(path: Path, **environment: str) -> RunningService:
 
 
 @pytest.fixture(scope="module")
+def single(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service of one thread, so that the n-th call of a request is the n-th of its thread."""
+    with one_process(tmp_path_factory.mktemp("single") / "store", THREADS="1") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
 def full_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SmallDisk, RunningService]]:
     with (
         small_disk(tmp_path_factory.mktemp("small") / "disk", size="32m", files=3000) as disk,
@@ -192,23 +199,22 @@ def wait_for_reserve(service: RunningService) -> None:
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["one_call", "every_call_from_there_on"])
-def test_call_that_fails_refuses_the_write(tmp_path: Path, lasting: bool, long: bool) -> None:
+def test_call_that_fails_refuses_the_write(single: RunningService, tmp_path: Path, lasting: bool, long: bool) -> None:
     few = (OVERWRITE, DELETE) if lasting else (*WRITES, DELETE)
-    # One thread, so that the n-th call of a request is the n-th of its thread.
-    with one_process(tmp_path / "store", THREADS="1") as service, client_of(service) as client:
+    with client_of(single) as client:
         for operation in EVERYTHING if long else few:
             targets = fresh_targets(client, operation)
-            recorded = record(service, operation, next(targets), tmp_path / "trace")
+            recorded = record(single, operation, next(targets), tmp_path / "trace")
             for call in recorded if long else telling(recorded, ends=not lasting):
                 target, where = next(targets), f"{operation.name}, {call}"
                 operation.prepare(target)
                 injections = failing_from(call, recorded) if lasting else failing_once(call)
-                with traced(service.worker_pids()[0], tmp_path / "trace", *injections) as calls:
+                with traced(single.worker_pids()[0], tmp_path / "trace", *injections) as calls:
                     attempt(operation, target, where)
                 # How many pages of the index a write changes is not the same every time.
                 assert any(call.injected for call in calls) or call.name == "pwrite64", where
                 repeat(operation, target, where)
-        assert_sound(service, client)
+        assert_sound(single, client)
 
 
 def record(service: RunningService, operation: Operation, target: Target, log: Path) -> list[Call]:
@@ -271,7 +277,7 @@ def at_once(act: Callable[[Target], httpx.Response], targets: Sequence[Target]) 
         return list(pool.map(act, targets))
 
 
-def test_upload_in_progress_when_the_disk_becomes_read_only_leaves_nothing(tmp_path: Path) -> None:
+def test_upload_in_progress_leaves_nothing_on_a_read_only_disk(service: RunningService, client: httpx.Client) -> None:
     may_go_on = threading.Event()
 
     def slowly() -> Iterator[bytes]:
@@ -279,11 +285,7 @@ def test_upload_in_progress_when_the_disk_becomes_read_only_leaves_nothing(tmp_p
         assert may_go_on.wait(30)
         yield NEW
 
-    with (
-        one_process(tmp_path / "store") as service,
-        client_of(service) as client,
-        ThreadPoolExecutor(1) as pool,
-    ):
+    with ThreadPoolExecutor(1) as pool:
         target = next(fresh_targets(client, UPLOAD))
         answer = pool.submit(client.put, f"/files/upload-direct/{target.bucket}/{target.key}", content=slowly())
         while not any("/staging/" in path for path in left_behind(service)):

@@ -131,11 +131,9 @@ def test_last_bytes_of_a_large_file_are_a_range(service: RunningService, bucket:
         assert response.content == file.read()
 
 
-def test_unfinished_body_leaves_nothing(start_service: Callable[..., RunningService]) -> None:
-    service = start_service()
-    httpx.post(f"{service.url}/buckets", json={"name": "cut"}, headers=bearer()).raise_for_status()
+def test_unfinished_body_leaves_nothing(service: RunningService, bucket: str) -> None:
     connection = service.connection()
-    connection.putrequest("PUT", "/files/upload-direct/cut/short.bin")
+    connection.putrequest("PUT", f"/files/upload-direct/{bucket}/short.bin")
     for name, value in {**bearer(), "Content-Length": str(10 * MIB)}.items():
         connection.putheader(name, value)
     connection.endheaders(b"x" * MIB)
@@ -144,8 +142,8 @@ def test_unfinished_body_leaves_nothing(start_service: Callable[..., RunningServ
     connection.close()
 
     wait_until(lambda: not any(path.is_file() for path in staging.rglob("*")))
-    assert httpx.get(f"{service.url}/files/list/cut", headers=bearer()).json() == []
-    assert [path.name for path in (service.storage_path / "cut").iterdir()] == [".bucket.json"]
+    assert httpx.get(f"{service.url}/files/list/{bucket}", headers=bearer()).json() == []
+    assert [path.name for path in (service.storage_path / bucket).iterdir()] == [".bucket.json"]
 
 
 def wait_until(condition: Callable[[], bool], looks: int = 500) -> None:
@@ -156,13 +154,11 @@ def wait_until(condition: Callable[[], bool], looks: int = 500) -> None:
     raise AssertionError("it did not come true in time")
 
 
-def test_declared_length_is_believed_before_bytes_come(
-    start_service: Callable[..., RunningService],
-) -> None:
-    service = start_service(MAX_FILE_SIZE=str(MIB))
-    httpx.post(f"{service.url}/buckets", json={"name": "limited"}, headers=bearer()).raise_for_status()
+def test_declared_length_is_believed_before_bytes_come(service: RunningService, bucket: str) -> None:
+    limit = {"max_file_size": MIB}
+    httpx.put(f"{service.url}/buckets/{bucket}", json=limit, headers=bearer()).raise_for_status()
     connection = service.connection()
-    connection.putrequest("PUT", "/files/upload-direct/limited/big.bin")
+    connection.putrequest("PUT", f"/files/upload-direct/{bucket}/big.bin")
     for name, value in {**bearer(), "Content-Length": str(1024 * MIB)}.items():
         connection.putheader(name, value)
     connection.endheaders()  # and not one byte of the body

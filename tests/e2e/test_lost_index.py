@@ -1,6 +1,8 @@
 """The index is a cache: without it, or with garbage in its place, a start brings everything back."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +69,30 @@ def truncate(index: Path) -> None:
     index.write_bytes(b"")
 
 
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A store that no service runs on any more, and what its clients saw."""
+
+    path: Path
+    seen: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory: pytest.TempPathFactory) -> Observed:
+    with RunningService(tmp_path_factory.mktemp("stopped") / "store") as service:
+        fill(service)
+        return Observed(service.storage_path, observe(service))
+
+
 @pytest.mark.parametrize("lose", [remove, replace_by_garbage, truncate])
-def test_start_rebuilds_the_index(start_service: Callable[..., RunningService], lose: Callable[[Path], None]) -> None:
-    service = start_service()
-    fill(service)
-    before = observe(service)
-    service.stop()
+def test_start_rebuilds_the_index(
+    stopped: Observed, tmp_path: Path, start_service: Callable[..., RunningService], lose: Callable[[Path], None]
+) -> None:
+    store = Path(shutil.copytree(stopped.path, tmp_path / "store"))
+    lose(store / ".system" / "index.sqlite3")
+    again = start_service(store)
 
-    lose(service.storage_path / ".system" / "index.sqlite3")
-    again = start_service(service.storage_path)
-
-    assert observe(again) == before
+    assert observe(again) == stopped.seen
     # And it goes on from there.
     httpx.put(f"{again.url}/files/upload-direct/private/new.txt", content=b"new", headers=bearer()).raise_for_status()
     assert httpx.get(f"{again.url}/buckets/private", headers=bearer()).json()["file_count"] == 3

@@ -45,16 +45,10 @@ def assert_one_sentence(ended: tuple[int, list[str]], *parts: str) -> None:
     assert lines[0].endswith("."), lines
 
 
+# Of each kind one, and what could show a secret: tests/test_settings.py has every setting.
 WRONG_SETTINGS = [
-    ({"SECRET_KEY": ""}, "SECRET_KEY is not set", "openssl rand -hex 32"),
     ({"SECRET_KEY": "short"}, "SECRET_KEY must be at least 32 bytes"),
     ({"ALGORITHM": "none"}, "ALGORITHM must be one of HS256, HS384, HS512", "'none'"),
-    ({"ALGORITHM": "RS256"}, "ALGORITHM"),
-    ({"PORT": "http"}, "PORT must be a whole number"),
-    ({"WEB_CONCURRENCY": "0"}, "WEB_CONCURRENCY"),
-    ({"MAX_FILE_SIZE": "huge"}, "MAX_FILE_SIZE", "'huge'"),
-    ({"BASE_URL": "files.example"}, "BASE_URL"),
-    ({"DURABILITY": "sometimes"}, "DURABILITY"),
     ({"ANON_KEY": "two words"}, "ANON_KEY"),
     ({"ANON_KEY": SECRET_KEY}, "ANON_KEY must differ from SECRET_KEY"),
     ({"DOWNLOAD_OFFLOAD": "nginx"}, "OFFLOAD_SECRET is not set"),

@@ -31,6 +31,9 @@ MOST_DISRUPTIONS, MOST_DISRUPTIONS_LONG = 1, 20
 EXAMPLES, EXAMPLES_LONG = 2, 60
 STEPS = 80
 
+# Of connections: so any process may answer the next request, and none is open when the service stops, which would wait.
+ONE_REQUEST_EACH = httpx.Limits(max_keepalive_connections=0)
+
 # Few, so that most requests meet what others have left.
 KEYS = st.sampled_from(["a", "a/b", "a/b/c.txt", "a0", "ж/%41?.txt"])
 PREFIXES = st.sampled_from(["", "a", "a/", "a/b", "ж", "none"])
@@ -163,7 +166,7 @@ def test_service_and_dictionary_hold_the_same(running: RunningService, first: st
     number = list(DISRUPTIONS).index(first)
     in_turn = itertools.islice(itertools.cycle(DISRUPTIONS), number, None)
     to_come = itertools.islice(in_turn, MOST_DISRUPTIONS_LONG if long else MOST_DISRUPTIONS)
-    with httpx.Client(base_url=running.url, headers=bearer(), timeout=30) as http:
+    with httpx.Client(base_url=running.url, headers=bearer(), timeout=30, limits=ONE_REQUEST_EACH) as http:
         fields = {"running": running, "http": http, "to_come": deque(to_come), "done": Counter()}
         machine: type[Machine] = type("Machine", (Machine,), fields)
         run_state_machine_as_test(machine if long else seed(number)(machine), settings=chosen)

@@ -2,12 +2,13 @@
 
 import multiprocessing
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.faults import databases
 from tests.faults.operations import OPERATIONS
 from tests.faults.runs import Report
 from tests.faults.tracing import reason_not_to_trace
@@ -23,7 +24,8 @@ Proof = Callable[..., Report]
 @pytest.fixture(scope="session")
 def forker() -> Iterator[ProcessPoolExecutor]:
     """A process of one thread, which has no database open; this one may have both."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, initializer=databases.look_every_time) as executor:
         reason = executor.submit(reason_not_to_trace).result()
         if reason is not None:
             pytest.skip(reason)
@@ -47,16 +49,23 @@ def total(request: pytest.FixtureRequest) -> Iterator[Report]:
         request.config.get_terminal_writer().write(said)
 
 
-# What the short form tries on a server, too: the others differ from these by what the store does alone.
-ON_A_SERVER = ("create by form", "overwrite", "delete", "delete bucket")
+# What is tried on a server, too: the others differ from these by what the store does alone.
+ON_A_SERVER = ("overwrite", "delete")
+ON_A_SERVER_IN_CI = ("create by form", *ON_A_SERVER, "delete bucket")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each proof an operation, and the database that the index lies in."""
     if "name" in metafunc.fixturenames:
-        on_a_server = OPERATIONS if metafunc.config.getoption("--long") else ON_A_SERVER
-        cases = [("sqlite", name) for name in OPERATIONS] + [("postgresql", name) for name in on_a_server]
+        cases = [("sqlite", name) for name in OPERATIONS]
+        cases += [("postgresql", name) for name in _on_a_server(metafunc.config)]
         metafunc.parametrize(("url", "name"), cases, indirect=["url"], scope="session")
+
+
+def _on_a_server(config: pytest.Config) -> Iterable[str]:
+    if config.getoption("--long"):
+        return OPERATIONS
+    return ON_A_SERVER_IN_CI if config.getoption("--ci") else ON_A_SERVER
 
 
 @pytest.fixture(scope="session")

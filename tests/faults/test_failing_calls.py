@@ -1,7 +1,8 @@
 """Whichever of its calls that change the disk fails, an operation is done or refused with 503 or 507, in a process
 that lives on: nothing is left, the next upload succeeds, and index and sidecars agree without a restart.
 
-SQLite's calls are among them, so that a COMMIT fails or its outcome is unknown. `--long` tries every call and error.
+SQLite's calls are among them, so that a COMMIT fails or its outcome is unknown. Tried are some of the calls, with one
+error each, of every operation over SQLite and two over PostgreSQL; `--ci`: four there; `--long`: everything.
 """
 
 from collections.abc import Callable
