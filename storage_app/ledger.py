@@ -53,12 +53,15 @@ class Ledger:
 
         `check` may refuse, in the transaction that writes the note.
         """
+
+        def write_down(transaction: Transaction) -> None:
+            if check is not None:
+                check(transaction)
+            transaction.add_note(note)
+
         self._held.add(note.id)
         try:
-            with self._index.write() as transaction:
-                if check is not None:
-                    check(transaction)
-                transaction.add_note(note)
+            self._index.write_together(write_down)
             with self._closed_on_failure(note):
                 yield note
         finally:

@@ -26,7 +26,7 @@ class TextFormatter(logging.Formatter):
     """One line a record: time, level, request, logger, message, then what came with it as `name=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = "".join(f" {name}={json.dumps(value, default=str)}" for name, value in _extras(record).items())
+        extras = "".join(f" {name}={_shown(value)}" for name, value in _extras(record).items())
         line = (
             f"{_time(record)} {record.levelname} [{getattr(record, 'request_id', '-')}] {record.name}: "
             f"{loggable(record.getMessage())}{extras}"
@@ -83,6 +83,10 @@ def _time(record: logging.LogRecord) -> str:
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in _STANDARD and name != "request_id"}
+
+
+def _shown(value: Any) -> str:
+    return str(value) if type(value) in (int, float) else json.dumps(value, default=str)
 
 
 def loggable(text: str) -> str:

@@ -16,6 +16,7 @@ from . import pages, schema, statements
 from .postgres import Postgres
 from .prepared import Prepared
 from .sqlite import Sqlite
+from .together import Together, Work
 from .transaction import Memory, Note, Transaction, notes_from
 
 _BUCKET_COLUMNS = len(schema.buckets.columns)
@@ -27,6 +28,7 @@ class Index:
     def __init__(self, where: Path | str) -> None:
         self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
         self._engine = self._database.engine
+        self._together = Together(self.write)
         self._driver_error = self._engine.dialect.loaded_dbapi.Error
 
     @property
@@ -124,6 +126,18 @@ class Index:
             transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
             yield transaction
             transaction.flush()
+
+    def write_together(self, work: Work) -> None:
+        """Do `work` in a write transaction that others may share; when it raises, it must not have written.
+
+        Raises as `write` does, and what `work` does. A server commits for many at once by itself, and its locks are
+        held until the COMMIT, so there nobody shares.
+        """
+        if self.is_shared:
+            with self.write() as transaction:
+                work(transaction)
+        else:
+            self._together.run(work)
 
     def memories(self, until: datetime, *, after: int, limit: int) -> list[Memory]:
         """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""

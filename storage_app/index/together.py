@@ -1,0 +1,51 @@
+"""Write transactions of several threads in one: who comes while another commits shares the next COMMIT."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+
+from .transaction import Transaction
+
+# What is done in a write transaction. When it raises, it must not have written.
+Work = Callable[[Transaction], None]
+
+
+class Together:
+    """Runs work in transactions that `write` opens, as much of it in each as has come meanwhile."""
+
+    def __init__(self, write: Callable[[], AbstractContextManager[Transaction]]) -> None:
+        self._write = write
+        self._waiting: deque[tuple[Work, Future[None]]] = deque()
+        self._turn = threading.Lock()
+
+    def run(self, work: Work) -> None:
+        """Return when `work` is done and committed. Raises what it raises, and what `write` does."""
+        done: Future[None] = Future()
+        self._waiting.append((work, done))
+        with self._turn:
+            if not done.done():  # else another thread has done it with its own
+                self._run_all()
+        done.result()
+
+    def _run_all(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        refused: dict[int, BaseException] = {}
+        try:
+            with self._write() as transaction:
+                for number, (work, _) in enumerate(batch):
+                    try:
+                        work(transaction)
+                    except Exception as error:  # noqa: BLE001  it is raised where the work came from
+                        refused[number] = error
+        except BaseException as error:
+            refused = dict.fromkeys(range(len(batch)), error)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            for number, (_, done) in enumerate(batch):
+                if number in refused:
+                    done.set_exception(refused[number])
+                else:
+                    done.set_result(None)
