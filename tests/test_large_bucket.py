@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import large_bucket
 from benchmarks.figures import Figure, Limit, Table, percentile
-from benchmarks.measures import Pair
-from benchmarks.processes import rebuild
-from benchmarks.questions import Question
+from benchmarks.large_bucket import __main__ as large_bucket
+from benchmarks.large_bucket.measures import Pair
+from benchmarks.large_bucket.questions import Question
+from benchmarks.large_bucket.rebuild import rebuild
 
 LARGE, SMALL = 2_000, 100
 # Twenty times the files: what reads all of them is that much slower, and noise is not.

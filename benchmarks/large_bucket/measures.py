@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from ..figures import Figure, Limit, Spread, Table, percentile
+from ..service import Service
 from .clients import InProcess, OverHttp
 from .crash import kill_in_the_middle
-from .figures import Figure, Limit, Spread, Table, percentile
-from .processes import Rebuild, Service, rebuild
 from .questions import Questions, Timings, ask_in_turn
+from .rebuild import Rebuild, rebuild
 from .stores import MeasuredStore
 
 CLEAN_START = Limit(2, of_ratio=False)
@@ -45,9 +46,9 @@ def starts(pair: Pair) -> Sequence[Table]:
     clean: tuple[list[float], list[float]] = ([], [])
     killed: tuple[list[float], list[float]] = ([], [])
     for _, (side, store) in itertools.product(range(pair.rounds), enumerate(pair)):
-        with Service(store) as service:
+        with Service(store.environment) as service:
             clean[side].append(service.start())
-            kill_in_the_middle(service)
+            kill_in_the_middle(store, service)
             killed[side].append(service.start())
             service.stop()
     figures = [
@@ -71,10 +72,12 @@ def over_http(pair: Pair) -> Sequence[Table]:
     """Ask running services, over a new connection each round."""
     rounds = []
     with ExitStack() as stack:
-        services = [stack.enter_context(_started(store)) for store in pair]
+        services = [(store, stack.enter_context(_started(store))) for store in pair]
         for _ in range(pair.rounds):
             with ExitStack() as connections:
-                clients = [connections.enter_context(OverHttp(each.store, each.connection())) for each in services]
+                clients = [
+                    connections.enter_context(OverHttp(store, service.connection())) for store, service in services
+                ]
                 rounds.append(ask_in_turn(clients, pair.page))
     return [_compared("Over HTTP, milliseconds", rounds)]
 
@@ -149,7 +152,7 @@ def _milliseconds(part: float) -> Callable[[Sequence[float]], float]:
 
 @contextmanager
 def _started(store: MeasuredStore) -> Iterator[Service]:
-    with Service(store) as service:
+    with Service(store.environment) as service:
         service.start()
         yield service
         service.stop()
