@@ -71,10 +71,18 @@ class Table:
     figures: Sequence[Figure]
 
     def __str__(self) -> str:
-        rows = [(self.title, *self.sides, "ratio", "at most", ""), *(figure.cells() for figure in self.figures)]
-        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+        head = (self.title, *self.sides, "ratio", "at most", "")
+        return aligned(head, [figure.cells() for figure in self.figures])
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write rows of cells below a head, in columns."""
+    everything = [head, *rows]
+    widths = [max(len(row[column]) for row in everything) for column in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in everything
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def number(value: float) -> str:

@@ -1,155 +1,187 @@
-"""The measurements, each of the large and the small store in turn, so that what disturbs one disturbs the other."""
+"""The measurements of one target: each checks by hash, outside the timed part, that the bytes were the right ones."""
 
+import hashlib
 import itertools
+import os
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from .clients import InProcess, OverHttp
-from .crash import kill_in_the_middle
-from .figures import Figure, Limit, Spread, Table, percentile
-from .processes import Rebuild, Service, rebuild
-from .questions import Questions, Timings, ask_in_turn
-from .stores import MeasuredStore
+from .load import large, small
+from .resources import MIB, cpu_seconds
+from .results import Sample
+from .targets import Target, ask, check
 
-CLEAN_START = Limit(2, of_ratio=False)
-KILLED_START = Limit(5, of_ratio=False)
-SAME_COST = Limit(1.5, of_ratio=True)
-FLAT_MEMORY = Limit(1.25, of_ratio=True)
+SMALL_BYTES = 10 * 1024
 
-_SIDES = ("large", "small")
-_LARGEST_PAGE = 100
-_REQUESTS_WITHOUT = 400  # for the latency without a rebuild
+_CHECKED = 5  # of the objects that wrk has put
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """The two stores that are compared, and how often."""
+class Scale:
+    """How much is measured. `large` and `huge` are MiB, `seconds` how long wrk runs, `kept` objects are downloaded."""
 
-    large: MeasuredStore
-    small: MeasuredStore
     rounds: int
+    memory_rounds: int
+    large: int
+    huge: int
+    seconds: int
+    first_bytes: int
+    kept: int
 
     @property
-    def page(self) -> int:
-        """How many files a page has: the same in both stores, and fewer than there are in the small one."""
-        return min(_LARGEST_PAGE, self.small.count // 10)
-
-    def __iter__(self) -> Iterator[MeasuredStore]:
-        return iter((self.large, self.small))
+    def sizes(self) -> Mapping[str, int]:
+        return {"large": self.large, "huge": self.huge}
 
 
-def starts(pair: Pair) -> Sequence[Table]:
-    """Start after a clean stop, and after a kill in the middle of uploads."""
-    clean: tuple[list[float], list[float]] = ([], [])
-    killed: tuple[list[float], list[float]] = ([], [])
-    for _, (side, store) in itertools.product(range(pair.rounds), enumerate(pair)):
-        with Service(store) as service:
-            clean[side].append(service.start())
-            kill_in_the_middle(service)
-            killed[side].append(service.start())
-            service.stop()
-    figures = [
-        Figure.of("after a clean stop", *clean, CLEAN_START),
-        Figure.of("after kill -9 of everything", *killed, KILLED_START),
-    ]
-    return [Table("Start until /health answers, seconds", _SIDES, figures)]
+FULL = Scale(rounds=5, memory_rounds=3, large=256, huge=1024, seconds=3, first_bytes=50, kept=100)
+QUICK = Scale(rounds=2, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20)
 
 
-def in_process(pair: Pair) -> Sequence[Table]:
-    """Ask the services in this process."""
-    rounds = []
-    for _ in range(pair.rounds):
-        with ExitStack() as stack:
-            clients = [InProcess(store, stack.enter_context(store.opened())) for store in pair]
-            rounds.append(ask_in_turn(clients, pair.page))
-    return [_compared("In process, milliseconds", rounds)]
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is sent: a file of random bytes, and a longer one of nothing. `turns` gives keys that were not used yet."""
+
+    scale: Scale
+    large: Path
+    large_sha256: str
+    huge: Path
+    turns: Iterator[int] = field(default_factory=itertools.count)
+
+    @classmethod
+    def make(cls, folder: Path, scale: Scale) -> "Material":
+        content = os.urandom(scale.large * MIB)
+        (folder / "large").write_bytes(content)
+        (folder / "huge").touch()
+        os.truncate(folder / "huge", scale.huge * MIB)
+        return cls(scale, folder / "large", hashlib.sha256(content).hexdigest(), folder / "huge")
 
 
-def over_http(pair: Pair) -> Sequence[Table]:
-    """Ask running services, over a new connection each round."""
-    rounds = []
-    with ExitStack() as stack:
-        services = [stack.enter_context(_started(store)) for store in pair]
-        for _ in range(pair.rounds):
-            with ExitStack() as connections:
-                clients = [connections.enter_context(OverHttp(each.store, each.connection())) for each in services]
-                rounds.append(ask_in_turn(clients, pair.page))
-    return [_compared("Over HTTP, milliseconds", rounds)]
+def large_up(target: Target, material: Material) -> Sample:
+    """Measure MiB a second of an upload."""
+    key = f"large/{next(material.turns)}"
+    with _metered(target) as meter:
+        timing = large.upload(target, key, material.large)
+    check(target, key, material.large_sha256)
+    ask(target, target.delete(key))
+    return meter.sample(material, timing)
 
 
-def rebuilds(pair: Pair) -> Sequence[Table]:
-    """Rebuild with the service stopped."""
-    return [_rebuilt("Rebuild, the service stopped", pair, rebuild(pair.large), rebuild(pair.small))]
+def large_down(target: Target, material: Material) -> Sample:
+    """Measure MiB a second of a download."""
+    with _metered(target) as meter:
+        timing = large.download(target, "kept/large", material.scale.large * MIB)
+    return meter.sample(material, timing)
 
 
-def rebuilds_beside(pair: Pair) -> Sequence[Table]:
-    """Rebuild beside a running service that is asked one question after the other, with short pauses."""
-    large, without, meanwhile = _rebuilt_beside(pair.large, pair.page, before=_REQUESTS_WITHOUT)
-    small, _, _ = _rebuilt_beside(pair.small, pair.page, before=0)
-    latencies = [
-        Figure.of(f"{name}, {what}", [of(meanwhile[name])], [of(without[name])])
-        for name in without
-        for what, of in (("median", _milliseconds(0.5)), ("p99", _milliseconds(0.99)))
-    ]
-    return [
-        _rebuilt("Rebuild beside a service under requests", pair, large, small),
-        Table("Requests meanwhile, large, milliseconds", ("meanwhile", "without"), latencies),
-    ]
+def first_byte(target: Target, material: Material) -> Sample:
+    """Measure the milliseconds until the first byte of a long download comes."""
+    request = target.get("kept/huge")
+    times = [large.first_byte(target, request) for _ in range(material.scale.first_bytes)]
+    return Sample(1000 * statistics.median(times))
 
 
-def _rebuilt_beside(store: MeasuredStore, limit: int, *, before: int) -> tuple[Rebuild, Timings, Timings]:
-    """Return what it took, and what requests took: as many as `before` without it, and those meanwhile."""
-    with _started(store) as service, OverHttp(store, service.connection()) as client:
-        without, meanwhile = Questions(client, limit), Questions(client, limit)
-        for _ in range(before):
-            without.ask_on()
-        without.end_set()
-        rebuilt = rebuild(store, meanwhile.ask_on)
-        meanwhile.end_set()
-        return rebuilt, without.timings_by_kind(), meanwhile.timings_by_kind()
+def small_up(target: Target, material: Material) -> Sample:
+    """Measure the uploads a second of 16 clients."""
+    folder = f"small/{next(material.turns)}"
+    # The folder is there then: clients that make it at the same time make rclone answer 500.
+    ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
+    with _metered(target) as meter:
+        run = small.put_new(target, folder, size=SMALL_BYTES, clients=16, seconds=material.scale.seconds)
+    _check_small(target, folder, run.requests)
+    return meter.sample_of_small(run)
 
 
-def _rebuilt(title: str, pair: Pair, large: Rebuild, small: Rebuild) -> Table:
-    figures = [
-        Figure.of("seconds", [large.seconds], [small.seconds]),
-        Figure.of("files a second", [pair.large.count / large.seconds], [pair.small.count / small.seconds]),
-        Figure.of("peak memory, MiB", [large.peak_mib], [small.peak_mib], FLAT_MEMORY),
-    ]
-    return Table(title, _SIDES, figures)
+def small_down(clients: int) -> Callable[[Target, Material], Sample]:
+    """Measure the downloads a second of so many clients."""
+
+    def measure(target: Target, material: Material) -> Sample:
+        keys = [kept_key(number) for number in range(material.scale.kept)]
+        with _metered(target) as meter:
+            run = small.get_often(target, keys, size=SMALL_BYTES, clients=clients, seconds=material.scale.seconds)
+        return meter.sample_of_small(run)
+
+    return measure
 
 
-def _compared(title: str, rounds: Sequence[Sequence[Timings]]) -> Table:
-    """Compare the large and the small store, round by round."""
-    median = _milliseconds(0.5)
-    figures = []
-    for name in rounds[0][0]:
-        sides = [(large[name], small[name]) for large, small in rounds]
-        figures.append(
-            Figure(
-                name,
-                Spread.of([median(large) for large, _ in sides]),
-                Spread.of([median(small) for _, small in sides]),
-                Spread.of([_ratio(large, small) for large, small in sides]),
-                SAME_COST,
-            )
+# By the name of the section.
+MEASURES: Mapping[str, Callable[[Target, Material], Sample]] = {
+    "large-up": large_up,
+    "large-down": large_down,
+    "first-byte": first_byte,
+    "small-up": small_up,
+    "small-down-16": small_down(16),
+    "small-down-64": small_down(64),
+}
+
+
+def keep_large(target: Target, material: Material) -> None:
+    large.upload(target, "kept/large", material.large)
+    check(target, "kept/large", material.large_sha256)
+
+
+def keep_huge(target: Target, material: Material) -> None:
+    large.upload(target, "kept/huge", material.huge)
+
+
+def keep_small(target: Target, material: Material) -> None:
+    for number in range(material.scale.kept):
+        content = small.content(number, SMALL_BYTES)
+        ask(target, target.put(kept_key(number)), content)
+        check(target, kept_key(number), hashlib.sha256(content).hexdigest())
+
+
+# What must be there before a section is measured.
+KEPT: Mapping[str, Callable[[Target, Material], None]] = {
+    "large-down": keep_large,
+    "first-byte": keep_huge,
+    "small-down-16": keep_small,
+    "small-down-64": keep_small,
+}
+
+
+def kept_key(number: int) -> str:
+    return f"kept/small/{number}"
+
+
+def _check_small(target: Target, folder: str, answered: int) -> None:
+    """Raise `RuntimeError` when fewer objects are listed than were answered, or some of them are not as sent."""
+    keys = [key for key in target.keys(folder) if not key.endswith("/first")]
+    if len(keys) < answered:
+        raise RuntimeError(f"{target.name} lists {len(keys)} objects in {folder}, and answered {answered} uploads.")
+    for key in keys[:: max(1, len(keys) // _CHECKED)]:
+        number = int(key.rpartition("/")[2])
+        check(target, key, hashlib.sha256(small.content(number, SMALL_BYTES)).hexdigest())
+
+
+@dataclass(slots=True)
+class _Meter:
+    """The processor time that a target took; None where its processes are out of sight."""
+
+    cpu_seconds: float | None = None
+
+    def sample(self, material: Material, timing: large.Timing) -> Sample:
+        gibibytes = material.scale.large / 1024
+        return Sample(
+            material.scale.large / timing.seconds,
+            cpu=None if self.cpu_seconds is None else self.cpu_seconds / gibibytes,
+            client=timing.own_cpu_seconds / timing.seconds,
         )
-    return Table(title, _SIDES, figures)
 
-
-def _ratio(large: Sequence[float], small: Sequence[float]) -> float:
-    """Return the median of the ratios of what was asked one right after the other, as busy as the machine was then."""
-    return statistics.median(one / other for one, other in zip(large, small, strict=True))
-
-
-def _milliseconds(part: float) -> Callable[[Sequence[float]], float]:
-    return lambda seconds: 1000 * percentile(seconds, part)
+    def sample_of_small(self, run: small.Run) -> Sample:
+        return Sample(
+            run.requests / run.seconds,
+            cpu=None if self.cpu_seconds is None else 1000 * self.cpu_seconds / run.requests,
+            client=run.own_cpu_seconds / run.seconds,
+            p99_ms=1000 * run.p99,
+        )
 
 
 @contextmanager
-def _started(store: MeasuredStore) -> Iterator[Service]:
-    with Service(store) as service:
-        service.start()
-        yield service
-        service.stop()
+def _metered(target: Target) -> Iterator[_Meter]:
+    meter, before = _Meter(), cpu_seconds(target.servers)
+    yield meter
+    if target.servers:
+        meter.cpu_seconds = cpu_seconds(target.servers) - before

@@ -1,52 +1,50 @@
-"""The service's own processes over a store: gunicorn as it is started in earnest, and the command that rebuilds."""
+"""Programs that serve while they are measured, and the Python that the project's own ones run in."""
 
-import http.client
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from dotenv import dotenv_values
-
 from storage_app.settings import ROOT, SETTINGS
-
-from .stores import MeasuredStore
 
 HOST = "127.0.0.1"
 
 _START_SECONDS = 600
 _STOP_SECONDS = 60
 _POLL_SECONDS = 0.005
+_LOG_BYTES = 2000
 
 
-class Service:
-    """gunicorn over `store`, with two workers, in a session of its own; leaving the context kills what is left."""
+class Server:
+    """A program that serves at `port`, in a session of its own; leaving the context kills what is left of it.
 
-    def __init__(self, store: MeasuredStore) -> None:
-        self.store = store
-        self.port = 0
+    What it writes goes to the file `log`, or without one to where this process writes.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, port: int, environment: Mapping[str, str], log: Path | None = None
+    ) -> None:
+        self.name = name
+        self.port = port
+        self._command = command
+        self._environment = environment
+        self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> float:
         """Start it, and return the seconds until it answered. Raises `RuntimeError` when it does not."""
-        self.port = _free_port()
         began = time.perf_counter()
-        self._process = _run(
-            ["gunicorn", "--config", "gunicorn.conf.py", "wsgi:app"],
-            {**self.store.environment, "HOST": HOST, "PORT": str(self.port), "WEB_CONCURRENCY": "2", "THREADS": "32"},
-        )
-        while not self._is_healthy():
+        self._process = run(self._command, self._environment, self._log)
+        while not self.answers():
             if self._process.poll() is not None or time.perf_counter() - began > _START_SECONDS:
-                raise RuntimeError(f"The service over {self.store.path} did not start.")
+                raise RuntimeError(f"{self.name} did not start. {self._last_words()}")
             wait_briefly()
         return time.perf_counter() - began
 
@@ -63,18 +61,17 @@ class Service:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait(_STOP_SECONDS)
 
-    def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(HOST, self.port, timeout=60)
+    def answers(self) -> bool:
+        """Tell whether it is ready to serve."""
+        with socket.socket() as probe:
+            return probe.connect_ex((HOST, self.port)) == 0
 
-    def _is_healthy(self) -> bool:
-        connection = self.connection()
-        try:
-            connection.request("GET", "/health")
-            return connection.getresponse().status == 200
-        except OSError:
-            return False
-        finally:
-            connection.close()
+    def pids(self) -> Sequence[int]:
+        """Return its process and all that it started."""
+        return [] if self._process is None else list(_with_children(self._process.pid))
+
+    def _last_words(self) -> str:
+        return self._log.read_text(errors="replace")[-_LOG_BYTES:] if self._log else ""
 
     def __enter__(self) -> Self:
         return self
@@ -85,12 +82,26 @@ class Service:
         self.kill()
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuild:
-    """What one run of the command took."""
+def run(command: Sequence[str], environment: Mapping[str, str], log: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start a program in the project's folder, without the settings of the service that this process was given."""
+    names = {name for setting in SETTINGS for name in (setting.name, setting.also)}
+    inherited = {name: value for name, value in os.environ.items() if name not in names}
+    with open(log or os.devnull, "ab") as written:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=inherited | dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=written if log else None,
+            stderr=written if log else None,
+            start_new_session=True,
+        )
 
-    seconds: float
-    peak_mib: float
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_briefly() -> None:
@@ -98,51 +109,9 @@ def wait_briefly() -> None:
     threading.Event().wait(_POLL_SECONDS)
 
 
-def rebuild(store: MeasuredStore, meanwhile: Callable[[], None] = wait_briefly) -> Rebuild:
-    """Run `storage rebuild`, and `meanwhile` over and over until it ends. Raises `RuntimeError` when it fails."""
-    began, peak = time.perf_counter(), 0
-    process = _run(["flask", "--app", "wsgi", "storage", "rebuild"], store.environment)
-    try:
-        while process.poll() is None:
-            peak = max(peak, _peak_kib(process.pid))
-            meanwhile()
-        seconds = time.perf_counter() - began
-    finally:
-        process.kill()  # does nothing when it has ended
-        process.wait()
-    if process.returncode != 0:
-        raise RuntimeError(f"The rebuild of {store.path} failed.")
-    return Rebuild(seconds, peak / 1024)
-
-
-def refuse_other_index() -> None:
-    """Raise `ValueError` when `.env` would lead the processes to an index that is not a store's own."""
-    if dotenv_values(ROOT / ".env").get("INDEX_URL"):
-        raise ValueError("INDEX_URL is set in .env: take it out there, so that its database stays as it is.")
-
-
-def _run(arguments: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    names = {name for setting in SETTINGS for name in (setting.name, setting.also)}
-    inherited = {name: value for name, value in os.environ.items() if name not in names}
-    return subprocess.Popen(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=inherited | dict(environment),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
-def _peak_kib(pid: int) -> int:
-    """Return the most memory that the process has had resident, 0 when it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def _with_children(pid: int) -> Iterator[int]:
+    yield pid
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _with_children(int(child))

@@ -1,109 +1,233 @@
-"""The benchmark, at a small size: it gives every figure, and none says that a cost grows with the bucket."""
+"""The harness of the benchmarks: who is measured against whom, what is a miss, and what the reports say."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import re
+from collections.abc import Mapping, Sequence
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import large_bucket
-from benchmarks.figures import Figure, Limit, Table, percentile
-from benchmarks.measures import Pair
-from benchmarks.processes import rebuild
-from benchmarks.questions import Question
+from benchmarks import programs
+from benchmarks.peers.given import given_peer
+from benchmarks.peers.nginx import replaced
+from benchmarks.report import page, text
+from benchmarks.report.plots import plot
+from benchmarks.results import Outcome, Result, Sample
+from benchmarks.rounds import Rounds
+from benchmarks.sections import IN_MEMORY, LIMIT, PEER, SIDE_BY_SIDE, Goal, Row, Section
 
-LARGE, SMALL = 2_000, 100
-# Twenty times the files: what reads all of them is that much slower, and noise is not.
-COLLAPSED = 5
-SECONDS = Limit(2, of_ratio=False)
-RATIO = Limit(1.5, of_ratio=True)
-
-STARTS = ["after a clean stop", "after kill -9 of everything"]
-QUESTIONS = [
-    *(
-        f"a page {order}, {place}"
-        for order in ("by key", "by -created_at")
-        for place in ("at the beginning", "in the middle", "at the end")
-    ),
-    "a lookup",
-    "the totals",
-    "an upload of 1 KiB",
-    "a delete",
-]
+HALF_OF_PEER, ALL_OF_LIMIT, TEN = Goal(0.5, PEER), Goal(1.0, LIMIT), Goal(10)
+SECTION = Section(
+    name="some",
+    title="{large} MiB <up>",
+    note="{huge} & more.",
+    unit="MiB/s",
+    cpu_unit="CPU s/GiB",
+    reference=PEER,
+    rows=(Row("ours", HALF_OF_PEER, ALL_OF_LIMIT), Row("other way"), Row(LIMIT)),
+)
+SIZES = {"large": 256, "huge": 1024}
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    return large_bucket.make(tmp_path_factory.mktemp("stores"), files=LARGE, small=SMALL, rounds=1)
+def rounds_of(section: Section, rounds: Sequence[Mapping[str, Sequence[float]]]) -> Rounds:
+    """Run rounds in which each way takes its figures, one for each of its turns."""
+    made = Rounds(section, section.rows)
+    for figures in rounds:
+        left = {way: list(values) for way, values in figures.items()}
+        made.run(lambda way, left=left: Sample(left[way].pop(0), cpu=1.5, client=0.25))  # type: ignore[misc]
+    return made
 
 
-@pytest.fixture(scope="module")
-def tables(pair: Pair) -> Sequence[Table]:
-    return list(large_bucket.measured(pair, ["in-process", "starts"]))
+def outcome_of(*rounds: Mapping[str, Sequence[float]]) -> Outcome:
+    return rounds_of(SECTION, rounds).outcome(SIZES)
 
 
-def test_benchmark_gives_every_figure(tables: Sequence[Table]) -> None:
-    assert [[figure.name for figure in table.figures] for table in tables] == [QUESTIONS, STARTS]
-
-
-def test_benchmark_prints_every_figure(tables: Sequence[Table]) -> None:
-    for table in tables:
-        _, _, *lines = str(table).splitlines()
-        assert [line.partition("  ")[0] for line in lines] == [figure.name for figure in table.figures]
-
-
-@pytest.mark.parametrize("name", [*QUESTIONS, *STARTS])
-def test_cost_does_not_grow_with_the_bucket(tables: Sequence[Table], name: str) -> None:
-    [figure] = [figure for table in tables for figure in table.figures if figure.name == name]
-    assert figure.second.least > 0
-    assert figure.ratio.median < COLLAPSED, figure
-
-
-def test_rebuild_is_timed_and_its_memory_is_seen(pair: Pair) -> None:
-    measured = rebuild(pair.small)
-    assert measured.seconds > 0
-    assert measured.peak_mib > 10  # what Python alone takes
-
-
-def test_store_that_is_there_is_taken_as_it_is(pair: Pair) -> None:
-    made: list[int] = []
-    pair.small.make(lambda files, _: made.append(files))
-    assert made == []
-
-
-def test_store_with_other_files_is_refused(pair: Pair) -> None:
-    with pytest.raises(ValueError, match="holds 100 files, not 200: name another folder"):
-        large_bucket.make(pair.small.path.parent, files=LARGE, small=200, rounds=1)
-
-
-def test_wrong_answer_ends_the_benchmark() -> None:
-    with pytest.raises(RuntimeError, match="the totals: the answer was 2, not 3"):
-        Question("the totals", lambda: 2, 3).timed()
-
-
-def test_bucket_too_small_for_pages_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        large_bucket.main(["--files", "99", "--folder", str(tmp_path)])
-    assert "at least 100, not 99" in capsys.readouterr().err
+def result_of(outcome: Outcome, way: str) -> Result:
+    [result] = [each for each in outcome.results if each.way == way]
+    return result
 
 
 @pytest.mark.parametrize(
-    ("limit", "first", "second", "within"),
+    ("ways", "expected"),
     [
-        (None, [9, 9, 9], [1, 1, 1], True),
-        (SECONDS, [1, 2, 9], [9, 9, 9], True),
-        (SECONDS, [1, 3, 9], [9, 9, 9], False),
-        (RATIO, [9, 9, 9], [1, 6, 9], True),
-        (RATIO, [8, 8, 8], [1, 4, 8], False),
+        ("A", "RAR"),
+        ("AB", "RABR"),
+        ("ABC", "RABRCR"),
+        ("ABCD", "RABRCDR"),
     ],
 )
-def test_median_is_what_may_not_be_over_its_limit(
-    limit: Limit | None, first: list[float], second: list[float], within: bool
+def test_everybody_stands_beside_the_reference(ways: str, expected: str) -> None:
+    section = Section("some", "", "", "", tuple(map(Row, ways)), reference="R")
+    assert "".join(Rounds(section, section.rows).turns()) == expected
+
+
+def test_every_other_round_goes_backwards() -> None:
+    asked: list[str] = []
+    rounds = Rounds(SECTION, SECTION.rows)
+    for _ in range(2):
+        rounds.run(lambda way: (asked.append(way), Sample(1))[1])  # type: ignore[func-returns-value]
+    half = len(asked) // 2
+    assert asked[:half] == list(rounds.turns())
+    assert asked[half:] == asked[:half][::-1]
+
+
+def test_ratio_is_to_the_measurement_of_the_reference_beside_it() -> None:
+    outcome = outcome_of({"ours": [10], "other way": [10], LIMIT: [10], PEER: [20, 40, 80]})
+    # Its turns: rclone 20, ours, other way, rclone 40, nginx alone, rclone 80.
+    assert {each.way: list(each.ratios) for each in outcome.results} == {
+        "ours": [0.5],
+        "other way": [0.25],
+        LIMIT: [0.25],
+        PEER: [],
+    }
+
+
+def test_figures_are_medians_of_the_rounds() -> None:
+    outcome = outcome_of(*({"ours": [ours], "other way": [1], LIMIT: [1], PEER: [1, 1, 1]} for ours in (3, 1, 9)))
+    result = result_of(outcome, "ours")
+    assert (result.spread.median, result.spread.least, result.spread.most) == (3, 1, 9)
+    assert result.values == [3, 1, 9]
+
+
+def test_goal_may_be_a_share_of_another_than_the_reference() -> None:
+    outcome = outcome_of({"ours": [30], "other way": [1], LIMIT: [60], PEER: [10, 10, 10]})
+    result = result_of(outcome, "ours")
+    assert result.bar is not None
+    assert result.aim is not None
+    assert (result.bar.reached, result.aim.reached) == (3, 0.5)
+    assert result.verdict == "meets bar"
+
+
+@pytest.mark.parametrize(
+    ("goal", "reached", "met", "far"),
+    [
+        (HALF_OF_PEER, 0.6, True, False),
+        (HALF_OF_PEER, 0.5, True, False),
+        (HALF_OF_PEER, 0.3, False, False),
+        (HALF_OF_PEER, 0.2, False, True),
+        (TEN, 9, True, False),
+        (TEN, 10, True, False),
+        (TEN, 19, False, False),
+        (TEN, 21, False, True),
+    ],
+)
+def test_goal_is_met_missed_or_far(goal: Goal, reached: float, met: bool, far: bool) -> None:
+    assert (goal.is_met(reached), goal.is_far(reached)) == (met, far)
+
+
+@pytest.mark.parametrize(
+    ("ours", "verdict", "missed", "collapsed"),
+    [
+        (20, "meets aim", [], []),
+        (8, "meets bar", [], []),
+        (4, "MISSES BAR", ["256 MiB <up>, ours"], []),
+        (1, "MISSES BAR", ["256 MiB <up>, ours"], ["256 MiB <up>, ours"]),
+    ],
+)
+def test_outcome_names_what_missed_its_bar(
+    ours: float, verdict: str, missed: Sequence[str], collapsed: Sequence[str]
 ) -> None:
-    figure = Figure.of("a figure", first, second, limit)
-    assert figure.is_within is within
-    assert str(Table("Figures", ("large", "small"), [figure])).endswith("OVER") is not within
+    outcome = outcome_of({"ours": [ours], "other way": [1], LIMIT: [20], PEER: [10, 10, 10]})
+    assert result_of(outcome, "ours").verdict == verdict
+    assert (outcome.missed, outcome.collapsed) == (missed, collapsed)
 
 
-@pytest.mark.parametrize(("part", "expected"), [(0, 1), (0.5, 50), (0.99, 99), (1, 100)])
-def test_percentile_is_not_exceeded_by_that_part(part: float, expected: float) -> None:
-    assert percentile(range(100, 0, -1), part) == expected
+@pytest.mark.parametrize("section", [*IN_MEMORY, *SIDE_BY_SIDE], ids=lambda section: section.name)
+def test_bar_is_no_stricter_than_the_aim(section: Section) -> None:
+    for row in section.rows:
+        if row.bar is not None and row.aim is not None and row.bar.of == row.aim.of:
+            assert row.bar.is_met(row.aim.value)
+            assert row.bar.of in ("", section.reference)
+
+
+def test_text_has_every_way_with_ratio_goals_and_spread() -> None:
+    rounds = [{"ours": [ours], "other way": [1], LIMIT: [30], PEER: [10, 10, 10]} for ours in (4, 6, 8)]
+    head, _, ours, *lines, note = text.table(outcome_of(*rounds)).splitlines()
+    assert head.split("  ")[0] == "256 MiB <up>"
+    cells = [
+        "ours",
+        "0.60 (0.40 to 0.80)",
+        "0.5",
+        "1 of nginx alone",
+        "meets bar",
+        "6.00 (4.00 to 8.00)",
+        "1.50",
+        "25 %",
+    ]
+    assert re.split(" {2,}", ours) == cells
+    assert [line.split("  ")[0] for line in lines] == ["other way", LIMIT, PEER]
+    assert note == "1024 & more."
+
+
+def test_text_leaves_out_columns_of_what_was_not_measured() -> None:
+    head = text.table(outcome_of({"ours": [1], "other way": [1], LIMIT: [1], PEER: [1, 1, 1]})).splitlines()[0]
+    assert "CPU s/GiB" in head
+    assert "p99" not in head
+
+
+def test_plot_shows_medians_rounds_and_goals_where_they_are() -> None:
+    rounds = [{"ours": [ours], "other way": [50], LIMIT: [100], PEER: [60, 60, 60]} for ours in (40, 20)]
+    picture = ET.fromstring(plot(outcome_of(*rounds)))
+    bars = [float(each.attrib["width"]) for each in picture.iter("rect")]
+    assert bars == pytest.approx([bars[2] * 0.3, bars[2] * 0.5, bars[2], bars[2] * 0.6], rel=0.01)
+    start = float(next(picture.iter("rect")).attrib["x"])
+    goals = {each.attrib["class"]: float(each.attrib["x1"]) - start for each in picture.iter("line")}
+    assert (goals["bar"], goals["aim"]) == pytest.approx((bars[2] * 0.3, bars[2]), rel=0.01)
+    dots = [float(each.attrib["cx"]) - start for each in picture.iter("circle")]
+    assert dots[:2] == pytest.approx([bars[2] * 0.4, bars[2] * 0.2], rel=0.01)
+
+
+class Words(HTMLParser):
+    """What stands in a page, and what it would fetch."""
+
+    def __init__(self, content: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.fetched: list[str] = []
+        self.feed(content)
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    def handle_starttag(self, tag: str, attrs: Sequence[tuple[str, str | None]]) -> None:
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href")]
+
+
+def test_page_needs_nothing_else_and_escapes_what_it_says() -> None:
+    outcome = outcome_of({"ours": [1], "other way": [1], LIMIT: [1], PEER: [10, 10, 10]})
+    seen = Words(page.written({"machine": "<two> & more"}, [outcome]))
+    assert seen.fetched == []
+    assert {"<two> & more", "256 MiB <up>, MiB/s", "1024 & more.", "MISSES BAR", "0.10 of rclone"} <= set(seen.words)
+
+
+def test_missing_program_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(programs.INSTALLED_BY, "no-such-program", "apt-get install it")
+    with pytest.raises(ValueError, match="no-such-program is needed and was not found: apt-get install it"):
+        programs.refuse_missing(["no-such-program"])
+
+
+def test_configuration_without_what_is_replaced_is_refused() -> None:
+    with pytest.raises(ValueError, match="'listen 8080' is not in nginx's configuration any more"):
+        replaced("listen 80;", {"listen 8080": "listen 1"})
+
+
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [
+        ("one=http://127.0.0.1:1", "/a/b"),
+        ("one=http://127.0.0.1:1/below/here/", "/below/here/a/b"),
+        ("one=s3+http://127.0.0.1:1/bucket", "/bucket/a/b"),
+    ],
+)
+def test_peer_is_given_by_its_url(given: str, path: str) -> None:
+    peer = given_peer(given)
+    assert (peer.name, peer.host, peer.port, peer.put("a/b").path) == ("one", "127.0.0.1", 1, path)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["http://127.0.0.1:1", "one=127.0.0.1:1", "one=https://127.0.0.1:1", "one=s3+http://127.0.0.1:1", "=http://a"],
+)
+def test_peer_that_cannot_be_understood_is_refused(given: str) -> None:
+    with pytest.raises(ValueError, match="is meant, not"):
+        given_peer(given)

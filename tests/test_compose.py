@@ -50,7 +50,7 @@ def test_secrets_must_be_given(name: str) -> None:
 
 
 def test_environment_is_settings_that_are_right(storage: dict[str, Any]) -> None:
-    known = {setting.name for setting in SETTINGS} | {"UPLOAD_OFFLOAD"}
+    known = {setting.name for setting in SETTINGS}
     assert set(storage["environment"]) <= known
     settings = load_settings(storage["environment"])
     assert (settings.secret_key, settings.offload_secret) == (REQUIRED["SECRET_KEY"], REQUIRED["OFFLOAD_SECRET"])

@@ -14,9 +14,11 @@ from storage_app.domain import Bucket, File, Principal, PrincipalKind
 from storage_app.settings import Settings, load_settings
 from storage_app.storage import Services, Storage
 
+from ..service import OWNER as OWNER_SUB
+from ..service import SECRET_KEY
+
 BUCKET = "measured"
-OWNER = Principal(PrincipalKind.USER, "owner")
-SECRET_KEY = "a-secret-key-for-benchmarks-of-32-bytes-or-more"  # noqa: S105  it guards nothing
+OWNER = Principal(PrincipalKind.USER, OWNER_SUB)
 
 _BODY_BYTES = 16
 _BATCH = 1000

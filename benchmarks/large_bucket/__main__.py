@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..figures import Table
+from ..service import refuse_other_index
 from . import measures
-from .figures import Table
 from .measures import Pair
-from .processes import refuse_other_index
 from .stores import MeasuredStore
 
 MEASURES: dict[str, Callable[[Pair], Sequence[Table]]] = {

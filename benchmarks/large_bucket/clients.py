@@ -13,9 +13,9 @@ from storage_app.index.schema import to_microseconds
 from storage_app.listing import Position
 from storage_app.plans import Description, Plan
 from storage_app.storage import Services
-from storage_app.tokens import Logins
 
-from .stores import BUCKET, OWNER, SECRET_KEY, MeasuredStore
+from ..service import authorization
+from .stores import BUCKET, OWNER, MeasuredStore
 
 UPLOAD = bytes(1024)
 
@@ -147,11 +147,6 @@ class OverHttp:
         if response.status != expected:
             raise RuntimeError(f"{method} {path} was answered with {response.status}: {content[:500]!r}")
         return content
-
-
-def authorization() -> dict[str, str]:
-    login = Logins(SECRET_KEY, "HS256", None).issue(OWNER.sub or "", role=None, expires_in=86400)
-    return {"Authorization": f"Bearer {login}"}
 
 
 def upload_path(key: str) -> str:

@@ -1,0 +1,158 @@
+"""The service beside its peers: large and small objects up and down, first bytes and memory.
+
+    .venv/bin/python -m benchmarks
+
+Starts everything it needs, measures everybody in turn, and prints tables: medians, with the least and the most of all
+rounds. benchmarks/report.html has them with plots.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from . import machine, memory
+from .lineup import Lineup, everybody, started
+from .measures import FULL, KEPT, MEASURES, QUICK, Material, Scale
+from .peers.given import given_peer
+from .programs import INSTALLED_BY, refuse_missing
+from .report import page, text
+from .results import Outcome
+from .rounds import Rounds
+from .sections import IN_MEMORY, SIDE_BY_SIDE, Row, Section
+from .service import refuse_other_index
+from .targets import Target
+
+REPORT = Path(__file__).with_name("report.html")
+SECTIONS = {section.name: section for section in [*IN_MEMORY, *SIDE_BY_SIDE]}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and report. Ends with 1 when something is far below its bar, which no noise explains."""
+    options = parse(arguments)
+    try:
+        refuse_missing(INSTALLED_BY)
+        refuse_other_index()
+        with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder, ignore_cleanup_errors=True) as folder:
+            outcomes = report(Path(folder), options)
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    missed = [name for outcome in outcomes for name in outcome.missed]
+    print(f"Misses its bar: {'; '.join(missed)}." if missed else "Every bar is met.")
+    collapsed = [name for outcome in outcomes for name in outcome.collapsed]
+    if collapsed:
+        sys.exit(f"Far below its bar: {'; '.join(collapsed)}.")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in about a minute")
+    parser.add_argument("--rounds", type=_rounds, help=f"of every section (default: {FULL.rounds})")
+    parser.add_argument(
+        "--folder", type=Path, help="an existing one, on the disk to measure (default: for temporary files)"
+    )
+    parser.add_argument("--only", action="append", choices=SECTIONS, help="measure this alone; may be given again")
+    parser.add_argument(
+        "--peer",
+        action="append",
+        type=_peer,
+        default=[],
+        metavar="NAME=URL",
+        help="measure this server, too: http://host:port/path takes PUT and lists as nginx does, "
+        "s3+http://host:port/bucket speaks S3 and wants no signatures; may be given again",
+    )
+    parser.add_argument("--report", type=Path, default=REPORT, help="where the page goes (default: %(default)s)")
+    return parser.parse_args(arguments)
+
+
+def report(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
+    """Measure, print each table as soon as it is there, and write the page at the end."""
+    scale = scale_of(options)
+    facts = machine.described(folder)
+    print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), end="\n\n", flush=True)
+    material = Material.make(folder, scale)
+    sections = [section for name, section in SECTIONS.items() if not options.only or name in options.only]
+    outcomes = []
+    for outcome in measured(folder, material, sections, options):
+        print(f"{text.table(outcome)}\n", flush=True)
+        outcomes.append(outcome)
+    options.report.write_text(page.written(facts, outcomes))
+    print(f"{options.report} has plots.\n")
+    return outcomes
+
+
+def scale_of(options: argparse.Namespace) -> Scale:
+    scale = QUICK if options.quick else FULL
+    if options.rounds is not None:
+        return replace(scale, rounds=options.rounds, memory_rounds=options.rounds)
+    return scale
+
+
+def measured(
+    folder: Path, material: Material, sections: Sequence[Section], options: argparse.Namespace
+) -> Iterator[Outcome]:
+    in_memory = [section for section in sections if section in IN_MEMORY]
+    if in_memory:
+        yield from memory_outcomes(folder, material, in_memory)
+    others = [section for section in sections if section not in IN_MEMORY]
+    if others:
+        lineup = everybody(folder, options.peer)
+        show("Starting everybody")
+        with started(list(lineup.values())):
+            for section in others:
+                rows = [*chosen(section, quick=options.quick), *(Row(peer.name) for peer in options.peer)]
+                yield side_by_side(Rounds(section, rows), lineup, material)
+
+
+def chosen(section: Section, *, quick: bool) -> Sequence[Row]:
+    return [row for row in section.rows if row.bar is not None or not quick]
+
+
+def memory_outcomes(folder: Path, material: Material, sections: Sequence[Section]) -> Iterator[Outcome]:
+    rounds = [Rounds(section, section.rows) for section in sections]
+    for number in range(material.scale.memory_rounds):
+        show(f"memory, round {number + 1} of {material.scale.memory_rounds}")
+        samples = memory.measure_all(folder, material)
+        for each in rounds:
+            each.run(samples[each.section.name].__getitem__)
+    yield from (each.outcome(material.scale.sizes) for each in rounds)
+
+
+def side_by_side(rounds: Rounds, lineup: Lineup, material: Material) -> Outcome:
+    """Measure one section, round after round."""
+    name = rounds.section.name
+    for way in dict.fromkeys(rounds.turns()):
+        if name in KEPT:
+            KEPT[name](lineup[way], material)
+    for number in range(material.scale.rounds):
+        show(f"{name}, round {number + 1} of {material.scale.rounds}")
+        rounds.run(lambda way: MEASURES[name](lineup[way], material))
+    return rounds.outcome(material.scale.sizes)
+
+
+def show(progress: str) -> None:
+    print(progress, file=sys.stderr, flush=True)
+
+
+def _rounds(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, not {count}")
+    return count
+
+
+def _peer(text: str) -> Target:
+    try:
+        return given_peer(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the servers end, too
+    main()

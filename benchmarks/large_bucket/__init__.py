@@ -1,0 +1,1 @@
+"""What a large bucket costs, beside a small one."""

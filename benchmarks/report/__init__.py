@@ -1,0 +1,1 @@
+"""What came of the measurements, for people: as text, and as a page with plots."""

@@ -1,0 +1,1 @@
+"""What many slow clients at once do to everybody else."""
