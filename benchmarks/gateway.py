@@ -20,8 +20,6 @@ def gateway(service: Service, store: Path, folder: Path) -> Server:
     """Describe nginx in front of `service`, which keeps files in `store`; not yet started. It lives in `folder`."""
     folder.mkdir()
     port = free_port()
-    if not DEPLOY.exists():
-        return nginx(folder, port, _of_the_tests(service, store, folder, port))
     (folder / "conf.d").mkdir()
     place = (DEPLOY / "storage.conf.template").read_text()
     (folder / "conf.d" / "storage.conf").write_text(
@@ -29,20 +27,3 @@ def gateway(service: Service, store: Path, folder: Path) -> Server:
     )
     here = {"listen 8080;": f"listen {HOST}:{port};", "/data/storage/": f"{store}/", "/tmp/nginx": f"{folder}/nginx"}  # noqa: S108
     return nginx(folder, port, replaced((DEPLOY / "nginx.conf").read_text(), here))
-
-
-def _of_the_tests(service: Service, store: Path, folder: Path, port: int) -> str:
-    """Return the configuration that stands in until one is shipped."""
-    from tests.support.nginx import CONFIGURATION, KEPT_HEADERS  # noqa: PLC0415
-
-    return CONFIGURATION.replace("daemon off;", "").format(
-        user="",
-        directory=folder,
-        port=port,
-        service_port=service.port,
-        secret=SECRET,
-        store=store,
-        kept_headers="\n".join(
-            f"add_header {name} $upstream_http_{name.lower().replace('-', '_')};" for name in KEPT_HEADERS
-        ),
-    )
