@@ -10,8 +10,9 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from . import machine, memory
@@ -27,6 +28,7 @@ from .service import refuse_other_index
 from .targets import Target
 
 REPORT = Path(__file__).with_name("report.html")
+_MORE_LOOKS = 2
 SECTIONS = {section.name: section for section in [*IN_MEMORY, *SIDE_BY_SIDE]}
 
 
@@ -106,7 +108,7 @@ def measured(
         with started(list(lineup.values())):
             for section in others:
                 rows = [*chosen(section, quick=options.quick), *(Row(peer.name) for peer in options.peer)]
-                yield side_by_side(Rounds(section, rows), lineup, material)
+                yield confirmed(partial(side_by_side, section, rows, lineup, material))
 
 
 def chosen(section: Section, *, quick: bool) -> Sequence[Row]:
@@ -123,9 +125,20 @@ def memory_outcomes(folder: Path, material: Material, sections: Sequence[Section
     yield from (each.outcome(material.scale.sizes) for each in rounds)
 
 
-def side_by_side(rounds: Rounds, lineup: Lineup, material: Material) -> Outcome:
+def confirmed(measure: Callable[[], Outcome]) -> Outcome:
+    """Measure again what seems to have collapsed: what is noise passes, a collapse stays."""
+    outcome = measure()
+    for _ in range(_MORE_LOOKS):
+        if not outcome.collapsed:
+            break
+        show(f"Measuring again: {'; '.join(outcome.collapsed)}")
+        outcome = measure()
+    return outcome
+
+
+def side_by_side(section: Section, rows: Sequence[Row], lineup: Lineup, material: Material) -> Outcome:
     """Measure one section, round after round."""
-    name = rounds.section.name
+    name, rounds = section.name, Rounds(section, rows)
     for way in dict.fromkeys(rounds.turns()):
         if name in KEPT:
             KEPT[name](lineup[way], material)

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from benchmarks import programs
+from benchmarks.__main__ import confirmed
 from benchmarks.peers.given import given_peer
 from benchmarks.peers.nginx import replaced
 from benchmarks.report import page, text
@@ -105,6 +106,8 @@ def test_goal_may_be_a_share_of_another_than_the_reference() -> None:
         (HALF_OF_PEER, 0.5, True, False),
         (HALF_OF_PEER, 0.3, False, False),
         (HALF_OF_PEER, 0.2, False, True),
+        (Goal(0.5, PEER, floor=0.1), 0.2, False, False),
+        (Goal(0.5, PEER, floor=0.1), 0.09, False, True),
         (TEN, 9, True, False),
         (TEN, 10, True, False),
         (TEN, 19, False, False),
@@ -130,6 +133,14 @@ def test_outcome_names_what_missed_its_bar(
     outcome = outcome_of({"ours": [ours], "other way": [1], LIMIT: [20], PEER: [10, 10, 10]})
     assert result_of(outcome, "ours").verdict == verdict
     assert (outcome.missed, outcome.collapsed) == (missed, collapsed)
+
+
+@pytest.mark.parametrize(("ours", "looks"), [([8], 1), ([1, 8], 2), ([1, 1, 8], 3), ([1, 1, 1], 3)])
+def test_collapse_is_looked_at_again(ours: Sequence[float], looks: int) -> None:
+    seen = [outcome_of({"ours": [each], "other way": [1], LIMIT: [20], PEER: [10, 10, 10]}) for each in ours]
+    left = iter(seen)
+    assert confirmed(lambda: next(left)) is seen[looks - 1]
+    assert list(left) == []
 
 
 @pytest.mark.parametrize("section", [*IN_MEMORY, *SIDE_BY_SIDE], ids=lambda section: section.name)
