@@ -72,8 +72,8 @@ class Janitor:
         if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
             with if_free(self._lock) as ours:  # one sweep at a time: others would remove the same
                 if ours:
-                    self._spool.sweep()
                     sweep(self._index, self._store, until=now() - GRACE)
+                    self._spool.sweep()
             self._swept_at = time.monotonic()
 
     def _run(self) -> None:

@@ -10,16 +10,18 @@ import os
 import re
 import signal
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from .disk import scan
-from .errors import Unavailable
+from .errors import StorageError, Unavailable
 
 log = logging.getLogger(__name__)
 
+_ON_ITS_WAY_SECONDS = 300
 # What nginx calls the files that it makes: numbers.
 _NAME = re.compile(r"[0-9]{1,20}")
 
@@ -51,17 +53,30 @@ class Spool:
             yield body
 
     def sweep(self) -> int:
-        """Remove what nobody has open; return how many files that were. What cannot be told stays."""
+        """Remove what nobody has open; return how many files that were. What cannot be told, or removed, stays."""
         swept = 0
-        for entry in scan(self._directory):
-            if _NAME.fullmatch(entry.name) and entry.is_file(follow_symlinks=False) and _is_abandoned(entry.path):
-                Path(entry.path).unlink(missing_ok=True)
-                swept += 1
+        try:
+            for entry in scan(self._directory):
+                if _NAME.fullmatch(entry.name) and _is_old(entry) and _is_abandoned(entry.path):
+                    Path(entry.path).unlink(missing_ok=True)
+                    swept += 1
+        except (OSError, StorageError) as error:  # nothing else must wait for it
+            log.warning("the spool cannot be swept now: %s", error)
         return swept
 
     def _missing(self, path: str) -> Unavailable:
         log.error("nginx named the body %r, which is not in %s: see client_body_temp_path", path, self._directory)
         return Unavailable("The body of the upload is not where nginx was to leave it; try again or ask the operator.")
+
+
+def _is_old(entry: os.DirEntry[str]) -> bool:
+    """Whether no request can be on its way any more that names the file.
+
+    A new nginx begins to count anew. While the file is there, its name is taken, and nobody gets another's bytes.
+    """
+    if not entry.is_file(follow_symlinks=False):
+        return False
+    return time.time() - entry.stat(follow_symlinks=False).st_mtime > _ON_ITS_WAY_SECONDS
 
 
 def _open(path: str, flags: int) -> int:

@@ -116,8 +116,8 @@ class Uploads:
         """Refuse all that `begin` would refuse now, for who takes the bytes before we do. Nothing is reserved."""
         existing = self.check(plan)
         if plan.bucket.quota is not None:
-            with self._index.write() as transaction:
-                check_quota(transaction, plan.bucket, self._note(plan, existing))
+            note = self._note(plan, existing)
+            self._index.write_together(lambda transaction: check_quota(transaction, plan.bucket, note))
 
     @contextmanager
     def begin(self, plan: Plan) -> Iterator["Upload"]:

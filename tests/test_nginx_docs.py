@@ -32,7 +32,8 @@ def project(tmp_path: Path) -> Path:
 
 def assert_accepted(project: Path) -> None:
     configuration = project / "gateway" / "nginx.conf"
-    text = replaced(configuration.read_text(), {"/tmp/nginx": f"{project}/nginx"})
+    text = configuration.read_text()
+    assert "/tmp/nginx" not in text.replace(f"{project}/gateway/tmp/nginx", "")
     configuration.write_text(("user root;\n" if os.geteuid() == 0 else "") + text)
     tested = subprocess.run(
         [installed(), "-t", "-e", "stderr", "-c", configuration], capture_output=True, text=True, check=False

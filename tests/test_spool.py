@@ -55,15 +55,26 @@ def test_what_is_no_regular_file_is_not_opened(spool: Spool, directory: Path, ma
     assert spool.sweep() == 0
 
 
+def make_old(path: Path) -> None:
+    path.write_bytes(b"body")
+    os.utime(path, (0, 0))
+
+
+def test_sweep_of_what_cannot_be_listed_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("no directory")
+    assert Spool(tmp_path / "spool").sweep() == 0
+
+
 def test_sweep_removes_what_nobody_has_open(spool: Spool, directory: Path) -> None:
     abandoned, held, other = directory / "1", directory / "2", directory / "notes.txt"
     for path in (abandoned, held, other):
-        path.write_bytes(b"body")
+        make_old(path)
+    (directory / "3").write_bytes(b"perhaps still told of")
     with held.open("r+b"):
         assert spool.sweep() == 1
-        assert sorted(path.name for path in directory.iterdir()) == ["2", "notes.txt"]
+        assert sorted(path.name for path in directory.iterdir()) == ["2", "3", "notes.txt"]
     assert spool.sweep() == 1
-    assert [path.name for path in directory.iterdir()] == ["notes.txt"]
+    assert sorted(path.name for path in directory.iterdir()) == ["3", "notes.txt"]
 
 
 def test_sweep_of_a_spool_that_is_not_there_does_nothing(tmp_path: Path) -> None:
@@ -87,7 +98,7 @@ def test_who_opens_a_file_during_the_sweep_ends_nobody(spool: Spool, directory: 
     opener.start()
     try:
         for number in range(2000):
-            (directory / str(number)).write_bytes(b"body")
+            make_old(directory / str(number))
             spool.sweep()
     finally:
         over.set()

@@ -25,6 +25,7 @@ from .requests import services, storage
 blueprint = Blueprint("Downloads", __name__, description="Bytes out.")
 
 _MAX_CACHED_BYTES = 1024 * 1024
+_MAX_CACHED_SECONDS = 60
 
 REFUSALS: tuple[type[StorageError], ...] = (
     InvalidName,
@@ -107,10 +108,13 @@ def _deliver(
 
 
 def _cached_seconds(bucket: Bucket, file: File) -> int:
-    """Return for how long nginx may keep the answer in its cache: only small files are worth the copy."""
+    """Return for how long nginx may keep the answer in its cache: only small files are worth the copy.
+
+    Not longer than a minute, however long the owner allows: so soon what was deleted or made private is gone here, too.
+    """
     if not bucket.is_public or file.size > _MAX_CACHED_BYTES:
         return 0
-    return delivery.shared_seconds(file.cache_control or bucket.cache_control or "")
+    return min(_MAX_CACHED_SECONDS, delivery.shared_seconds(file.cache_control or bucket.cache_control or ""))
 
 
 def _offload_path(bucket: Bucket, file: File) -> str | None:

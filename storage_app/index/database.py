@@ -137,7 +137,8 @@ class Index:
             with self.write() as transaction:
                 work(transaction)
         else:
-            self._together.run(work)
+            with self._translated():
+                self._together.run(work)
 
     def memories(self, until: datetime, *, after: int, limit: int) -> list[Memory]:
         """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""

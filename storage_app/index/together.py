@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
+from ..errors import StorageError
 from .transaction import Transaction
 
 # What is done in a write transaction. When it raises, it must not have written.
@@ -31,13 +32,14 @@ class Together:
 
     def _run_all(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        # A refusal concerns one. Any other failure may have ended the transaction, and so concerns all.
         refused: dict[int, BaseException] = {}
         try:
             with self._write() as transaction:
                 for number, (work, _) in enumerate(batch):
                     try:
                         work(transaction)
-                    except Exception as error:  # noqa: BLE001  it is raised where the work came from
+                    except StorageError as error:
                         refused[number] = error
         except BaseException as error:
             refused = dict.fromkeys(range(len(batch)), error)

@@ -102,6 +102,11 @@ def test_refusal_comes_before_the_body(nginx: Nginx, client: FlaskClient, code: 
     assert nginx.put(body, **REFUSALS[code]).get_json()["code"] == code
 
 
+def test_only_204_lets_nginx_take_the_body(nginx: Nginx, client: FlaskClient) -> None:
+    asked = {**nginx.secret, "X-Upload-Check": "verdict", "X-Upload-Length": "1", **bearer()}
+    assert client.get("/buckets/photos", headers=asked).status_code == 403
+
+
 def test_full_disk_is_said_before_the_body(make_app: Callable[..., Flask], tmp_path: Path) -> None:
     app = make_app(UPLOAD_OFFLOAD="nginx", OFFLOAD_SECRET=SECRET, MIN_FREE_BYTES="1000000GiB")
     nginx = Nginx(app.test_client(), tmp_path)

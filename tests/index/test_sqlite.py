@@ -105,3 +105,11 @@ def test_full_database_is_insufficient_storage(index: Index) -> None:
     with pytest.raises(InsufficientStorage, match="disk is full"), index.write() as transaction:
         transaction.put_bucket(a_bucket(description="x" * 100_000))
     assert index.bucket("photos") is None
+
+
+def test_full_database_is_insufficient_storage_to_who_shares_a_transaction(index: Index) -> None:
+    with index.write() as transaction:
+        transaction._connection.exec_driver_sql("PRAGMA max_page_count = 1")
+    with pytest.raises(InsufficientStorage, match="disk is full"):
+        index.write_together(lambda transaction: transaction.put_bucket(a_bucket(description="x" * 100_000)))
+    assert index.bucket("photos") is None

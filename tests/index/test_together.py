@@ -86,3 +86,20 @@ def test_interrupt_leaves_nobody_waiting() -> None:
     with pytest.raises(KeyboardInterrupt):
         together.run(work(0))
     assert not together._turn.locked()
+
+
+class OneDriverError(Exception):
+    """What no refusal of ours is."""
+
+
+def test_other_failure_ends_the_whole_transaction() -> None:
+    """After it, the database may have rolled back already."""
+
+    def fail(_: Transaction) -> None:
+        raise OneDriverError
+
+    transactions = Transactions()
+    transactions.go.set()
+    with pytest.raises(OneDriverError):
+        Together(transactions.write).run(fail)
+    assert transactions.committed == []
