@@ -74,6 +74,16 @@ def test_nothing_else_is_kept(gateway: NginxGateway, publish: Callable[..., str]
     assert get(gateway, path).content == SECOND
 
 
+@pytest.mark.parametrize(("cache_control", "seconds"), [("max-age=5", "5"), ("max-age=3600", "60"), ("no-cache", None)])
+def test_it_is_kept_for_a_minute_at_most(
+    gateway: NginxGateway, publish: Callable[..., str], cache_control: str, seconds: str | None
+) -> None:
+    url = f"{gateway.service.url}/storage/{publish(cache_control=cache_control)}"
+    told = httpx.get(url, headers={"X-Offload-Secret": OFFLOAD["OFFLOAD_SECRET"]})
+    assert told.headers.get("X-Accel-Expires") == seconds
+    assert "X-Accel-Expires" not in httpx.get(url).headers
+
+
 def test_private_file_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
     path = publish(is_public=False)
     assert get(gateway, path, **bearer()).content == FIRST
