@@ -7,6 +7,7 @@ import ctypes
 import errno
 import multiprocessing
 import os
+import select
 import signal
 import socket
 import sys
@@ -22,8 +23,10 @@ from gunicorn.workers import gthread
 from storage_app import cli, create_app, logs
 from storage_app.errors import SettingsError, StorageError
 from storage_app.settings import load_settings
+from storage_app.turns import turns
 
 ROOT = Path(__file__).resolve().parent
+LINGER_MILLISECONDS = 10  # a client that is busy asks again sooner, and nobody waits for a thread much longer
 HEAD_SECONDS = 10  # a request's head is sent at once; who stops in the middle of it gives the thread back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
@@ -58,7 +61,11 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A gthread worker that does not wait for ever for the rest of a request's head."""
+    """A gthread worker in which requests take turns, and threads wait a moment for the next request of a connection.
+
+    gunicorn gives every connection back to its main thread after each request. The way there and back, through two
+    locks and a pipe, costs as much as a small request itself.
+    """
 
     def handle(self, conn: Any) -> Any:
         begin = conn.init
@@ -67,12 +74,30 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             begin()
             # Every request of the connection comes by here; the application sets its own bound for the body.
             conn.sock.settimeout(HEAD_SECONDS)
+            turns.begin()
 
         conn.init = begin_bounded
         try:
-            return super().handle(conn)
+            kept = self.handle_in_turn(conn)
+            while kept is True and self.is_followed(conn):
+                kept = self.handle_in_turn(conn)
+            return kept
         finally:
             conn.init = begin
+
+    def handle_in_turn(self, conn: Any) -> Any:
+        try:
+            return super().handle(conn)
+        finally:
+            turns.leave()
+
+    def is_followed(self, conn: Any) -> bool:
+        """Tell whether the next request of the connection has come, and no other connection waits for a thread."""
+        if not self.alive or not self.tpool._work_queue.empty():  # noqa: SLF001  the pool has no other word for it
+            return False
+        poll = select.poll()
+        poll.register(conn.sock, select.POLLIN)
+        return bool(poll.poll(LINGER_MILLISECONDS))
 
 
 wsgi_app = "wsgi:app"

@@ -22,6 +22,7 @@ from ..errors import (
     TruncatedBody,
     UnsupportedMediaType,
 )
+from ..turns import turns
 from ..uploads import Upload
 from .requests import timed_out
 
@@ -56,7 +57,8 @@ class RequestBody:
         if left == 0:
             return b""
         try:
-            data = cast(bytes, self._stream.read(left))
+            with turns.paused():
+                data = cast(bytes, self._stream.read(left))
         except TimeoutError as error:
             raise timed_out() from error
         except (OSError, ParseException) as error:  # reset, or broken chunks

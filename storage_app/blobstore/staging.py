@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..disk import translated, write_new
+from ..disk import sync, translated, write_new
 from ..domain import File
 from .records import dump_file
 
@@ -87,7 +87,7 @@ class StagedBytes:
     def seal(self) -> None:
         with translated():
             if self._staging.durable:
-                os.fsync(self._file.fileno())
+                sync(self._file.fileno())
             self._file.close()
 
     def discard(self) -> None:

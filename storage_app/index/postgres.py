@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
+from sqlalchemy import event
 
 from ..errors import Unavailable
+from ..turns import turns
 from . import schema
 
 _LOCK_WAIT = "30s"
@@ -36,6 +38,7 @@ class Postgres:
             pool_use_lifo=True,
             pool_pre_ping=True,  # a server that was restarted costs no request
         )
+        event.listen(self.engine, "checkout", _let_others_compute)
         self._looked_at = -math.inf
         self._complete = True
 
@@ -98,6 +101,10 @@ class Postgres:
 
     def report_damage(self) -> None:
         """Nothing to do: PostgreSQL looks after its files."""
+
+
+def _let_others_compute(*_: object) -> None:
+    turns.leave()  # every statement waits for the server
 
 
 def _is_complete(connection: sa.Connection) -> bool:

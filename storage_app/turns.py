@@ -1,0 +1,82 @@
+"""Who computes now: the requests of a process begin one after another, and not all at once.
+
+The interpreter runs one thread at a time, and at every read, write and look-up lets another go on. Where many have
+something to do, that is up to 90 changes of thread for each request, which cost more than the request itself. So a
+request waits for its turn before it begins. The next one's comes when it has ended, or waits for something else than
+the processor: because it says so, or because it has taken very long.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Nothing computes for so long: what takes longer waits, and is not waited for any more.
+_TURN_SECONDS = 0.025
+
+
+class Turns:
+    """The queue of the threads that want to compute, first come, first served. A turn is the thread's that began it."""
+
+    def __init__(self, seconds: float = _TURN_SECONDS) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._waiting: deque[_Turn] = deque()
+        self._now: _Turn | None = None
+        self._own = threading.local()
+
+    def begin(self) -> None:
+        """Wait for a turn of this thread, which lasts until it calls `leave`."""
+        self._wait_in_line(first=False)
+
+    def leave(self) -> None:
+        """Give the turn to the next one; the thread may go on beside it. Does nothing without a turn."""
+        turn = getattr(self._own, "turn", None)
+        if turn is not None:
+            self._own.turn = None
+            with self._lock:
+                if turn is self._now:
+                    self._pass_on()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let others go on while the body waits for a disk or a client; then wait for the next turn to end."""
+        had_turn = getattr(self._own, "turn", None) is not None
+        self.leave()
+        try:
+            yield
+        finally:
+            if had_turn:
+                self._wait_in_line(first=True)
+
+    def _wait_in_line(self, *, first: bool) -> None:
+        turn = self._own.turn = _Turn()
+        with self._lock:
+            if first:
+                self._waiting.appendleft(turn)
+            else:
+                self._waiting.append(turn)
+            if self._now is None:
+                self._pass_on()
+        while not turn.came.acquire(timeout=self._seconds):
+            with self._lock:
+                if self._now is not None and time.monotonic() - self._now.since > self._seconds:
+                    self._pass_on()
+
+    def _pass_on(self) -> None:
+        self._now = self._waiting.popleft() if self._waiting else None
+        if self._now is not None:
+            self._now.since = time.monotonic()
+            self._now.came.release()
+
+
+class _Turn:
+    def __init__(self) -> None:
+        self.since = 0.0  # on the monotonic clock
+        self.came = threading.Lock()
+        self.came.acquire()  # until it has come
+
+
+# The interpreter's lock is the process's, and so are the turns. Only gunicorn's workers let requests wait for them.
+turns = Turns()
