@@ -15,9 +15,12 @@ from sqlalchemy import event
 
 from ..disk import translated
 from ..errors import Unavailable
+from ..turns import turns
 
 _LOCK_WAIT_SECONDS = 30
-_LOCK_POLL_SECONDS = 0.001
+# Another process holds the lock for some tenths of a millisecond.
+_LOCK_POLL_SECONDS = 0.0001
+_LOCK_POLL_MOST_SECONDS = 0.002
 _MAX_CONNECTIONS = 256
 _PASSING = (
     sqlite3.SQLITE_BUSY,
@@ -97,8 +100,10 @@ class Sqlite:
     def alone(self) -> Iterator[None]:
         """Keep every other writer of this host out, those that have another file open in this one's place, too."""
         deadline = time.monotonic() + _LOCK_WAIT_SECONDS
-        if not self._writer.acquire(timeout=_LOCK_WAIT_SECONDS):
-            raise Unavailable(_BUSY)
+        if not self._writer.acquire(blocking=False):
+            turns.leave()
+            if not self._writer.acquire(timeout=_LOCK_WAIT_SECONDS):
+                raise Unavailable(_BUSY)
         try:
             if self._closed:
                 raise Unavailable("The index was closed just now; try again.")
@@ -155,6 +160,7 @@ class Sqlite:
             path = self.path.with_name("index.lock")
             with translated():
                 self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        pause = _LOCK_POLL_SECONDS
         while True:
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -162,7 +168,9 @@ class Sqlite:
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
                     raise Unavailable(_BUSY) from error
-                time.sleep(_LOCK_POLL_SECONDS)  # flock itself knows no bound
+                turns.leave()
+                time.sleep(pause)  # flock itself knows no bound
+                pause = min(2 * pause, _LOCK_POLL_MOST_SECONDS)
 
 
 def execute(driver: sqlite3.Connection, statement: str) -> None:
