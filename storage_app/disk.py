@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from .errors import InsufficientStorage, StorageError, Unavailable
 from .turns import turns
@@ -36,11 +37,23 @@ def translated() -> Iterator[None]:
         raise Unavailable("The storage cannot be written right now; try again or ask the operator.") from error
 
 
-def write_new(path: Path, content: bytes, *, durable: bool) -> None:
+def read_whole(path: str) -> bytes:
+    """Return what a small file holds; raises OSError."""
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
+
+
+def write_all(file: IO[bytes], data: bytes) -> None:
+    """Write all of `data`; a raw write may be short. Raises OSError."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def write_new(path: Path | str, content: bytes, *, durable: bool) -> None:
     """Write a file that is not there yet, with `durable` synced. What fails may leave a part of it."""
-    with translated(), open(path, "xb") as file:
-        file.write(content)
-        file.flush()
+    with translated(), open(path, "xb", buffering=0) as file:
+        write_all(file, content)
         if durable:
             sync(file.fileno())
 
@@ -51,7 +64,7 @@ def sync(descriptor: int) -> None:
         os.fsync(descriptor)
 
 
-def sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path | str) -> None:
     """Make the names in `directory` durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:

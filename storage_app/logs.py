@@ -11,7 +11,8 @@ from flask import g, has_request_context
 
 # A JSON Web Token, in whatever spelling of a signed URL; whoever reads the log must not get it.
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
+_JSON = json.JSONEncoder(default=str)
 
 
 class RequestIdFilter(logging.Filter):
@@ -48,7 +49,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return _JSON.encode(line)
 
 
 def configuration(level: str, form: str) -> dict[str, Any]:
@@ -82,11 +83,11 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in vars(record).items() if name not in _STANDARD and name != "request_id"}
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 
 def _shown(value: Any) -> str:
-    return str(value) if type(value) in (int, float) else json.dumps(value, default=str)
+    return str(value) if type(value) in (int, float) else _JSON.encode(value)
 
 
 def loggable(text: str) -> str:

@@ -40,7 +40,7 @@ class BucketCollection(MethodView):
         return _shown(bucket, totals), {"Location": f"/buckets/{bucket.name}"}
 
     @blueprint.access(Access.CREDENTIAL, ValidationFailed)
-    @blueprint.arguments(PageSchema, location="query")
+    @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, BucketSchema(many=True), headers=_LINK)
     def get(self, page: dict[str, Any]) -> Any:
         """List the buckets that who asks may see, by name."""
@@ -70,7 +70,7 @@ class BucketItem(MethodView):
     @blueprint.access(
         Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage, ValidationFailed
     )
-    @blueprint.arguments(ForceSchema, location="query")
+    @blueprint.arguments(ForceSchema(), location="query")
     @blueprint.response(204)
     def delete(self, query: dict[str, str], bucket_id: str) -> Response:
         """Delete a bucket; with `force=true`, its files too."""

@@ -29,7 +29,7 @@ blueprint = Blueprint("Files", __name__, url_prefix="/files", description="The r
 @blueprint.route("/list/<bucket_id>")
 class FileList(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed)
-    @blueprint.arguments(FileListSchema, location="query")
+    @blueprint.arguments(FileListSchema(), location="query")
     @blueprint.response(200, FileSchema(many=True), headers=link_header())
     def get(self, query: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, a page at a time.

@@ -95,15 +95,16 @@ def _end(response: Response) -> Response:
     if response.status_code >= 400:
         response.call_on_close(partial(_drain, request.environ))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    method, path = request.method, loggable(request.path)
     log.log(
         g.get("log_level", logging.INFO),
         "%s %s %s",
-        request.method,
-        loggable(request.path),
+        method,
+        path,
         response.status_code,
         extra={
-            "method": request.method,
-            "path": loggable(request.path),
+            "method": method,
+            "path": path,
             "status": response.status_code,
             "bytes_in": request.content_length,
             "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),

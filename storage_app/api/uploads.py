@@ -96,7 +96,7 @@ class FormUpload(MethodView):
 class RawUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, ValidationFailed, *REFUSALS)
     @blueprint.doc(requestBody=RAW_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
-    @blueprint.arguments(OverwriteSchema, location="query")
+    @blueprint.arguments(OverwriteSchema(), location="query")
     @blueprint.alt_response(201, schema=FileSchema, headers=written_headers(), description="Created", success=True)
     @blueprint.response(200, FileSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:

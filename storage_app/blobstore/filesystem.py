@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from ..disk import scan, sync_directory, translated, write_new
+from ..disk import read_whole, scan, sync_directory, translated, write_new
 from ..domain import Bucket, File, quoted
 from ..errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
 from . import walk
@@ -55,26 +55,26 @@ class FilesystemStore:
         return StagedBytes(self._staging)
 
     def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBytes:
-        return StagedBytes(self._staging, Path(source.name))
+        return StagedBytes(self._staging, source.name)
 
     def stage_sidecar(self, bucket: Bucket, file: File) -> StagedRecord:
         # Here, where nobody waits for a lock: a new subdirectory is synced.
         with translated():
-            self._make_subdirectory(bucket, self._subdirectory(bucket, key_hash(file.key)))
+            self._make_subdirectory(bucket, key_hash(file.key))
         return StagedRecord(self._staging, file)
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         record = cast(StagedRecord, sidecar)
-        directory = self._subdirectory(bucket, key_hash(record.file.key))
+        hashed = key_hash(record.file.key)
         with translated():
             self._check_is_there(bucket)
             try:
                 if blob is not None:
-                    os.rename(cast(StagedBytes, blob).path, directory / record.file.blob)
+                    cast(StagedBytes, blob).move_to(self._blob_path(bucket, record.file.blob))
                 # The commit: one rename, over the old sidecar where there is one.
-                os.rename(record.path, directory / f"{key_hash(record.file.key)}.json")
+                record.move_to(self._sidecar_path(bucket, hashed))
             except FileNotFoundError:
-                self._synced_subdirectories.discard((bucket.uid, directory.name))  # somebody may have removed it
+                self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # somebody may have removed it
                 raise
 
     def remove(self, bucket: Bucket, key: str) -> None:
@@ -84,7 +84,7 @@ class FilesystemStore:
         with translated():
             self._check_is_there(bucket)
             try:
-                os.rename(self._sidecar_path(bucket, key), path)
+                os.rename(self._sidecar_path(bucket, key_hash(key)), path)
             except FileNotFoundError:
                 if self.is_fenced():
                     raise
@@ -97,9 +97,8 @@ class FilesystemStore:
     # Reads
 
     def read(self, bucket: Bucket, key: str) -> File | None:
-        path = self._sidecar_path(bucket, key)
         try:
-            file = self._load_sidecar(path)
+            file = self._load_sidecar(self._sidecar_path(bucket, key_hash(key)))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -125,8 +124,8 @@ class FilesystemStore:
         return f"{bucket.name}/{blob[:2]}/{blob}"
 
     def delete_blob(self, bucket: Bucket, blob: str) -> None:
-        with translated():
-            self._blob_path(bucket, blob).unlink(missing_ok=True)
+        with translated(), suppress(FileNotFoundError):
+            os.unlink(self._blob_path(bucket, blob))
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         return walk.files(self.root, bucket)
@@ -142,7 +141,7 @@ class FilesystemStore:
 
     def blob_size(self, bucket: Bucket, blob: str) -> int | None:
         try:
-            return self._blob_path(bucket, blob).stat().st_size
+            return os.stat(self._blob_path(bucket, blob)).st_size
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -151,7 +150,7 @@ class FilesystemStore:
     def is_named(self, bucket: Bucket, blob: str) -> bool:
         hashed = key_hash_of(blob)
         try:
-            file = load_file((self._subdirectory(bucket, hashed) / f"{hashed}.json").read_bytes())
+            file = load_file(read_whole(self._sidecar_path(bucket, hashed)))
         except FileNotFoundError:
             return False
         except (UnreadableRecord, OSError):
@@ -170,8 +169,8 @@ class FilesystemStore:
     def create_bucket(self, bucket: Bucket) -> None:
         staged = self._staging.new_path()
         with translated(), self._staging.discarded_on_failure(staged):
-            staged.mkdir()
-            write_new(staged / BUCKET_RECORD, dump_bucket(bucket), durable=self.durable)
+            os.mkdir(staged)
+            write_new(f"{staged}/{BUCKET_RECORD}", dump_bucket(bucket), durable=self.durable)
             self._sync_directory(staged)
             try:
                 os.rename(staged, self.root / bucket.name)
@@ -249,20 +248,21 @@ class FilesystemStore:
     def tidy(self) -> None:
         self._staging.tidy()
 
-    def _subdirectory(self, bucket: Bucket, hashed: str) -> Path:
-        return self.root / bucket.name / hashed[:2]
+    # Text, because every request makes some: a `Path` takes as long to make as the system takes to look for it.
 
-    def _sidecar_path(self, bucket: Bucket, key: str) -> Path:
-        hashed = key_hash(key)
-        return self._subdirectory(bucket, hashed) / f"{hashed}.json"
+    def _subdirectory(self, bucket: Bucket, hashed: str) -> str:
+        return f"{self.root}/{bucket.name}/{hashed[:2]}"
 
-    def _blob_path(self, bucket: Bucket, blob: str) -> Path:
-        return self._subdirectory(bucket, blob) / blob
+    def _sidecar_path(self, bucket: Bucket, hashed: str) -> str:
+        return f"{self._subdirectory(bucket, hashed)}/{hashed}.json"
+
+    def _blob_path(self, bucket: Bucket, blob: str) -> str:
+        return f"{self._subdirectory(bucket, blob)}/{blob}"
 
     def _check_is_there(self, bucket: Bucket) -> None:
         """Raise `BucketNotFound` unless the directory is this bucket's: its row may be older than what is there."""
         try:
-            found = (self.root / bucket.name / BUCKET_RECORD).stat()
+            found = os.stat(f"{self.root}/{bucket.name}/{BUCKET_RECORD}")
             seen = found.st_ino, found.st_ctime_ns
             if self._seen_records.get(bucket.uid) == seen:
                 return
@@ -278,26 +278,28 @@ class FilesystemStore:
             self._seen_records.clear()
         self._seen_records[bucket.uid] = seen
 
-    def _make_subdirectory(self, bucket: Bucket, directory: Path) -> None:
+    def _make_subdirectory(self, bucket: Bucket, hashed: str) -> None:
         """Make it where it is missing, and durable before anything in it is; never makes the bucket's own."""
-        known = (bucket.uid, directory.name)
+        known = (bucket.uid, hashed[:2])
         if known in self._synced_subdirectories:
             return
         try:
-            directory.mkdir(exist_ok=True)
+            with suppress(FileExistsError):
+                os.mkdir(self._subdirectory(bucket, hashed))
         except FileNotFoundError as error:
             raise BucketNotFound(bucket.name) from error
-        self._sync_directory(directory.parent)
+        self._sync_directory(self.root / bucket.name)
         if len(self._synced_subdirectories) >= _MAX_REMEMBERED:
             self._synced_subdirectories.clear()
         self._synced_subdirectories.add(known)
 
-    def _sync_directory(self, directory: Path) -> None:
+    def _sync_directory(self, directory: Path | str) -> None:
         if self.durable:
             sync_directory(directory)
 
-    def _load_sidecar(self, path: Path) -> File:
+    def _load_sidecar(self, path: str) -> File:
         try:
-            return load_file(path.read_bytes())
+            return load_file(read_whole(path))
         except UnreadableRecord as error:
-            raise DamagedFile(f"The sidecar {path.name} cannot be read; ask the operator to look.") from error
+            name = os.path.basename(path)
+            raise DamagedFile(f"The sidecar {name} cannot be read; ask the operator to look.") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..disk import sync, translated, write_new
+from ..disk import sync, translated, write_all, write_new
 from ..domain import File
 from .records import dump_file
 
@@ -21,31 +21,28 @@ class Staging:
     def __init__(self, directory: Path, *, durable: bool) -> None:
         self.directory = directory
         self.durable = durable
-        self._undiscarded: set[Path] = set()
+        self._undiscarded: set[str] = set()
         directory.mkdir(parents=True, exist_ok=True)
         # What the umask left of the directory's mode, it leaves of a file's.
         self._file_mode = stat.S_IMODE(directory.stat().st_mode) & 0o666
 
-    def new_path(self) -> Path:
-        return self.directory / secrets.token_hex(8)
+    def new_path(self) -> str:
+        return f"{self.directory}/{secrets.token_hex(8)}"
 
-    def write(self, path: Path, content: bytes) -> None:
+    def write(self, path: str, content: bytes) -> None:
         """Write a file that is not there yet, whole, or leave none."""
         with self.discarded_on_failure(path):
             write_new(path, content, durable=self.durable)
 
-    def move_in(self, source: Path, path: Path) -> None:
+    def move_in(self, source: str, path: str) -> None:
         """Move a file of another program here, and give it the rights that our own have. Raises OSError."""
         os.rename(source, path)
-        path.chmod(self._file_mode)
+        os.chmod(path, self._file_mode)
 
-    def discard(self, path: Path) -> None:
+    def discard(self, path: str) -> None:
         """Remove what is at `path`, if anything is. Never raises: what the disk refuses is done by `tidy`."""
         try:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            _remove(path)
         except OSError:
             self._undiscarded.add(path)
         else:
@@ -57,7 +54,7 @@ class Staging:
             self.discard(path)
 
     @contextmanager
-    def discarded_on_failure(self, path: Path) -> Iterator[None]:
+    def discarded_on_failure(self, path: str) -> Iterator[None]:
         try:
             yield
         except BaseException:
@@ -65,12 +62,45 @@ class Staging:
             raise
 
 
-class StagedBytes:
-    """Bytes in a file of the staging directory: a new one, or `source`, which is moved there."""
+def _remove(path: str) -> None:
+    with suppress(FileNotFoundError):
+        try:
+            os.unlink(path)
+        except IsADirectoryError:
+            shutil.rmtree(path)
 
-    def __init__(self, staging: Staging, source: Path | None = None) -> None:
+
+class _Staged:
+    """A file of the staging directory at `path`, until it is moved away."""
+
+    def __init__(self, staging: Staging) -> None:
         self.path = staging.new_path()
         self._staging = staging
+        self._is_away = False
+
+    def move_to(self, path: str) -> None:
+        """Move it to its place, over what is there. Raises OSError."""
+        os.rename(self.path, path)
+        self._is_away = True
+
+    def discard(self) -> None:
+        if not self._is_away:
+            self._staging.discard(self.path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+class StagedBytes(_Staged):
+    """Bytes: new ones, or those of the file `source`, which is moved there."""
+
+    def __init__(self, staging: Staging, source: str | None = None) -> None:
+        super().__init__(staging)
         with translated(), staging.discarded_on_failure(self.path):
             if source is not None:
                 staging.move_in(source, self.path)
@@ -79,9 +109,7 @@ class StagedBytes:
 
     def write(self, data: bytes) -> int:
         with translated():
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]  # a raw write may be short
+            write_all(self._file, data)
         return len(data)
 
     def seal(self) -> None:
@@ -93,24 +121,15 @@ class StagedBytes:
     def discard(self) -> None:
         with suppress(OSError):
             self._file.close()
-        self._staging.discard(self.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
+        super().discard()
 
 
-class StagedRecord:
-    """A sidecar in a file of the staging directory."""
+class StagedRecord(_Staged):
+    """A sidecar."""
 
     def __init__(self, staging: Staging, file: File) -> None:
-        self.path = staging.new_path()
+        super().__init__(staging)
         self.file = file
-        self._staging = staging
         staging.write(self.path, dump_file(file))
 
     def restage(self, file: File) -> None:
@@ -119,14 +138,3 @@ class StagedRecord:
             self.path = self._staging.new_path()
             self.file = file
             self._staging.write(self.path, dump_file(file))
-
-    def discard(self) -> None:
-        self._staging.discard(self.path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
