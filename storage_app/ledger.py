@@ -6,7 +6,7 @@ agree. It removes no file and touches no sidecar, so it may run twice, or late, 
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from .blobstore import BlobStore
@@ -111,17 +111,17 @@ class Ledger:
 
         On leaving, what it did is durable and the note struck. Raises `BucketNotFound` when the bucket was deleted.
         """
-        self._put_stale_right(self._index.notes_on(bucket.uid, key))
-        # Two that grow a bucket with a quota would each find room for themselves alone.
-        now_there = self._index.bucket_with(bucket.uid)
-        has_quota = now_there is not None and now_there.quota is not None
-        with self._index.write() as transaction:
-            transaction.hold_key(bucket.name, key, whole_bucket=has_quota)
-            claim(transaction, note)
+        holds_bucket = self._must_hold_bucket(bucket)
+
+        def hold(transaction: Transaction) -> list[Note]:
+            transaction.hold_key(bucket.name, key, whole_bucket=holds_bucket)
+            return transaction.notes_on(bucket.uid, key)
+
+        with self._claiming(note, hold) as transaction:
             found = transaction.bucket(bucket.uid)
             if found is None:
                 raise BucketNotFound(bucket.name)
-            if found[0].quota is not None and not has_quota:
+            if found[0].quota is not None and not holds_bucket:
                 raise Unavailable("The bucket was given a quota just now; try again.")
             yield Decision(transaction, found[0], agree_on_file(transaction, self._store, found[0], key))
             transaction.drop_note(note)
@@ -130,19 +130,58 @@ class Ledger:
         if not self._index.commits_durably:
             self._store.settle(bucket, key)
 
+    def _must_hold_bucket(self, bucket: Bucket) -> bool:
+        """Whether two that write to it may not decide at once: each would find room in its quota for itself alone."""
+        if not self._index.is_shared:
+            return True  # a write transaction on a file holds everything
+        now_there = self._index.bucket_with(bucket.uid)
+        return now_there is not None and now_there.quota is not None
+
     @contextmanager
     def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
         """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
-        self._put_stale_right(self._index.notes_on_bucket(bucket.name))
-        with self._index.write() as transaction:
+
+        def hold(transaction: Transaction) -> list[Note]:
             transaction.hold_bucket(bucket.name)
-            claim(transaction, note)
+            return transaction.notes_on_bucket(bucket.name)
+
+        with self._claiming(note, hold) as transaction:
             yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
             transaction.drop_note(note)
             if self._index.commits_durably:
                 self._store.settle_bucket(bucket)
         if not self._index.commits_durably:
             self._store.settle_bucket(bucket)
+
+    @contextmanager
+    def _claiming(self, note: Note, hold: Callable[[Transaction], list[Note]]) -> Iterator[Transaction]:
+        """Open the transaction that decides about what `note` is on; `hold` takes its lock and returns all notes on it.
+
+        Those that nobody holds are put right before, by themselves: what is decided may be a refusal, and be undone.
+        """
+        with ExitStack() as stack:
+            while True:
+                attempt = stack.enter_context(ExitStack())
+                transaction = attempt.enter_context(self._index.write())
+                notes = hold(transaction)
+                claim(transaction, note)
+                stale = [each for each in notes if self._is_stale(each)]
+                if not stale:
+                    break
+                attempt.close()
+                for each in stale:
+                    self._put_stale_right(each)
+            yield transaction
+
+    def _is_stale(self, note: Note) -> bool:
+        if note.process == self.process:
+            return note.id not in self._held
+        return self._processes.is_gone(note.process)
+
+    def _put_stale_right(self, note: Note) -> None:
+        if note.process != self.process:
+            self._processes.fence(note.process)
+        self._put_right(note)
 
     def _strike(self, note: Note) -> None:
         with self._index.write() as transaction:
@@ -157,15 +196,6 @@ class Ledger:
         for note in notes:
             self.put_right(note)
         return len(notes)
-
-    def _put_stale_right(self, notes: list[Note]) -> None:
-        """Put right those of `notes` that nobody holds, by themselves: what is decided next may be a refusal."""
-        for note in notes:
-            if note.process == self.process and note.id not in self._held:
-                self._put_right(note)
-            elif note.process != self.process and self._processes.is_gone(note.process):
-                self._processes.fence(note.process)
-                self._put_right(note)
 
 
 def _is_refusal(error: BaseException) -> bool:

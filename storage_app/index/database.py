@@ -157,14 +157,6 @@ class Index:
     def notes_of(self, process: str) -> list[Note]:
         return notes_from(self._run(statements.NOTES_OF, process=process))
 
-    def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
-        """Return the notes on one key."""
-        return notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
-
-    def notes_on_bucket(self, name: str) -> list[Note]:
-        """Return the notes on the bucket called `name` itself."""
-        return notes_from(self._run(statements.NOTES_ON_BUCKET, name=name))
-
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""
         return [row[0] for row in self._all(sa.select(schema.notes.c.process).distinct())]

@@ -155,6 +155,10 @@ class Transaction:
         """Return the notes on one key."""
         return notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
 
+    def notes_on_bucket(self, name: str) -> list[Note]:
+        """Return the notes on the bucket called `name` itself."""
+        return notes_from(self._run(statements.NOTES_ON_BUCKET, name=name))
+
     def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
         query = sa.select(sa.func.coalesce(sa.func.sum(notes.c.size), 0)).where(notes.c.bucket_uid == bucket_uid)
