@@ -10,7 +10,7 @@ from typing import IO, BinaryIO, cast
 from urllib.parse import quote
 
 from flask import Request, Response
-from werkzeug.datastructures import Headers, ResponseCacheControl
+from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import http_date, parse_cache_control_header, quote_header_value
 from werkzeug.wsgi import wrap_file
 
@@ -111,7 +111,7 @@ def content_disposition(disposition: Disposition, filename: str) -> str:
     return f"{disposition}; filename={quote_header_value(_ascii(name), allow_token=False)}; filename*=UTF-8''{extended}"
 
 
-def _headers(file: File, disposition: Disposition, filename: str, cache_control: str) -> Headers:
+def _headers(file: File, disposition: Disposition, filename: str, cache_control: str) -> dict[str, str]:
     """Make the headers that go with a 304 too.
 
     RFC 9110 section 15.4.5 wants `ETag` and `Cache-Control`, and others where they are "for the purpose of guiding
@@ -119,13 +119,13 @@ def _headers(file: File, disposition: Disposition, filename: str, cache_control:
     """
     inline = disposition is Disposition.INLINE and is_inline_safe(file.content_type)
     shown = Disposition.INLINE if inline else Disposition.ATTACHMENT
-    headers = Headers()
-    headers["ETag"] = file.etag
-    headers["Cache-Control"] = cache_control
-    headers["Content-Disposition"] = content_disposition(shown, filename)
-    headers["Content-Security-Policy"] = _security_policy(file.content_type if inline else "")
-    headers["X-Content-Type-Options"] = "nosniff"
-    return headers
+    return {
+        "ETag": file.etag,
+        "Cache-Control": cache_control,
+        "Content-Disposition": content_disposition(shown, filename),
+        "Content-Security-Policy": _security_policy(file.content_type if inline else ""),
+        "X-Content-Type-Options": "nosniff",
+    }
 
 
 def _security_policy(content_type: str) -> str:
@@ -141,7 +141,7 @@ def _security_policy(content_type: str) -> str:
     return f"{_NOTHING}; sandbox"
 
 
-def _add_representation(headers: Headers, file: File, last_modified: datetime) -> None:
+def _add_representation(headers: dict[str, str], file: File, last_modified: datetime) -> None:
     headers["Content-Type"] = file.content_type
     headers["Last-Modified"] = http_date(last_modified)
     headers["Accept-Ranges"] = "bytes"
@@ -167,12 +167,12 @@ def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> boo
     return ranges is not None and len(ranges) == 1 and _PLAIN_RANGE.fullmatch(header) is not None
 
 
-def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: Headers) -> Response:
+def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str]) -> Response:
     """Name the bytes to nginx, whose configuration (deploy/nginx.conf) puts the headers together again."""
     headers["X-Accel-Redirect"] = quote(path)
     if ranges is None:
         del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
-    for name in _KEPT_BY_NGINX & {given for given, _ in headers}:
+    for name in _KEPT_BY_NGINX & headers.keys():
         headers[f"X-Carried-{name}"] = headers.pop(name)
     response = Response(headers=headers)
     del response.headers["Content-Type"]  # Werkzeug's default
@@ -189,7 +189,7 @@ def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:
 
 
 def _send(
-    request: Request, file: File, ranges: tuple[ByteRange, ...] | None, headers: Headers, blob: BinaryIO
+    request: Request, file: File, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], blob: BinaryIO
 ) -> Response:
     if ranges is not None and len(ranges) > 1:
         return _send_parts(file, ranges, headers, blob)
@@ -203,7 +203,7 @@ def _send(
     return Response(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
 
-def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: Headers, blob: BinaryIO) -> Response:
+def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:
     # RFC 9110 section 15.3.7.2: with several parts, `Content-Range` stands in each, and not in the header section.
     parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
     headers["Content-Type"] = parts.content_type
