@@ -1,7 +1,7 @@
 """Bytes in: from the refusals that need none of them to the file that is there."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -120,21 +120,20 @@ class Uploads:
             self._index.write_together(lambda transaction: check_quota(transaction, plan.bucket, note))
 
     @contextmanager
-    def begin(self, plan: Plan) -> Iterator["Upload"]:
+    def begin(self, plan: Plan, *, is_here: bool = False) -> Iterator["Upload"]:
         """Refuse as `check` does, then reserve room and take bytes; what is not finished in the context is discarded.
 
-        Raises `QuotaExceeded` and `TooManyUploads` besides.
+        Raises `QuotaExceeded` and `TooManyUploads` besides. A body that `is_here` needs no slot, because nobody waits
+        for it to come.
         """
         existing = self.check(plan)
-        with self._slots.hold(), self._begun(plan, existing, lambda: self._store.stage(plan.bucket)) as upload:
+        slot = nullcontext() if is_here else self._slots.hold()
+        with slot, self._begun(plan, existing, lambda: self._store.stage(plan.bucket)) as upload:
             yield upload
 
     @contextmanager
     def take_over(self, plan: Plan, body: BinaryIO) -> Iterator["Upload"]:
-        """The same for a body that lies in the spool, and is taken away from there: all that is left is to finish.
-
-        It needs no slot, because nobody waits for it to come.
-        """
+        """The same for a body that lies in the spool, and is taken away from there: all that is left is to finish."""
         existing = self.check(plan, stored=True)
         with self._begun(plan, existing, lambda: self._store.adopt(plan.bucket, body)) as upload:
             upload.read_back(body)

@@ -1,12 +1,15 @@
 """nginx in front, which carries bytes: how it proves itself, and what of it is believed then.
 
-Before nginx takes the body of a raw upload into its spool, it asks without the body whether it should:
+A body of less than 100,000 bytes nginx reads to its end before it passes the request on, and says
+
+    X-Upload-Seconds  how long ago the client's request began
+
+Before it takes the larger body of a raw upload into its spool, it asks without the body whether it should:
 `X-Upload-Check: verdict` is answered with 204 or 403, all that its `auth_request` understands. After a 403 it passes
-the upload on as any other, and so the refusal is the usual one. With the body in the spool it sends
+the upload on as any other, and so the refusal is the usual one. With the body in the spool it sends besides
 
     X-Spool-File      where the body lies; nothing for an empty one
     X-Upload-Length   the Content-Length that the client sent
-    X-Upload-Seconds  how long ago the client's request began
 
 Each counts only beside the right `X-Offload-Secret`, which nobody but nginx knows.
 """
@@ -50,6 +53,11 @@ def has_spooled(req: Request) -> bool:
     return _value(req, "X-Upload-Length") is not None
 
 
+def has_whole_body(req: Request) -> bool:
+    """Whether nginx waited for the body, so that nobody here has to."""
+    return _value(req, "X-Upload-Seconds") is not None
+
+
 def length(req: Request) -> int:
     """Return how many bytes the client said that it sends."""
     return int(_value(req, "X-Upload-Length") or 0)
@@ -71,7 +79,7 @@ def spool_path(req: Request) -> str | None:
 
 def _value(req: Request, name: str) -> str | None:
     value = req.headers.get(name)
-    return value if value and storage().settings.upload_offload == "nginx" and is_nginx(req) else None
+    return value if value and is_nginx(req) else None
 
 
 def _begin() -> None:

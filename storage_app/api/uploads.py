@@ -144,7 +144,8 @@ def _receive_raw(bucket_id: str, plan: Plan, description: Description) -> Respon
     if offload.has_spooled(request):
         return _receive_spooled(bucket_id, replace(plan, size=offload.length(request)), description)
     body = raw_body(request)
-    with services().uploads.begin(replace(plan, size=body.length)) as upload:
+    is_here = offload.has_whole_body(request)
+    with services().uploads.begin(replace(plan, size=body.length), is_here=is_here) as upload:
         body.copy_to(upload)
         return _written(bucket_id, *upload.finish(description))
 
@@ -161,7 +162,7 @@ def _receive_spooled(bucket_id: str, plan: Plan, description: Description) -> Re
 def _take_over(stack: ExitStack, plan: Plan) -> Upload:
     path = offload.spool_path(request)
     if path is None and plan.size == 0:  # nginx writes no file for nothing
-        return stack.enter_context(services().uploads.begin(plan))
+        return stack.enter_context(services().uploads.begin(plan, is_here=True))
     body = stack.enter_context(services().spool.opened(path or ""))
     if body.seek(0, os.SEEK_END) != plan.size:
         raise TruncatedBody("The body ended before its declared length; send it again.")
@@ -170,7 +171,7 @@ def _take_over(stack: ExitStack, plan: Plan) -> Upload:
 
 def _receive_form(stack: ExitStack, plan: Plan) -> tuple[Upload, Form]:
     """Read the form; its file goes into an upload that lives as long as `stack`."""
-    upload = stack.enter_context(services().uploads.begin(plan))
+    upload = stack.enter_context(services().uploads.begin(plan, is_here=offload.has_whole_body(request)))
     return upload, read_form(request, upload)
 
 

@@ -6,6 +6,7 @@ The requests are those that nginx makes; a real one makes them in tests/e2e.
 import hashlib
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from storage_app.layout import Layout
+from storage_app.locks import UploadSlots
 from storage_app.storage import Services, Storage
 from tests.support.core import blobs
 from tests.support.service import bearer, token
@@ -184,6 +187,30 @@ def test_signed_url_is_judged_as_of_the_beginning_of_the_request(nginx: Nginx, m
     monkeypatch.setattr("storage_app.tokens.time.time", lambda: 4e9)
     assert nginx.put(url=url).status_code == 403
     assert nginx.put(url=url, X_Upload_Seconds="1e10").status_code == 201
+
+
+@pytest.mark.parametrize("upload_offload", ["nginx", "off"])
+def test_credential_of_a_small_body_is_judged_as_of_the_beginning_too(
+    make_app: Callable[..., Flask], upload_offload: str
+) -> None:
+    settings = {"DOWNLOAD_OFFLOAD": "nginx", "UPLOAD_OFFLOAD": upload_offload, "OFFLOAD_SECRET": SECRET}
+    client = make_app(**settings).test_client()
+    for seconds, status in (("10.5", 401), ("80", 201)):
+        sent = {"X-Offload-Secret": SECRET, "X-Upload-Seconds": seconds, **bearer_expired(seconds_ago=100)}
+        assert client.post("/buckets", json={"name": "photos"}, headers=sent).status_code == status
+        assert client.put(URL, data=b"small", headers=sent).status_code == status
+
+
+def test_small_body_needs_no_slot(make_app: Callable[..., Flask]) -> None:
+    app = make_app(UPLOAD_OFFLOAD="nginx", OFFLOAD_SECRET=SECRET, MAX_UPLOADS="1")
+    client, storage = app.test_client(), app.extensions["storage"]
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    with UploadSlots(Layout(storage.settings.storage_path).slots, 1).hold():
+        for secret, status in (("", 503), (SECRET, 201)):
+            sent = {"X-Offload-Secret": secret, "X-Upload-Seconds": "0.000", **bearer()}
+            form = {"file": (BytesIO(b"small"), f"{status}.txt")}
+            assert client.put(f"{URL}-{status}", data=b"small", headers=sent).status_code == status
+            assert client.post("/files/upload/photos", data=form, headers=sent).status_code == status
 
 
 @pytest.mark.parametrize("seconds", ["nan", "inf", "-5", "soon"])
