@@ -59,7 +59,9 @@ def test_carried_answer_varies_as_that_of_the_service(
     assert particular(carried) == particular(sent)
 
 
-@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=2-5"}, {"Origin": ORIGIN}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Range": "bytes=2-5"}, {"Origin": ORIGIN}, {**bearer(), "Content-Length": "0"}]
+)
 def test_service_sends_the_bytes_that_nginx_cannot_open(
     service: RunningService, tmp_path: Path, headers: dict[str, str]
 ) -> None:

@@ -31,7 +31,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
     [
         "GET /metrics", "GET /metrics/", "GET /%6detrics", "GET /none", "GET /bucketsx/a", "PUT /filesx/a",
         "GET //files/download/reads/a.txt", "GET /_blobs/reads/.bucket.json", "PUT /_spooled", "PUT /_verdict",
-        "GET /_problem",
+        "GET /_problem", "PUT /_small", "GET /_cached",
     ],
 )  # fmt: skip
 def test_what_is_no_route_of_the_gateway_is_not_found(both: BothWays, line: str) -> None:

@@ -1,22 +1,25 @@
-"""What nginx asks and hands over when a file is uploaded through it; the service here only writes that down."""
+"""What nginx asks and hands over when a large file is uploaded through it; the service here only writes that down."""
 
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.nginx import OFFLOAD, NginxGateway, replaced
-from tests.support.raw_http import Answer, assert_problem, read_answer, send
+from tests.support.disruptions import wait_until
+from tests.support.nginx import LEAST_SPOOLED, OFFLOAD, NginxGateway, OneWorkerGateway
+from tests.support.raw_http import Answer, SlowClient, assert_problem, send
 from tests.support.recording_service import Asked, RecordingService, Reply
-from tests.support.service import RunningService, bearer, wait_briefly
+from tests.support.service import RunningService, bearer
 
 RAW = "PUT /files/upload-direct/photos/2026/%C3%A9%2F.jpg?overwrite=false"
 SIGNED = "PUT /files/signed/token/photos/a.jpg"
 FORM = ("Content-Type", "multipart/form-data; boundary=cut")
+BODY = b"x" * LEAST_SPOOLED
+LENGTH = ("Content-Length", str(LEAST_SPOOLED))
 MIB = 1024 * 1024
 
 
@@ -24,13 +27,6 @@ MIB = 1024 * 1024
 def service(tmp_path: Path) -> Iterator[RecordingService]:
     with RecordingService(tmp_path / "store") as recording:
         yield recording
-
-
-class OneWorkerGateway(NginxGateway):
-    """One worker, so that what came to nginx first is seen by it first."""
-
-    def configuration(self) -> str:
-        return replaced(super().configuration(), {"worker_processes auto;": "worker_processes 1;"})
 
 
 @pytest.fixture
@@ -47,33 +43,8 @@ def spooled(service: RecordingService) -> list[Path]:
     return list(service.spool.iterdir())
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if condition():
-            return
-        wait_briefly()
-    raise AssertionError("it did not come true in time")
-
-
-class Client:
-    """A client that sends its request in pieces."""
-
-    def __init__(self, gateway: NginxGateway, *lines: str, line: str = RAW) -> None:
-        self.connection = socket.create_connection(("127.0.0.1", gateway.port), timeout=30)
-        self.send("\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode())
-
-    def send(self, data: bytes) -> None:
-        self.connection.sendall(data)
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.connection.close()
-
-
 @pytest.mark.parametrize("line", [RAW, SIGNED])
-@pytest.mark.parametrize("body", [b"a", b"picture" * 100_000])
+@pytest.mark.parametrize("body", [BODY, b"picture" * 100_000])
 def test_raw_body_is_handed_over_as_a_file_in_the_spool(
     service: RecordingService, gateway: NginxGateway, line: str, body: bytes
 ) -> None:
@@ -95,16 +66,17 @@ def test_raw_body_is_handed_over_as_a_file_in_the_spool(
 
 
 def test_service_sees_the_type_that_nginx_went_by(service: RecordingService, gateway: NginxGateway) -> None:
-    put(gateway, b"raw", ("Content-Type", "image/jpeg"), FORM)
+    put(gateway, BODY, ("Content-Type", "image/jpeg"), FORM)
     # Newer versions make one of the two.
     types = {asked.header("Content-Type") for asked in service.asked}
     assert types in ({"image/jpeg"}, {f"image/jpeg, {FORM[1]}"})
 
 
 def test_empty_body_is_told_by_its_length(service: RecordingService, gateway: NginxGateway) -> None:
-    assert put(gateway, b"").status == 201
+    # As long as no other: a shorter zero is a small body.
+    assert send(gateway, RAW, [("Content-Length", "000000")]).status == 201
     (upload,) = service.uploads
-    assert (upload.header("X-Upload-Length"), upload.spooled or b"") == ("0", b"")
+    assert (upload.header("X-Upload-Length"), upload.spooled or b"") == ("000000", b"")
 
 
 @pytest.mark.parametrize(
@@ -124,10 +96,11 @@ def test_empty_body_is_told_by_its_length(service: RecordingService, gateway: Ng
 def test_other_bodies_are_passed_on_at_once(
     service: RecordingService, gateway: NginxGateway, line: str, headers: list[tuple[str, str]]
 ) -> None:
-    assert put(gateway, b"body", *headers, line=line).status == 201
+    assert put(gateway, BODY, *headers, line=line).status == 201
     (upload,) = service.asked
-    assert (upload.body, upload.header("Content-Length")) == (b"body", "4")
+    assert (upload.body, upload.header("Content-Length")) == (BODY, LENGTH[1])
     assert upload.header("X-Spool-File") is upload.header("X-Upload-Length") is upload.header("X-Upload-Check") is None
+    assert upload.header("X-Upload-Seconds") is None
     assert upload.header("X-Offload-Secret") == OFFLOAD["OFFLOAD_SECRET"]
 
 
@@ -141,7 +114,7 @@ def test_form_reaches_the_service_while_it_is_sent(service: RecordingService, tm
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         NginxGateway(service, tmp_path / "nginx", service_port=listener.getsockname()[1]) as gateway,
-        Client(gateway, "Content-Length: 10", line="POST /files/upload/photos") as client,
+        SlowClient(gateway, "POST /files/upload/photos", [LENGTH]) as client,
     ):
         client.send(b"first")
         listener.settimeout(30)
@@ -150,18 +123,18 @@ def test_form_reaches_the_service_while_it_is_sent(service: RecordingService, tm
             received = b""
             while not received.endswith(b"first"):
                 received += connection.recv(65536)
-            client.send(b"other")
+            client.send(BODY[len(b"first") :])
             connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
-            assert read_answer(client.connection).status == 201
+            assert client.answer().status == 201
 
 
 def test_verdict_is_asked_for_before_the_body(service: RecordingService, gateway: NginxGateway) -> None:
-    with Client(gateway, "Content-Length: 3") as client:
+    with SlowClient(gateway, RAW, [LENGTH]) as client:
         wait_until(lambda: len(service.verdicts) == 1)
         assert service.uploads == []
-        client.send(b"abc")
-        assert read_answer(client.connection).status == 201
-    assert service.uploads[0].spooled == b"abc"
+        client.send(BODY)
+        assert client.answer().status == 201
+    assert service.uploads[0].spooled == BODY
     assert 0 <= float(service.uploads[0].header("X-Upload-Seconds") or "none") < 60
     assert service.verdicts[0].header("X-Upload-Seconds") is None
 
@@ -169,11 +142,11 @@ def test_verdict_is_asked_for_before_the_body(service: RecordingService, gateway
 def test_client_that_waits_to_be_told_to_go_on_is_told_after_the_verdict(
     service: RecordingService, gateway: NginxGateway
 ) -> None:
-    with Client(gateway, "Content-Length: 3", "Expect: 100-continue") as client:
+    with SlowClient(gateway, RAW, [LENGTH, ("Expect", "100-continue")]) as client:
         assert client.connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert len(service.asked) == len(service.verdicts) == 1
-        client.send(b"abc")
-        assert read_answer(client.connection).status == 201
+        client.send(BODY)
+        assert client.answer().status == 201
     assert service.uploads[0].header("Expect") is None
 
 
@@ -185,22 +158,24 @@ def test_refused_upload_gets_the_words_of_the_service(
     refusal = Reply(413, {"Content-Type": "application/problem+json", "X-Limit": "7"}, b'{"code": "file_too_large"}')
     service.reply = lambda _: refusal
 
-    answer = put(gateway, b"abc")
+    answer = put(gateway, BODY)
 
     assert (answer.status, answer.body) == (413, refusal.body)
     assert (answer.headers["Content-Type"], answer.headers["X-Limit"]) == ("application/problem+json", "7")
     (upload,) = service.uploads
     assert (upload.header("X-Spool-File"), upload.header("X-Upload-Check")) == (None, None)
+    assert len(service.verdicts) == 1
     assert spooled(service) == []
 
 
+@pytest.mark.parametrize("body", [b"abc", BODY], ids=["small", "large"])
 @pytest.mark.parametrize("line", [RAW, "POST /files/upload/photos"])
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 502, 503, 504, 507])
 def test_whatever_the_service_answers_reaches_the_client(
-    service: RecordingService, gateway: NginxGateway, line: str, status: int
+    service: RecordingService, gateway: NginxGateway, line: str, status: int, body: bytes
 ) -> None:
     service.reply = lambda _: Reply(status, {"Content-Type": "text/x-own", "X-Own": "yes"}, b"own words")
-    answer = put(gateway, b"abc", line=line)
+    answer = put(gateway, body, line=line)
     assert (answer.status, answer.body) == (status, b"own words")
     assert (answer.headers["Content-Type"], answer.headers["X-Own"]) == ("text/x-own", "yes")
 
@@ -219,15 +194,16 @@ def test_full_spool_is_507(service: RecordingService, tmp_path: Path) -> None:
         assert answer.headers["X-Request-ID"] == "full"
         assert (len(service.verdicts), service.uploads) == (1, [])
         wait_until(lambda: spooled(service) == [])
-        assert put(gateway, b"small").status == 201
+        assert put(gateway, BODY).status == 201
 
 
+@pytest.mark.parametrize("body", [b"abc", BODY], ids=["small", "large"])
 @pytest.mark.parametrize("line", [RAW, SIGNED, "POST /files/upload/photos", "GET /buckets"])
-def test_service_that_is_not_there_is_503(tmp_path: Path, line: str) -> None:
+def test_service_that_is_not_there_is_503(tmp_path: Path, line: str, body: bytes) -> None:
     with RecordingService(tmp_path / "store") as service:
         pass
     with NginxGateway(service, tmp_path / "nginx") as gateway:
-        answer = put(gateway, b"abc", line=line)
+        answer = put(gateway, body, line=line)
     assert_problem(answer, 503, "unavailable")
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
@@ -241,13 +217,13 @@ def test_upload_on_which_the_service_dies_is_503_and_not_tried_again(
         raise ConnectionResetError
 
     service.reply = die
-    assert_problem(put(gateway, b"abc"), 503, "unavailable")
+    assert_problem(put(gateway, BODY), 503, "unavailable")
     assert len(service.uploads) == 1
     wait_until(lambda: spooled(service) == [])
 
 
 def test_client_that_leaves_during_the_body_leaves_nothing(service: RecordingService, gateway: NginxGateway) -> None:
-    with Client(gateway, f"Content-Length: {2 * MIB}") as client:
+    with SlowClient(gateway, RAW, [("Content-Length", str(2 * MIB))]) as client:
         client.send(b"x" * MIB)
         wait_until(lambda: any(path.stat().st_size > 0 for path in spooled(service)))
     wait_until(lambda: spooled(service) == [])
@@ -268,19 +244,19 @@ def test_file_stays_while_the_service_works_though_the_client_left(
         return Reply(201)
 
     service.reply = work
-    with Client(gateway, "Content-Length: 3") as client:
-        client.send(b"abc")
+    with SlowClient(gateway, RAW, [LENGTH]) as client:
+        client.send(BODY)
         assert is_there.wait(30)
     wait_until(lambda: spooled(service) == [])
 
 
 def test_refusal_of_the_real_service_does_not_wait_for_the_body(tmp_path: Path) -> None:
     with RunningService(tmp_path / "store", **OFFLOAD) as service, NginxGateway(service, tmp_path / "nginx") as gateway:
-        authorization = f"Authorization: {bearer()['Authorization']}"
-        with Client(gateway, f"Content-Length: {1024 * MIB}", authorization) as client:
-            answer = read_answer(client.connection)
+        authorization = ("Authorization", bearer()["Authorization"])
+        with SlowClient(gateway, RAW, [("Content-Length", str(1024 * MIB)), authorization]) as client:
+            answer = client.answer()
         assert_problem(answer, 404, "bucket_not_found")
         assert "photos" in json.loads(answer.body)["detail"]
         # Nor must it be lost on a client that reads nothing before it has sent everything.
-        answer = put(gateway, b"x" * 64 * MIB, ("Authorization", bearer()["Authorization"]))
+        answer = put(gateway, b"x" * 64 * MIB, authorization)
         assert_problem(answer, 404, "bucket_not_found")

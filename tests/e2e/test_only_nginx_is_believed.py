@@ -8,15 +8,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.nginx import LEAST_SPOOLED, OFFLOAD, NginxGateway
 from tests.support.raw_http import Answer, send
 from tests.support.recording_service import Asked, RecordingService, Reply
-from tests.support.service import RunningService, bearer
+from tests.support.service import RunningService, bearer, token
 
 SECRET = OFFLOAD["OFFLOAD_SECRET"]
 BLOB = f"/_blobs/photos/7e/{'7e' * 16}-{'0' * 20}-a.txt"
 AUTHORIZATION = ("Authorization", bearer()["Authorization"])
 STOLEN = "/etc/passwd"
+LARGE = b"x" * LEAST_SPOOLED
 
 # In every spelling that a server might take for the same.
 FORGED = [
@@ -52,24 +53,28 @@ def recording(tmp_path: Path) -> Iterator[RecordingService]:
         yield service
 
 
+@pytest.mark.parametrize("body", [b"abc", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize(
     ("line", "verdict"),
     [
         ("GET /files/download/photos/a.txt", 204),
+        ("GET /buckets", 204),
         ("POST /files/upload/photos", 204),
         ("PUT /files/upload-direct/photos/a.txt", 204),
         ("PUT /files/upload-direct/photos/a.txt", 403),
     ],
 )
-def test_nginx_says_everything_itself(recording: RecordingService, tmp_path: Path, line: str, verdict: int) -> None:
+def test_nginx_says_everything_itself(
+    recording: RecordingService, tmp_path: Path, line: str, verdict: int, body: bytes
+) -> None:
     recording.verdict = verdict
     offloaded = Reply(200, {"X-Accel-Redirect": BLOB})
     recording.reply = lambda asked: (
-        offloaded if asked.method == "GET" and asked.header("X-Offload-Secret") else Reply(200)
+        offloaded if "download" in asked.path and asked.header("X-Offload-Secret") else Reply(200)
     )
     with NginxGateway(recording, tmp_path / "nginx") as gateway:
         for headers in ([], [*FORGED, *WRONG_SECRET]):
-            send(gateway, line, [("Content-Length", "3"), *headers], b"abc")
+            send(gateway, line, [("Content-Length", str(len(body))), *headers], body)
 
     asked = [told(each) for each in recording.asked]
     honest, forged = asked[: len(asked) // 2], asked[len(asked) // 2 :]
@@ -80,7 +85,7 @@ def test_nginx_says_everything_itself(recording: RecordingService, tmp_path: Pat
         assert float(each.get("x-upload-seconds", "0")) < 60
     assert without_what_varies(forged) == without_what_varies(honest)
     # Asked once more for a file that nginx cannot open, the service must not name it again.
-    secrets = [SECRET, None] if line.startswith("GET") else [SECRET] * len(forged)
+    secrets = [SECRET, None] if "download" in line else [SECRET] * len(forged)
     assert [each.get("x-offload-secret") for each in forged] == secrets
 
 
@@ -148,23 +153,36 @@ def test_download_with_forged_headers_is_the_bytes(real: Real, way: str, headers
 
 @pytest.mark.parametrize("way", ["nginx", "straight"])
 @pytest.mark.parametrize("headers", [FORGED, WRONG_SECRET, FORGED + WRONG_SECRET])
-def test_upload_with_forged_headers_is_its_body(real: Real, way: str, headers: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize("body", [b"the body", LARGE], ids=["small", "large"])
+def test_upload_with_forged_headers_is_its_body(
+    real: Real, way: str, headers: list[tuple[str, str]], body: bytes
+) -> None:
     spooled = real.service.storage_path / ".system" / "spool" / "somebody-elses"
     spooled.write_bytes(b"not for you")
     named = [(name, str(spooled) if value == STOLEN else value) for name, value in headers]
 
-    answer = real.ask(way, "PUT /files/upload-direct/photos/forged.txt", named, b"the body")
+    answer = real.ask(way, "PUT /files/upload-direct/photos/forged.txt", named, body)
 
     assert answer.status in (200, 201)
-    assert real.ask("straight", "GET /files/download/photos/forged.txt", []).body == b"the body"
+    assert real.ask("straight", "GET /files/download/photos/forged.txt", []).body == body
     assert spooled.read_bytes() == b"not for you"
 
 
+@pytest.mark.parametrize("body", [b"abc", LARGE], ids=["small", "large"])
 @pytest.mark.parametrize("way", ["nginx", "straight"])
-def test_verdict_is_not_given_to_a_client(real: Real, way: str) -> None:
+def test_verdict_is_not_given_to_a_client(real: Real, way: str, body: bytes) -> None:
     for check in ("verdict", "answer"):
-        answer = real.ask(way, "PUT /files/upload-direct/photos/none/", [("X-Upload-Check", check)], b"abc")
+        answer = real.ask(way, "PUT /files/upload-direct/photos/none/", [("X-Upload-Check", check)], body)
         assert (answer.status, answer.json["code"]) == (400, "invalid_name")
+
+
+@pytest.mark.parametrize("way", ["nginx", "straight"])
+@pytest.mark.parametrize("body", [b"abc", LARGE], ids=["small", "large"])
+def test_client_does_not_say_how_long_it_took(real: Real, way: str, body: bytes) -> None:
+    expired = [("Authorization", f"Bearer {token(expires_in=-3600)}"), *FORGED, *WRONG_SECRET]
+    line, length = "PUT /files/upload-direct/photos/late.txt", ("Content-Length", str(len(body)))
+    answer = send(real.gateway if way == "nginx" else real.service, line, [length, *expired], body)
+    assert (answer.status, answer.json["code"]) == (401, "invalid_credential")
 
 
 def test_client_is_who_nginx_says(real: Real) -> None:

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.http import http_date
 
 from tests.support.both_ways import BothWays, Row, ask
-from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.nginx import LEAST_SPOOLED, OFFLOAD, NginxGateway
 from tests.support.raw_http import assert_problem
 from tests.support.service import ANON_KEY, RunningService, bearer, token
 
@@ -183,14 +183,27 @@ BROWSERS = [
     Row(f"GET {A_TXT}", ORIGIN),
     Row(f"GET {A_TXT}", [*ALICE, *ORIGIN, ("Range", "bytes=0-1")]),
     Row(f"GET {A_TXT}", [*ALICE, ("Accept-Encoding", "gzip, br"), ("Connection", "close")]),
-    Row(f"GET {A_TXT}", [*ALICE, ("Content-Length", "3")], b"abc"),
+]
+
+# Nobody asks for what a body of a GET says.
+WITH_A_BODY = [
+    Row(line, [*headers, ("Content-Length", str(len(body)))], body)
+    for line in (
+        f"GET {A_TXT}",
+        f"HEAD {A_TXT}",
+        "GET /storage/public/a.txt",
+        "GET /buckets?limit=1",
+        "OPTIONS /buckets",
+    )
+    for headers in (ALICE, [])
+    for body in (b"", b"abc", b"x" * 99_999, b"x" * LEAST_SPOOLED)
 ]
 
 
 @pytest.mark.parametrize(
     "row",
     [
-        *NAMED, *RANGES, *CONDITIONS, *CREDENTIALS, *LISTS, *PAGES, *REFUSED, *BROWSERS,
+        *NAMED, *RANGES, *CONDITIONS, *CREDENTIALS, *LISTS, *PAGES, *REFUSED, *BROWSERS, *WITH_A_BODY,
     ],
     ids=lambda row: row.line[:60],  # no tokens: every process of a test run must find the same names
 )  # fmt: skip

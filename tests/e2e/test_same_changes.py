@@ -24,7 +24,9 @@ ANYONE = ("apikey", ANON_KEY)
 JSON = ("Content-Type", "application/json")
 FORM = ("Content-Type", "multipart/form-data; boundary=cut")
 CONTENT = b"picture " * 5000
+SPOOLED = b"picture " * 15_000
 DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()}:"
+SPOOLED_DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(SPOOLED).digest()).decode()}:"
 OTHER_DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(b'').digest()).decode()}:"
 RAW = "PUT /files/upload-direct/{bucket}/"
 
@@ -48,12 +50,19 @@ def twins(both: BothWays) -> Twins:
     made: list[dict[str, str]] = []
     for name in (f"twin-{number}-a", f"twin-{number}-b"):
         with httpx.Client(base_url=both.service.url, headers=bearer()) as client:
-            client.post("/buckets", json={"name": name, "max_file_size": 100_000, "quota": 250_000}).raise_for_status()
+            client.post("/buckets", json={"name": name, "max_file_size": 200_000, "quota": 500_000}).raise_for_status()
             client.put(f"/files/upload-direct/{name}/old.txt", content=b"old").raise_for_status()
             link = client.post(
-                "/files/initiate-upload", json={"bucket_id": name, "filename": "signed.txt", "size": 40_000}
+                "/files/initiate-upload", json={"bucket_id": name, "filename": "signed.txt", "size": len(CONTENT)}
             )
-            made.append({"bucket": name, "link": both.service.path_of(link.raise_for_status().json()["upload_url"])})
+            large = client.post(
+                "/files/initiate-upload", json={"bucket_id": name, "filename": "signed.txt", "size": len(SPOOLED)}
+            )
+            links = {
+                name: both.service.path_of(answer.raise_for_status().json()["upload_url"])
+                for name, answer in {"link": link, "large_link": large}.items()
+            }
+            made.append({"bucket": name, **links})
     return made[0], made[1]
 
 
@@ -104,14 +113,33 @@ CHANGES: dict[str, list[Row]] = {
         raw("a//b"),
         raw("..%2fa"),
         raw("%ff"),
-        raw("large", body=b"x" * 100_001),
-        chunked(f"{RAW}large", b"x" * 100_001, ALICE),
-        raw("q1", body=b"x" * 99_000),
-        raw("q2", body=b"x" * 99_000),
-        raw("q3", body=b"x" * 99_000),
+        raw("large", body=b"x" * 200_001),
+        chunked(f"{RAW}large", b"x" * 200_001, ALICE),
+        *(raw(f"q{number}", body=b"x" * 99_000) for number in range(6)),
         raw("part", ("Content-Range", "bytes 0-9/20")),
         raw("packed", ("Content-Encoding", "gzip")),
         raw("packed", ("Content-Type", "not a type")),
+    ],
+    "raw uploads through the spool": [
+        raw("a.txt", body=SPOOLED),
+        raw("a.txt", ("Content-Type", "image/png"), body=SPOOLED[::-1]),
+        raw("a.txt?overwrite=false", body=SPOOLED),
+        raw("old.txt", ("If-None-Match", "*"), body=SPOOLED),
+        raw("old.txt", ("If-Match", "*"), ("Expect", "100-continue"), body=SPOOLED),
+        raw("d1", ("Content-Digest", SPOOLED_DIGEST), body=SPOOLED),
+        raw("d2", ("Content-Digest", DIGEST), body=SPOOLED),
+        raw("quota", body=SPOOLED[:-1]),
+        raw("over-quota", body=b"x" * 199_999),
+        sized(f"{RAW}a", SPOOLED),
+        sized(f"{RAW}a", SPOOLED, BOB),
+        sized("PUT /files/upload-direct/none-{bucket}/a", SPOOLED, ALICE),
+        raw("a//b", body=SPOOLED),
+        raw("part", ("Content-Range", "bytes 0-9/20"), body=SPOOLED),
+        raw("packed", ("Content-Encoding", "gzip"), body=SPOOLED),
+        sized("PUT {large_link}", SPOOLED[:-1]),
+        sized("PUT {large_link}x", SPOOLED),
+        Row("DELETE /files/{bucket}/a.txt", [ALICE]),
+        sized("PUT {large_link}", SPOOLED),
     ],
     "conditions and digests": [
         raw("old.txt", ("If-None-Match", "*")),

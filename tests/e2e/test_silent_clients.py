@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.nginx import NginxGateway
+from tests.support.nginx import LEAST_SPOOLED, NginxGateway
 from tests.support.raw_http import assert_nothing_left, assert_problem, bucket_on_disk, send
 from tests.support.service import RunningService, bearer
 
@@ -55,10 +55,11 @@ def test_silent_upload_gets_408(
     assert bucket_on_disk(impatient, "silence") == [".bucket.json"]
 
 
-def test_silent_form_gets_408_through_nginx(impatient: RunningService, tmp_path: Path) -> None:
+def test_silent_large_form_gets_408_through_nginx(impatient: RunningService, tmp_path: Path) -> None:
     headers = [("Authorization", bearer()["Authorization"]), ("Content-Type", "multipart/form-data; boundary=cut")]
+    headers.append(("Content-Length", str(LEAST_SPOOLED)))
     with NginxGateway(impatient, tmp_path / "nginx") as gateway:
-        answer = send(gateway, "POST /files/upload/silence", [*headers, ("Content-Length", "100")], FORM)
+        answer = send(gateway, "POST /files/upload/silence", headers, FORM)
 
     assert_problem(answer, 408, "body_timeout")
     assert_nothing_left(impatient)

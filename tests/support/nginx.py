@@ -28,6 +28,9 @@ OFFLOAD = {
 
 DEPLOY = ROOT / "deploy"
 
+LEAST_SPOOLED = 100_000
+"""The least bytes of a body for which nginx asks first; what is smaller it passes on when it is there."""
+
 # What nginx sent, and how often it asked the service for it: again, where it could not open the file that it was named.
 ACCESS_LOG = "log_format carried '$status $uri after $upstream_status'; access_log {directory}/access.log carried;"
 
@@ -146,6 +149,13 @@ class NginxGateway:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class OneWorkerGateway(NginxGateway):
+    """One worker, so that what came to nginx first is seen by it first."""
+
+    def configuration(self) -> str:
+        return replaced(super().configuration(), {"worker_processes auto;": "worker_processes 1;"})
 
 
 def replaced(text: str, values: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from http.client import HTTPMessage, HTTPResponse
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Self
 
 from tests.support.service import RunningService, wait_briefly
 
@@ -55,6 +55,27 @@ def read_answer(connection: socket.socket, method: str = "GET") -> Answer:
         return Answer(response.status, response.headers, response.read())
     finally:
         response.close()
+
+
+class SlowClient:
+    """A client that sends the head of its request at once, and the body in pieces. Use as a context."""
+
+    def __init__(self, service: Listener, start_line: str, headers: Headers = ()) -> None:
+        self.connection = socket.create_connection(("127.0.0.1", service.port), timeout=30)
+        lines = [f"{start_line} HTTP/1.1", "Host: localhost", *(f"{name}: {value}" for name, value in headers)]
+        self.send("\r\n".join([*lines, "", ""]).encode())
+
+    def send(self, data: bytes) -> None:
+        self.connection.sendall(data)
+
+    def answer(self) -> Answer:
+        return read_answer(self.connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
 
 
 def with_length(headers: Headers, body: bytes) -> list[tuple[str, str]]:
