@@ -48,6 +48,11 @@ def test_location_sets_every_header_or_none(name: str) -> None:
     assert not own or [header for header in own if not header.startswith("Content-")] == EVERY_HEADER
 
 
+def test_clients_reach_the_routes_only() -> None:
+    open_to_all = [name for name, block in locations().items() if not name.startswith("@") and "internal;" not in block]
+    assert [name[:8] for name in open_to_all] == ["~ ^/(?:$", "/"]
+
+
 def test_every_header_that_the_service_renames_gets_its_name_back() -> None:
     (blobs,) = [block for name, block in locations().items() if "_blobs" in name]
     for name in delivery._KEPT_BY_NGINX:
