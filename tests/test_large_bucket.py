@@ -75,6 +75,13 @@ def test_store_with_other_files_is_refused(pair: Pair) -> None:
         large_bucket.make(pair.small.path.parent, files=LARGE, small=200, rounds=1)
 
 
+def test_rows_alone_are_asked_for_as_files_are(tmp_path: Path) -> None:
+    pair = large_bucket.make(tmp_path, files=LARGE, small=SMALL, rounds=1, rows_alone=True)
+    assert not list(pair.large.path.glob("measured/*/*.json"))
+    [table] = large_bucket.measured(pair, ["in-process"])
+    assert [figure.name for figure in table.figures] == QUESTIONS
+
+
 def test_wrong_answer_ends_the_benchmark() -> None:
     with pytest.raises(RuntimeError, match="the totals: the answer was 2, not 3"):
         Question("the totals", lambda: 2, 3).timed()

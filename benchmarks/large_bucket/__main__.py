@@ -28,6 +28,7 @@ MEASURES: dict[str, Callable[[Pair], Sequence[Table]]] = {
     "rebuild": measures.rebuilds,
     "rebuild-beside": measures.rebuilds_beside,
 }
+OF_ROWS = ["in-process", "http"]  # what needs no files but those that it uploads itself
 LEAST_FILES = 100  # for pages of ten files, none of which is the whole bucket
 
 _SHOWN_EVERY_SECONDS = 5
@@ -38,8 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         refuse_other_index()
         with folder(options.folder) as path:
-            pair = make(path, files=options.files, small=options.small, rounds=options.rounds)
-            tables = list(measured(pair, options.only or list(MEASURES)))
+            pair = make(
+                path,
+                files=options.files,
+                small=options.small,
+                rounds=options.rounds,
+                rows_alone=options.rows_alone,
+            )
+            tables = list(measured(pair, options.only or (OF_ROWS if options.rows_alone else list(MEASURES))))
     except (ValueError, RuntimeError) as error:
         sys.exit(str(error))
     over = [figure.name for table in tables for figure in table.figures if not figure.is_within]
@@ -51,6 +58,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--files", type=_count, default=1_000_000, help="in the large bucket (default: %(default)s)")
     parser.add_argument("--small", type=_count, default=1_000, help="files in the small one (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="how often starts and requests are measured")
+    parser.add_argument(
+        "--rows-alone",
+        action="store_true",
+        help="fill the index of the large store, and make no files: where the disk has no room for them",
+    )
     parser.add_argument(
         "--folder", type=Path, help="where the stores are made, kept and found again; else they are removed at the end"
     )
@@ -70,9 +82,10 @@ def folder(given: Path | None) -> Iterator[Path]:
         shutil.rmtree(made)
 
 
-def make(path: Path, *, files: int, small: int, rounds: int) -> Pair:
+def make(path: Path, *, files: int, small: int, rounds: int, rows_alone: bool = False) -> Pair:
     """Make the two stores in `path`."""
-    pair = Pair(MeasuredStore(path / "large", files), MeasuredStore(path / "small", small), rounds)
+    large = MeasuredStore(path / "large", files, rows_alone=rows_alone)
+    pair = Pair(large, MeasuredStore(path / "small", small), rounds)
     for store in pair:
         store.make(Shown(store.count))
     return pair
