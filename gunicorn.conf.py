@@ -95,6 +95,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Tell whether the next request of the connection has come, and no other connection waits for a thread."""
         if not self.alive or not self.tpool._work_queue.empty():  # noqa: SLF001  the pool has no other word for it
             return False
+        if conn.parser.unreader.buf.getvalue():
+            return True  # it came with the one before
         poll = select.poll()
         poll.register(conn.sock, select.POLLIN)
         return bool(poll.poll(LINGER_MILLISECONDS))

@@ -6,7 +6,7 @@ agree. It removes no file and touches no sidecar, so it may run twice, or late, 
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from .blobstore import BlobStore
@@ -15,6 +15,7 @@ from .errors import BucketNotFound, DamagedFile, StorageError, Unavailable
 from .index import Index, Note, NoteKind, Transaction
 from .locks import Processes
 from .reserve import Reserve
+from .turns import turns
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +142,8 @@ class Ledger:
     def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
         """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
 
+        turns.leave()  # the store syncs under the lock, which all others wait for
+
         def hold(transaction: Transaction) -> list[Note]:
             transaction.hold_bucket(bucket.name)
             return transaction.notes_on_bucket(bucket.name)
@@ -159,19 +162,16 @@ class Ledger:
 
         Those that nobody holds are put right before, by themselves: what is decided may be a refusal, and be undone.
         """
-        with ExitStack() as stack:
-            while True:
-                attempt = stack.enter_context(ExitStack())
-                transaction = attempt.enter_context(self._index.write())
+        while True:
+            with self._index.write() as transaction:
                 notes = hold(transaction)
                 claim(transaction, note)
                 stale = [each for each in notes if self._is_stale(each)]
                 if not stale:
-                    break
-                attempt.close()
-                for each in stale:
-                    self._put_stale_right(each)
-            yield transaction
+                    yield transaction
+                    return
+            for each in stale:
+                self._put_stale_right(each)
 
     def _is_stale(self, note: Note) -> bool:
         if note.process == self.process:

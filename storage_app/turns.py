@@ -12,8 +12,11 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Nothing computes for so long: what takes longer waits, and is not waited for any more.
+# Most requests take a hundredth of it. What takes longer most likely waits, and is not waited for any more.
 _TURN_SECONDS = 0.025
+
+# For so long a lock of the index is waited for within a turn: others would come to wait for the same lock.
+PATIENCE_SECONDS = 0.002
 
 
 class Turns:
@@ -28,7 +31,7 @@ class Turns:
 
     def begin(self) -> None:
         """Wait for a turn of this thread, which lasts until it calls `leave`."""
-        self._wait_in_line(first=False)
+        self._wait_in_line()
 
     def leave(self) -> None:
         """Give the turn to the next one; the thread may go on beside it. Does nothing without a turn."""
@@ -41,22 +44,19 @@ class Turns:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Let others go on while the body waits for a disk or a client; then wait for the next turn to end."""
+        """Let others go on while the body waits for a disk or a client, and wait for another turn then."""
         had_turn = getattr(self._own, "turn", None) is not None
         self.leave()
         try:
             yield
         finally:
             if had_turn:
-                self._wait_in_line(first=True)
+                self._wait_in_line()
 
-    def _wait_in_line(self, *, first: bool) -> None:
+    def _wait_in_line(self) -> None:
         turn = self._own.turn = _Turn()
         with self._lock:
-            if first:
-                self._waiting.appendleft(turn)
-            else:
-                self._waiting.append(turn)
+            self._waiting.append(turn)
             if self._now is None:
                 self._pass_on()
         while not turn.came.acquire(timeout=self._seconds):
@@ -80,3 +80,11 @@ class _Turn:
 
 # The interpreter's lock is the process's, and so are the turns. Only gunicorn's workers let requests wait for them.
 turns = Turns()
+
+
+def acquired(lock: threading.Lock, *, timeout: float = -1) -> bool:
+    """Acquire a lock that many requests need, and let others compute when it takes long; False after `timeout`."""
+    if lock.acquire(timeout=PATIENCE_SECONDS):
+        return True
+    turns.leave()
+    return lock.acquire(timeout=timeout)

@@ -102,7 +102,7 @@ def test_modules_import_from_below_only() -> None:
         ("domain", {"errors"}),
         ("access", {"domain"}),
         ("tokens", {"domain", "errors"}),
-        ("blobstore", {"disk", "domain", "errors"}),
+        ("blobstore", {"disk", "domain", "errors", "turns"}),
         ("index", {"access", "disk", "domain", "errors", "turns"}),
     ],
 )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage_app.domain import UNCONDITIONAL, Grant, Totals
-from storage_app.errors import Unavailable
+from storage_app.errors import BucketNotFound, FileNotFound, Unavailable
 from storage_app.index import Note, NoteKind, Transaction, sqlite
 from storage_app.ledger import Ledger, agree_on_bucket, agree_on_file, claim, put_right
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core, open_storage
@@ -222,6 +222,30 @@ def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
         core.send(core.plan("new.txt", size=3), b"abc", meanwhile=strike)
     assert core.file("new.txt") is None
     core.check()
+
+
+@pytest.mark.parametrize("process", ["gone", None])
+def test_stale_note_is_put_right_though_the_write_is_refused(core: Core, process: str | None) -> None:
+    """A delete was cut short: the answer to the next one is that there is no file, and so there must be none."""
+    file = core.file("old.txt")
+    assert file
+    core.note(NoteKind.DELETE, "old.txt", file.blob, process=process)
+    core.store.remove(core.buckets.get(ALICE, "photos")[0], "old.txt")
+    with pytest.raises(FileNotFound):
+        core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL)
+    assert core.notes() == []
+    assert core.file("old.txt") is None
+    core.check()
+
+
+def test_stale_note_on_a_bucket_is_put_right_though_the_change_is_refused(core: Core) -> None:
+    bucket = core.buckets.get(ALICE, "photos")[0]
+    core.note(NoteKind.BUCKET, "photos", process="gone")
+    core.store.remove_bucket(bucket)
+    with pytest.raises(BucketNotFound):
+        core.buckets.change(ALICE, "photos", {"is_public": True})
+    assert core.notes() == []
+    assert core.index.bucket("photos") is None
 
 
 def test_claim_of_a_note_that_is_there_passes(core: Core, note: Note) -> None:

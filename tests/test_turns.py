@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from storage_app.turns import Turns
+from tests.support.disruptions import wait_until
 
 FOREVER = 10.0  # a bound for what must come
 OPENED = threading.Event()
@@ -26,7 +27,7 @@ class Crowd:
         """Let one come to wait for a turn; it is in line when this returns."""
         waiting = len(self.turns._waiting)
         future = self._threads.submit(self._take, name, until, then)
-        _wait_for(lambda: len(self.turns._waiting) > waiting or name in self.began)
+        wait_until(lambda: len(self.turns._waiting) > waiting or name in self.began)
         return future
 
     def wait_until_began(self, *names: str) -> None:
@@ -83,7 +84,8 @@ def test_who_leaves_goes_on_beside_the_next(crowd: Crowd) -> None:
     assert crowd.turns._now is None
 
 
-def test_who_comes_back_from_a_pause_is_the_next_one(crowd: Crowd) -> None:
+def test_who_comes_back_from_a_pause_waits_behind_who_came_meanwhile(crowd: Crowd) -> None:
+    """Or two that pause again and again, as two large uploads do, would let nobody else begin."""
     first_pauses, disk, second = threading.Event(), threading.Event(), threading.Event()
 
     def pause() -> None:
@@ -97,9 +99,9 @@ def test_who_comes_back_from_a_pause_is_the_next_one(crowd: Crowd) -> None:
     crowd.wait_until_began("first", "second")
     third = crowd.come("third", OPENED)
     disk.set()
-    _wait_for(lambda: len(crowd.turns._waiting) == 2)
+    wait_until(lambda: len(crowd.turns._waiting) == 2)
     second.set()
-    crowd.wait_until_began("first", "second", "first again", "third")
+    crowd.wait_until_began("first", "second", "third", "first again")
     first.result(FOREVER)
     third.result(FOREVER)
 
@@ -126,13 +128,3 @@ def test_without_a_turn_there_is_nothing_to_leave_or_to_come_back_to(crowd: Crow
         pass
     assert crowd.turns._now is not None
     held.set()
-
-
-def _wait_for(condition: Callable[[], bool]) -> None:
-    waited = threading.Condition()
-    with waited:
-        for _ in range(10_000):
-            if condition():
-                return
-            waited.wait(0.001)
-    raise AssertionError("it did not come to pass")

@@ -1,12 +1,14 @@
 """nginx in front, which carries bytes: how it proves itself, and what of it is believed then.
 
-A body of less than 100,000 bytes nginx reads to its end before it passes the request on, and says
-
-    X-Upload-Seconds  how long ago the client's request began
+A body of less than 100,000 bytes nginx reads to its end before it passes the request on.
 
 Before it takes the larger body of a raw upload into its spool, it asks without the body whether it should:
 `X-Upload-Check: verdict` is answered with 204 or 403, all that its `auth_request` understands. After a 403 it passes
-the upload on as any other, and so the refusal is the usual one. With the body in the spool it sends besides
+the upload on as any other, and so the refusal is the usual one. Where it has waited for a body it sends
+
+    X-Upload-Seconds  how long ago the client's request began
+
+and with one that lies in the spool, too
 
     X-Spool-File      where the body lies; nothing for an empty one
     X-Upload-Length   the Content-Length that the client sent

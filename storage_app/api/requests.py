@@ -17,6 +17,7 @@ from ..domain import Principal
 from ..errors import BodyTimeout, InvalidRequest, NotFound
 from ..logs import loggable
 from ..storage import Services, Storage
+from ..turns import turns
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -135,7 +136,8 @@ def _read_on(environ: "WSGIEnvironment") -> None:
         if connection is not None:
             connection.settimeout(_DRAIN_SECONDS)
         while left > 0 and time.monotonic() < deadline:
-            read = len(environ["wsgi.input"].read(min(left, _DRAIN_STEP_BYTES)))
+            with turns.paused():
+                read = len(environ["wsgi.input"].read(min(left, _DRAIN_STEP_BYTES)))
             if read == 0:
                 return
             left -= read

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
-from sqlalchemy import event
 
 from ..errors import Unavailable
 from ..turns import turns
@@ -38,7 +37,6 @@ class Postgres:
             pool_use_lifo=True,
             pool_pre_ping=True,  # a server that was restarted costs no request
         )
-        event.listen(self.engine, "checkout", _let_others_compute)
         self._looked_at = -math.inf
         self._complete = True
 
@@ -47,6 +45,7 @@ class Postgres:
 
     def is_current(self) -> bool:
         """Whether it is complete, as of a second ago: a rebuild makes it incomplete, and waits, before it begins."""
+        turns.leave()  # each request comes by here first; from now on every statement waits for the server
         if time.monotonic() >= self._looked_at + _LOOK_SECONDS:
             self._looked_at = time.monotonic()
             try:
@@ -101,10 +100,6 @@ class Postgres:
 
     def report_damage(self) -> None:
         """Nothing to do: PostgreSQL looks after its files."""
-
-
-def _let_others_compute(*_: object) -> None:
-    turns.leave()  # every statement waits for the server
 
 
 def _is_complete(connection: sa.Connection) -> bool:

@@ -15,13 +15,11 @@ from sqlalchemy import event
 
 from ..disk import translated
 from ..errors import Unavailable
-from ..turns import turns
+from ..turns import PATIENCE_SECONDS, acquired, turns
 
 _LOCK_WAIT_SECONDS = 30
-# Another process holds the lock for some tenths of a millisecond. Who has waited for longer lets others compute, but
-# not before: they would come to wait for the same lock.
+# Another process holds the lock for some tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
-_LOCK_POLL_MOST_SECONDS = 0.002
 _MAX_CONNECTIONS = 256
 _PASSING = (
     sqlite3.SQLITE_BUSY,
@@ -83,48 +81,36 @@ class Sqlite:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        # What can be done before others are kept out is done before.
-        with self._alone_here(), self.engine.connect() as connection, self._alone_on_host():
+        with self.alone():
             if not self.is_current():
                 raise Unavailable("The index was replaced by another just now; try again.")
-            driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
-            execute(driver, "BEGIN IMMEDIATE")
-            try:
-                yield connection
-                execute(driver, "COMMIT")
-            except BaseException:
-                if driver.in_transaction:
-                    execute(driver, "ROLLBACK")
-                raise
+            with self.engine.connect() as connection:
+                driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+                execute(driver, "BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    execute(driver, "COMMIT")
+                except BaseException:
+                    if driver.in_transaction:
+                        execute(driver, "ROLLBACK")
+                    raise
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep every other writer of this host out, those that have another file open in this one's place, too."""
-        with self._alone_here(), self._alone_on_host():
-            yield
-
-    @contextmanager
-    def _alone_here(self) -> Iterator[None]:
-        """Keep the other threads of this process out."""
-        if not self._writer.acquire(timeout=_LOCK_POLL_MOST_SECONDS):
-            turns.leave()
-            if not self._writer.acquire(timeout=_LOCK_WAIT_SECONDS):
-                raise Unavailable(_BUSY)
+        deadline = time.monotonic() + _LOCK_WAIT_SECONDS
+        if not acquired(self._writer, timeout=_LOCK_WAIT_SECONDS):
+            raise Unavailable(_BUSY)
         try:
             if self._closed:
                 raise Unavailable("The index was closed just now; try again.")
-            yield
+            descriptor = self._locked(deadline)
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             self._writer.release()
-
-    @contextmanager
-    def _alone_on_host(self) -> Iterator[None]:
-        """Keep other processes out."""
-        descriptor = self._locked()
-        try:
-            yield
-        finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
         """The transaction itself is the lock."""
@@ -166,12 +152,12 @@ class Sqlite:
         if self._closed or record.info.get("read only"):
             record.invalidate()
 
-    def _locked(self) -> int:
+    def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
             path = self.path.with_name("index.lock")
             with translated():
                 self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        deadline, pause = time.monotonic() + _LOCK_WAIT_SECONDS, _LOCK_POLL_SECONDS
+        pause = _LOCK_POLL_SECONDS
         while True:
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -179,10 +165,10 @@ class Sqlite:
             except BlockingIOError as error:
                 if time.monotonic() >= deadline:
                     raise Unavailable(_BUSY) from error
-                if pause >= _LOCK_POLL_MOST_SECONDS:
+                if pause >= PATIENCE_SECONDS:
                     turns.leave()
                 time.sleep(pause)  # flock itself knows no bound
-                pause = min(2 * pause, _LOCK_POLL_MOST_SECONDS)
+                pause = min(2 * pause, PATIENCE_SECONDS)
 
 
 def execute(driver: sqlite3.Connection, statement: str) -> None:

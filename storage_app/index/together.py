@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
 from ..errors import StorageError
+from ..turns import acquired
 from .transaction import Transaction
 
 # What is done in a write transaction. When it raises, it must not have written.
@@ -19,15 +20,18 @@ class Together:
     def __init__(self, write: Callable[[], AbstractContextManager[Transaction]]) -> None:
         self._write = write
         self._waiting: deque[tuple[Work, Future[None]]] = deque()
-        self._turn = threading.Lock()
+        self._running = threading.Lock()
 
     def run(self, work: Work) -> None:
         """Return when `work` is done and committed. Raises what it raises, and what `write` does."""
         done: Future[None] = Future()
         self._waiting.append((work, done))
-        with self._turn:
+        acquired(self._running)
+        try:
             if not done.done():  # else another thread has done it with its own
                 self._run_all()
+        finally:
+            self._running.release()
         done.result()
 
     def _run_all(self) -> None:

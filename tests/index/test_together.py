@@ -85,7 +85,7 @@ def test_interrupt_leaves_nobody_waiting() -> None:
     together = Together(transactions.write)
     with pytest.raises(KeyboardInterrupt):
         together.run(work(0))
-    assert not together._turn.locked()
+    assert not together._running.locked()
 
 
 class OneDriverError(Exception):

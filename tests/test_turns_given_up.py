@@ -1,0 +1,193 @@
+"""A request gives its turn up where it waits for something else than the processor, so that others can begin."""
+
+import fcntl
+import io
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Request
+from werkzeug.test import EnvironBuilder
+
+from storage_app import disk
+from storage_app.api.bodies import RequestBody
+from storage_app.index import Index
+from storage_app.turns import turns
+from tests.support.disruptions import wait_until
+from tests.test_gunicorn_conf import load
+
+SOON = 10.0
+
+
+@pytest.fixture(autouse=True)
+def _turns_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without this, who does not give its turn up loses it all the same."""
+    monkeypatch.setattr(turns, "_seconds", 6 * SOON)
+
+
+@contextmanager
+def waiting(work: Callable[[], object], go: Callable[[], object]) -> Iterator[None]:
+    """Let a thread begin `work` in its turn, and hold on there until `go` lets it end after the body."""
+
+    def in_turn() -> None:
+        turns.begin()
+        try:
+            work()
+        finally:
+            turns.leave()
+
+    with ThreadPoolExecutor(1) as threads:
+        future = threads.submit(in_turn)
+        try:
+            yield
+            assert not future.done()
+        finally:
+            go()
+        future.result(SOON)
+
+
+def assert_another_can_begin() -> None:
+    began = threading.Event()
+
+    def begin() -> None:
+        turns.begin()
+        began.set()
+        turns.leave()
+
+    threading.Thread(target=begin, daemon=True).start()
+    assert began.wait(SOON)
+
+
+def test_while_it_waits_for_its_body() -> None:
+    asked, comes = threading.Event(), threading.Event()
+
+    class Slow(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.set()
+            assert comes.wait(SOON)
+            return super().read(size)
+
+    body = RequestBody(
+        Request(EnvironBuilder(method="PUT", data=b"body").get_environ() | {"wsgi.input": Slow(b"body")})
+    )
+    with waiting(body.read, comes.set):
+        assert asked.wait(SOON)
+        assert_another_can_begin()
+
+
+def test_while_the_disk_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, synced = threading.Event(), threading.Event()
+
+    def sync(_: int) -> None:
+        asked.set()
+        assert synced.wait(SOON)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with waiting(lambda: disk.write_new(tmp_path / "new", b"content", durable=True), synced.set):
+        assert asked.wait(SOON)
+        assert_another_can_begin()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    made = Index(tmp_path / "index.sqlite3")
+    made.create()
+    with made.alone():  # so that the file of its lock is there
+        pass
+    yield made
+    made.close()
+
+
+def write(index: Index) -> None:
+    with index.write():
+        pass
+
+
+def test_while_another_thread_writes_to_the_index(index: Index) -> None:
+    held = index._database._writer  # type: ignore[union-attr]
+    held.acquire()
+    with waiting(lambda: write(index), held.release):
+        assert_another_can_begin()
+
+
+def test_while_another_process_writes_to_the_index(index: Index, tmp_path: Path) -> None:
+    with open(tmp_path / "index.lock", "r+b") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with waiting(lambda: write(index), lambda: fcntl.flock(lock, fcntl.LOCK_UN)):
+            assert_another_can_begin()
+
+
+def test_while_others_commit_together(index: Index) -> None:
+    held = index._together._running
+    held.acquire()
+    with waiting(lambda: index.write_together(lambda _: None), held.release):
+        assert_another_can_begin()
+
+
+class Worker:
+    """A gunicorn worker of gunicorn.conf.py without gunicorn, whose one connection answers what `kept` says."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, kept: Iterator[object]) -> None:
+        monkeypatch.setenv("SECRET_KEY", "k" * 32)
+        conf = load()
+        self.handled: list[bool] = []
+
+        def handle(_: object, conn: Any) -> object:
+            conn.init()
+            self.handled.append(turns._now is not None)
+            answer = next(kept)
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(conf.gthread.ThreadWorker, "handle", handle)
+        self.worker: Any = conf.Worker.__new__(conf.Worker)
+        self.worker.alive = True
+        self.others: list[object] = []
+        self.worker.tpool = SimpleNamespace(_work_queue=SimpleNamespace(empty=lambda: not self.others))
+        self.read_ahead = io.BytesIO()
+        unreader = SimpleNamespace(buf=self.read_ahead)
+        self.pipe = os.pipe()
+        self.sock = SimpleNamespace(settimeout=lambda _: None, fileno=lambda: self.pipe[0])
+        self.conn = SimpleNamespace(init=lambda: None, sock=self.sock, parser=SimpleNamespace(unreader=unreader))
+
+    def handle(self) -> object:
+        return self.worker.handle(self.conn)
+
+
+def test_thread_stays_with_a_connection_whose_next_request_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(monkeypatch, iter([True, True, False]))
+    os.write(worker.pipe[1], b"GET")
+    assert worker.handle() is False
+    assert worker.handled == [True, True, True]
+    assert turns._now is None
+
+
+def test_thread_stays_for_a_request_that_was_read_with_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(monkeypatch, iter([True, False]))
+    worker.read_ahead.write(b"GET")
+    monkeypatch.setattr(worker.sock, "fileno", lambda: pytest.fail("it was looked for on the network"))
+    assert worker.handle() is False
+
+
+def test_thread_gives_a_silent_connection_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Worker(monkeypatch, iter([True])).handle() is True
+
+
+def test_thread_gives_a_busy_connection_back_when_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(monkeypatch, iter([True]))
+    os.write(worker.pipe[1], b"GET")
+    worker.others.append("another connection")
+    assert worker.handle() is True
+
+
+def test_turn_ends_with_a_request_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit):
+        Worker(monkeypatch, iter([SystemExit()])).handle()
+    wait_until(lambda: turns._now is None)
