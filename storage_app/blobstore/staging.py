@@ -64,11 +64,11 @@ class Staging:
 
 
 def _remove(path: str) -> None:
-    with suppress(FileNotFoundError):
-        try:
+    try:
+        with suppress(FileNotFoundError):
             os.unlink(path)
-        except IsADirectoryError:
-            shutil.rmtree(path)
+    except IsADirectoryError:
+        shutil.rmtree(path)
 
 
 class _Staged:
