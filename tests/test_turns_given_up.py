@@ -16,10 +16,16 @@ from flask import Request
 from werkzeug.test import EnvironBuilder
 
 from storage_app import disk
+from storage_app.api import delivery
 from storage_app.api.bodies import RequestBody
+from storage_app.api.ranges import ByteRange
+from storage_app.api.streams import STEP_BYTES
 from storage_app.index import Index
+from storage_app.index.postgres import Postgres
 from storage_app.turns import turns
+from tests.support.core import a_file
 from tests.support.disruptions import wait_until
+from tests.support.service import free_port
 from tests.test_gunicorn_conf import load
 
 SOON = 10.0
@@ -191,3 +197,33 @@ def test_turn_ends_with_a_request_that_fails(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(SystemExit):
         Worker(monkeypatch, iter([SystemExit()])).handle()
     wait_until(lambda: turns._now is None)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "given_up"),
+    [
+        (None, True),
+        ((ByteRange(0, STEP_BYTES + 1),), True),
+        ((ByteRange(0, 1), ByteRange(5, 6)), True),
+        ((ByteRange(0, STEP_BYTES),), False),
+    ],
+)
+def test_before_it_sends_much(ranges: tuple[ByteRange, ...] | None, given_up: bool) -> None:
+    turns.begin()
+    try:
+        file = a_file("large", size=2 * STEP_BYTES)
+        delivery._send(Request(EnvironBuilder().get_environ()), file, ranges, {}, io.BytesIO(bytes(file.size)))
+        assert (turns._now is None) is given_up
+    finally:
+        turns.leave()
+
+
+def test_before_a_database_server_is_waited_for() -> None:
+    turns.begin()
+    try:
+        database = Postgres(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+        assert database.is_current()  # unknown, as far as it can tell
+        assert turns._now is None
+    finally:
+        turns.leave()
+        database.close()
