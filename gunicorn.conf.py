@@ -7,7 +7,6 @@ import ctypes
 import errno
 import multiprocessing
 import os
-import select
 import signal
 import socket
 import sys
@@ -18,16 +17,13 @@ from typing import Any, NoReturn
 
 from gunicorn import glogging
 from gunicorn.systemd import listen_fds
-from gunicorn.workers import gthread
 
 from storage_app import cli, create_app, logs
 from storage_app.errors import SettingsError, StorageError
 from storage_app.settings import load_settings
-from storage_app.turns import turns
+from storage_app.worker import Worker
 
 ROOT = Path(__file__).resolve().parent
-LINGER_MILLISECONDS = 10  # a client that is busy asks again sooner, and nobody waits for a thread much longer
-HEAD_SECONDS = 10  # a request's head is sent at once; who stops in the middle of it gives the thread back
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -58,48 +54,6 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
             self.debug("A client fell silent: %s", msg % args if args else msg)
         else:
             super().exception(msg, *args, **kwargs)
-
-
-class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A gthread worker in which requests take turns, and threads wait a moment for the next request of a connection.
-
-    gunicorn gives every connection back to its main thread after each request. The way there and back, through two
-    locks and a pipe, costs as much as a small request itself.
-    """
-
-    def handle(self, conn: Any) -> Any:
-        begin = conn.init
-
-        def begin_bounded() -> None:
-            begin()
-            # Every request of the connection comes by here; the application sets its own bound for the body.
-            conn.sock.settimeout(HEAD_SECONDS)
-            turns.begin()
-
-        conn.init = begin_bounded
-        try:
-            kept = self.handle_in_turn(conn)
-            while kept is True and self.is_followed(conn):
-                kept = self.handle_in_turn(conn)
-            return kept
-        finally:
-            conn.init = begin
-
-    def handle_in_turn(self, conn: Any) -> Any:
-        try:
-            return super().handle(conn)
-        finally:
-            turns.leave()
-
-    def is_followed(self, conn: Any) -> bool:
-        """Tell whether the next request of the connection has come, and no other connection waits for a thread."""
-        if not self.alive or not self.tpool._work_queue.empty():  # noqa: SLF001  the pool has no other word for it
-            return False
-        if conn.parser.unreader.buf.getvalue():
-            return True  # it came with the one before
-        poll = select.poll()
-        poll.register(conn.sock, select.POLLIN)
-        return bool(poll.poll(LINGER_MILLISECONDS))
 
 
 wsgi_app = "wsgi:app"

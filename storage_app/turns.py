@@ -9,11 +9,11 @@ the processor: because it says so, or because it has taken very long.
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 # Most requests take a hundredth of it. What takes longer most likely waits, and is not waited for any more.
-_TURN_SECONDS = 0.025
+TURN_SECONDS = 0.025
 
 # For so long a lock of the index is waited for within a turn: others would come to wait for the same lock.
 PATIENCE_SECONDS = 0.002
@@ -22,25 +22,36 @@ PATIENCE_SECONDS = 0.002
 class Turns:
     """The queue of the threads that want to compute, first come, first served. A turn is the thread's that began it."""
 
-    def __init__(self, seconds: float = _TURN_SECONDS) -> None:
+    def __init__(self, seconds: float = TURN_SECONDS) -> None:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._waiting: deque[_Turn] = deque()
         self._now: _Turn | None = None
         self._own = threading.local()
+        self._tell_given_up: Callable[[], object] = lambda: None
+
+    def when_given_up(self, tell: Callable[[], object]) -> None:
+        """Have `tell` called by each thread that gives its turn up before the end."""
+        self._tell_given_up = tell
 
     def begin(self) -> None:
-        """Wait for a turn of this thread, which lasts until it calls `leave`."""
+        """Wait for a turn of this thread, which lasts until it calls `end` or `leave`."""
         self._wait_in_line()
 
-    def leave(self) -> None:
-        """Give the turn to the next one; the thread may go on beside it. Does nothing without a turn."""
+    def end(self) -> None:
+        """Give the turn to the next one, if it was not given up before."""
         turn = getattr(self._own, "turn", None)
         if turn is not None:
             self._own.turn = None
             with self._lock:
                 if turn is self._now:
                     self._pass_on()
+
+    def leave(self) -> None:
+        """Give the turn up, and go on beside the next one. Does nothing without a turn."""
+        if getattr(self._own, "turn", None) is not None:
+            self.end()
+            self._tell_given_up()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
