@@ -38,7 +38,7 @@ class ProcessLock:
     def is_held(self) -> bool:
         """Whether others can still see that this process lives: its file may have been taken away."""
         try:
-            found = self._path.stat()
+            found = os.stat(self._path)
         except OSError:
             return False
         own = os.fstat(self._descriptor)

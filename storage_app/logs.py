@@ -76,6 +76,8 @@ def configuration(level: str, form: str) -> dict[str, Any]:
 
 def configure(level: str, form: str) -> None:
     logging.config.dictConfig(configuration(level, form))
+    # No line shows them, and every record would ask for them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 def _time(record: logging.LogRecord) -> str:

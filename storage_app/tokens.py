@@ -145,6 +145,8 @@ class SignedUrls:
     def __init__(self, secret_key: str) -> None:
         self._key = hmac.digest(secret_key.encode(), _SIGNED_URL_PURPOSE + b"\x01", "sha256")
         self._jws = jwt.PyJWS(algorithms=[_SIGNED_URL_ALGORITHM])
+        # A film is fetched with many requests. What a token says never changes; its time is looked at each time.
+        self._read = lru_cache(maxsize=_MAX_REMEMBERED)(self._read_anew)
 
     def sign(self, grant: SignedUpload | SignedDownload) -> str:
         """Return the token for `grant`."""
@@ -185,18 +187,22 @@ class SignedUrls:
             filename=claims.get("fn"),
         )
 
-    def _verified(self, token: str, action: str, key: str, waited: float = 0) -> dict[str, Any]:
-        try:
-            payload = self._jws.decode(token, self._key, algorithms=[_SIGNED_URL_ALGORITHM])
-        except jwt.InvalidTokenError as error:
-            raise InvalidSignedUrl("The signed URL is not valid; ask for a new one.") from error
-        claims: dict[str, Any] = json.loads(payload)
+    def _verified(self, token: str, action: str, key: str, waited: float = 0) -> Mapping[str, Any]:
+        claims = self._read(token)
         if claims["a"] != action:
             raise InvalidSignedUrl("The signed URL is for another method; an upload is a PUT, a download a GET.")
         if claims["k"] != _key_hash(key):
             raise InvalidSignedUrl(f"The signed URL is for another file than {quoted(key)}.")
         if claims["exp"] <= time.time() - waited:
             raise InvalidSignedUrl("The signed URL has expired; ask for a new one.")
+        return claims
+
+    def _read_anew(self, token: str) -> Mapping[str, Any]:
+        try:
+            payload = self._jws.decode(token, self._key, algorithms=[_SIGNED_URL_ALGORITHM])
+        except jwt.InvalidTokenError as error:
+            raise InvalidSignedUrl("The signed URL is not valid; ask for a new one.") from error
+        claims: Mapping[str, Any] = json.loads(payload)
         return claims
 
 

@@ -6,11 +6,12 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import datetime
-from typing import IO, BinaryIO, cast
+from functools import lru_cache
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from urllib.parse import quote
 
 from flask import Request, Response
-from werkzeug.datastructures import ResponseCacheControl
+from werkzeug.datastructures import Headers, ResponseCacheControl
 from werkzeug.http import http_date, parse_cache_control_header, quote_header_value
 from werkzeug.wsgi import wrap_file
 
@@ -23,6 +24,9 @@ from .conditions import Outcome, evaluate, range_applies
 from .ranges import ByteRange, parse_range
 from .streams import STEP_BYTES, Parts, Window
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 # Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -32,6 +36,9 @@ _PLAIN_RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
 # When nginx cannot open the file and asks once more, it keeps these of the first answer beside those of the second;
 # of the type, its charset.
 _KEPT_BY_NGINX = frozenset({"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Type"})
+
+# Files that are asked for often are asked for again soon.
+_MAX_REMEMBERED = 1024
 
 # RFC 8187 section 3.2.1, attr-char, beyond what `quote` leaves alone anyway.
 _ATTR_CHARS = "!#$&+^`|"
@@ -103,12 +110,20 @@ def shared_seconds(chosen: str) -> int:
     return max(0, lifetime or 0)
 
 
+@lru_cache(maxsize=_MAX_REMEMBERED)
 def content_disposition(disposition: Disposition, filename: str) -> str:
     """Offer the last segment of `filename` to old clients and, as `filename*`, to new ones (RFC 6266 section 4.3)."""
     segments = [segment for segment in filename.split("/") if segment not in ("", ".", "..")]
     name = "".join("_" if unicodedata.category(c) in ("Cc", "Cs") else c for c in (segments or ["download"])[-1])
     extended = quote(name, safe=_ATTR_CHARS)
     return f"{disposition}; filename={quote_header_value(_ascii(name), allow_token=False)}; filename*=UTF-8''{extended}"
+
+
+class _ReadyResponse(Response):
+    """An answer with all its headers. Werkzeug would copy them, and check each again, to add what may be missing."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        return self.headers
 
 
 def _headers(file: File, disposition: Disposition, filename: str, cache_control: str) -> dict[str, str]:
@@ -174,7 +189,8 @@ def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str,
         del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
     for name in _KEPT_BY_NGINX & headers.keys():
         headers[f"X-Carried-{name}"] = headers.pop(name)
-    response = Response(headers=headers)
+    headers["Content-Length"] = "0"
+    response = _ReadyResponse(headers=headers)
     del response.headers["Content-Type"]  # Werkzeug's default
     return response
 
@@ -200,7 +216,7 @@ def _send(
     if span.length > STEP_BYTES:
         turns.leave()  # to send so much takes as long as the client likes
     body = wrap_file(request.environ, cast(IO[bytes], Window(blob, span)), STEP_BYTES)
-    return Response(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
+    return _ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
 
 def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:

@@ -238,7 +238,7 @@ class FilesystemStore:
 
     def is_fenced(self) -> bool:
         try:
-            self._staging.directory.stat()
+            os.stat(self._staging.directory)
         except FileNotFoundError:
             return True
         except OSError:  # who cannot look cannot know

@@ -1,7 +1,7 @@
 """The index as an open database: reads, and the one way into a write transaction."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -221,7 +221,7 @@ class Index:
         return [schema.file_from(row) for row in rows]
 
     def _run(self, statement: Prepared, **values: Any) -> list[Sequence[Any]]:
-        with self._translated(), closing(self._engine.raw_connection()) as connection:
+        with self._translated(), self._database.borrowed() as connection:
             return statement.run(connection, self._engine.dialect, **values)
 
     def _row(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:

@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 
 import sqlalchemy as sa
 
@@ -54,6 +54,10 @@ class Postgres:
             except sa.exc.SQLAlchemyError:
                 self._complete = True  # unknown; who asks it next hears why
         return self._complete
+
+    def borrowed(self) -> AbstractContextManager[sa.PoolProxiedConnection]:
+        """Lend a connection of the driver for a look-up."""
+        return closing(self.engine.raw_connection())
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -53,6 +53,8 @@ class Sqlite:
         )
         event.listen(self.engine, "connect", self._configure)
         event.listen(self.engine, "checkin", self._drop_what_is_useless)
+        # Connections for look-ups, the one used last at the end. The way through the pool takes longer than a look-up.
+        self._at_hand: list[sa.PoolProxiedConnection] = []
         self._closed = False
         self._opened: tuple[int, int] | None = None
         # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
@@ -62,6 +64,8 @@ class Sqlite:
 
     def close(self) -> None:
         self._closed = True  # connections in use are closed when they come back
+        while self._at_hand:
+            self._at_hand.pop().close()
         self.engine.dispose()
         with self._writer:
             if self._lock_file is not None:
@@ -71,6 +75,21 @@ class Sqlite:
     def is_current(self) -> bool:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
+
+    @contextmanager
+    def borrowed(self) -> Iterator[sa.PoolProxiedConnection]:
+        """Lend a connection of the driver for a look-up."""
+        try:
+            connection = self._at_hand.pop()
+        except IndexError:
+            connection = self.engine.raw_connection()
+        try:
+            yield connection
+        finally:
+            if self._closed or connection.info.get("read only"):
+                connection.close()
+            else:
+                self._at_hand.append(connection)
 
     def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
         """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
@@ -183,7 +202,7 @@ def damage_mark(path: Path) -> Path:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        found = os.stat(path)
     except OSError:
         return None
     return found.st_dev, found.st_ino
