@@ -17,8 +17,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+from gunicorn.http.body import LengthReader
 from gunicorn.workers import gthread
 
+from .socket_body import SocketBody
 from .turns import TURN_SECONDS, turns
 
 # Who asks again sooner is answered by the leader, without the main thread.
@@ -27,6 +29,8 @@ _BUSY_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 # A request's head is sent at once; who stops in the middle of it gives the thread back.
 _HEAD_SECONDS = 10
+# How much is read with a head: most heads, and with many a small body, too.
+_HEAD_BYTES = 32 * 1024
 
 _ONCE_READABLE = select.EPOLLIN | select.EPOLLONESHOT
 _APPOINTED = -1  # no thread's identifier: one was asked to come
@@ -50,6 +54,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             # `handle` calls it before each request, and lets the socket wait for ever before; the application sets its
             # own bound for the body.
             conn.init = partial(conn.sock.settimeout, _HEAD_SECONDS)
+            conn.parser.unreader.mxchunk = _HEAD_BYTES
         self._resting.add(conn)
         self._leadership.fill()
 
@@ -64,6 +69,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     # In the threads of the pool
 
     def handle_request(self, req: Any, conn: Any) -> Any:
+        if isinstance(req.body.reader, LengthReader):
+            req.body = SocketBody(req.unreader, req.body.reader.length)
         turns.begin()
         try:
             return super().handle_request(req, conn)

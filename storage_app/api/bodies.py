@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import re
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -22,6 +23,7 @@ from ..errors import (
     TruncatedBody,
     UnsupportedMediaType,
 )
+from ..socket_body import SocketBody
 from ..turns import turns
 from ..uploads import Upload
 from .requests import timed_out
@@ -57,7 +59,7 @@ class RequestBody:
         if left == 0:
             return b""
         try:
-            with turns.paused():
+            with self._waiting():
                 data = cast(bytes, self._stream.read(left))
         except TimeoutError as error:
             raise timed_out() from error
@@ -69,6 +71,11 @@ class RequestBody:
         if self._hash is not None:
             self._hash.update(data)
         return data
+
+    def _waiting(self) -> AbstractContextManager[None]:
+        """Let others compute while the client sends, unless it has sent everything."""
+        is_here = isinstance(self._stream, SocketBody) and self._stream.is_here()
+        return nullcontext() if is_here else turns.paused()
 
     def copy_to(self, upload: Upload) -> None:
         while data := self.read():
