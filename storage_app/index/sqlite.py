@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -55,6 +55,7 @@ class Sqlite:
         event.listen(self.engine, "checkin", self._drop_what_is_useless)
         # Connections for look-ups, the one used last at the end. The way through the pool takes longer than a look-up.
         self._at_hand: list[sa.PoolProxiedConnection] = []
+        self._for_writing: sa.Connection | None = None
         self._closed = False
         self._opened: tuple[int, int] | None = None
         # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
@@ -68,6 +69,9 @@ class Sqlite:
             self._at_hand.pop().close()
         self.engine.dispose()
         with self._writer:
+            if self._for_writing is not None:
+                self._for_writing.close()
+                self._for_writing = None
             if self._lock_file is not None:
                 os.close(self._lock_file)
                 self._lock_file = None
@@ -86,7 +90,7 @@ class Sqlite:
         try:
             yield connection
         finally:
-            if self._closed or connection.info.get("read only"):
+            if self._is_useless(connection.info):
                 connection.close()
             else:
                 self._at_hand.append(connection)
@@ -103,7 +107,7 @@ class Sqlite:
         with self.alone():
             if not self.is_current():
                 raise Unavailable("The index was replaced by another just now; try again.")
-            with self.engine.connect() as connection:
+            with self._written_by() as connection:
                 driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
                 execute(driver, "BEGIN IMMEDIATE")
                 try:
@@ -113,6 +117,18 @@ class Sqlite:
                     if driver.in_transaction:
                         execute(driver, "ROLLBACK")
                     raise
+
+    @contextmanager
+    def _written_by(self) -> Iterator[sa.Connection]:
+        """Lend the one connection for writing to who keeps the others out; making one takes as long as a statement."""
+        connection, self._for_writing = self._for_writing or self.engine.connect(), None
+        try:
+            yield connection
+        finally:
+            if self._is_useless(connection.info):
+                connection.close()
+            else:
+                self._for_writing = connection
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -168,8 +184,11 @@ class Sqlite:
             self._opened = _identity(self.path)
 
     def _drop_what_is_useless(self, _connection: object, record: Any) -> None:
-        if self._closed or record.info.get("read only"):
+        if self._is_useless(record.info):
             record.invalidate()
+
+    def _is_useless(self, info: Mapping[str, Any]) -> bool:
+        return self._closed or bool(info.get("read only"))
 
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
