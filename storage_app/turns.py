@@ -36,7 +36,15 @@ class Turns:
 
     def begin(self) -> None:
         """Wait for a turn of this thread, which lasts until it calls `end` or `leave`."""
-        self._wait_in_line()
+        turn = self._own.turn = _Turn()
+        with self._lock:
+            self._waiting.append(turn)
+            if self._now is None:
+                self._pass_on()
+        while not turn.came.acquire(timeout=self._seconds):
+            with self._lock:
+                if self._now is not None and time.monotonic() - self._now.since > self._seconds:
+                    self._pass_on()
 
     def end(self) -> None:
         """Give the turn to the next one, if it was not given up before."""
@@ -47,33 +55,23 @@ class Turns:
                 if turn is self._now:
                     self._pass_on()
 
-    def leave(self) -> None:
-        """Give the turn up, and go on beside the next one. Does nothing without a turn."""
-        if getattr(self._own, "turn", None) is not None:
-            self.end()
-            self._tell_given_up()
+    def leave(self) -> bool:
+        """Give the turn up, and go on beside the next one; tell whether there was one."""
+        if getattr(self._own, "turn", None) is None:
+            return False
+        self.end()
+        self._tell_given_up()
+        return True
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Let others go on while the body waits for a disk or a client, and wait for another turn then."""
-        had_turn = getattr(self._own, "turn", None) is not None
-        self.leave()
+        had_turn = self.leave()
         try:
             yield
         finally:
             if had_turn:
-                self._wait_in_line()
-
-    def _wait_in_line(self) -> None:
-        turn = self._own.turn = _Turn()
-        with self._lock:
-            self._waiting.append(turn)
-            if self._now is None:
-                self._pass_on()
-        while not turn.came.acquire(timeout=self._seconds):
-            with self._lock:
-                if self._now is not None and time.monotonic() - self._now.since > self._seconds:
-                    self._pass_on()
+                self.begin()
 
     def _pass_on(self) -> None:
         self._now = self._waiting.popleft() if self._waiting else None

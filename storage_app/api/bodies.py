@@ -4,7 +4,6 @@ import base64
 import binascii
 import hashlib
 import re
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -47,6 +46,7 @@ class RequestBody:
     def __init__(self, request: Request, *, hashed: bool = False) -> None:
         self._stream = request.environ["wsgi.input"]
         self._taken = 0
+        self._waits = False
         self._hash = hashlib.sha256() if hashed else None
         self.length = _declared_length(request)
         codings = request.headers.get("Transfer-Encoding", "chunked")
@@ -54,13 +54,17 @@ class RequestBody:
             raise InvalidRequest("The body has a Transfer-Encoding besides chunked; send it without.")
 
     def read(self, size: int = STEP_BYTES) -> bytes:
-        """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`."""
+        """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`.
+
+        While the client sends, the request has no turn.
+        """
         left = size if self.length is None else min(size, self.length - self._taken)
         if left == 0:
             return b""
+        if not self._waits and not self._is_here():
+            self._waits = turns.leave()
         try:
-            with self._waiting():
-                data = cast(bytes, self._stream.read(left))
+            data = cast(bytes, self._stream.read(left))
         except TimeoutError as error:
             raise timed_out() from error
         except (OSError, ParseException) as error:  # reset, or broken chunks
@@ -68,14 +72,15 @@ class RequestBody:
         if not data and self.length is not None:
             raise _truncated()
         self._taken += len(data)
+        if self._waits and (not data or self._taken == self.length):
+            self._waits = False
+            turns.begin()
         if self._hash is not None:
             self._hash.update(data)
         return data
 
-    def _waiting(self) -> AbstractContextManager[None]:
-        """Let others compute while the client sends, unless it has sent everything."""
-        is_here = isinstance(self._stream, SocketBody) and self._stream.is_here()
-        return nullcontext() if is_here else turns.paused()
+    def _is_here(self) -> bool:
+        return isinstance(self._stream, SocketBody) and self._stream.is_here()
 
     def copy_to(self, upload: Upload) -> None:
         while data := self.read():
