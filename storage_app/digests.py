@@ -19,12 +19,16 @@ class Sha256:
 
     def update(self, data: bytes) -> None:
         """Go on with `data`, which must not change any more."""
-        self._is_idle.acquire()
         if len(data) < _WORTH_A_THREAD:
-            self._hash.update(data)
-            self._is_idle.release()
+            self.update_now(data)
         else:
+            self._is_idle.acquire()
             _threads.hash(self._hash, data, self._is_idle)
+
+    def update_now(self, data: bytes) -> None:
+        """The same where nothing can be done meanwhile, and another thread would only have to be told of it."""
+        with self._is_idle:
+            self._hash.update(data)
 
     def hexdigest(self) -> str:
         with self._is_idle:

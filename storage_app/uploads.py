@@ -229,6 +229,7 @@ class Upload:
     def write(self, data: bytes) -> int:
         """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
         self._examine(data)
+        self._hash.update(data)
         if self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
             self._uploads.check_room(0)
             self._room_checked_at = self.size
@@ -240,13 +241,13 @@ class Upload:
             stream.seek(0)
             while data := stream.read(_READ_BACK_BYTES):
                 self._examine(data)
+                self._hash.update_now(data)
 
     def _examine(self, data: bytes) -> None:
         self.size += len(data)
         self._uploads.check_size(self.plan, self.size, self._existing)
         if len(self._head) < HEAD_BYTES:
             self._head += data[: HEAD_BYTES - len(self._head)]
-        self._hash.update(data)
 
     def finish(self, description: Description) -> tuple[File, bool]:
         """Make the bytes the file that the plan says; return it, and whether its key is new.

@@ -1,4 +1,4 @@
-"""Bodies straight from a connection: what came with the head first, nothing beyond the end, and what is here already."""
+"""Bodies straight from a connection: what came with the head, then what comes, and nothing beyond the end."""
 
 import hashlib
 import os

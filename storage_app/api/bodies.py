@@ -27,10 +27,12 @@ from ..turns import turns
 from ..uploads import Upload
 from .requests import timed_out
 
-# Measured on a prototype: smaller reads cost more calls, larger ones fall out of the processor's cache.
-STEP_BYTES = 256 * 1024
+# Of a client that sends faster than it is read, so much is taken at once: for each piece, two threads wake.
+STEP_BYTES = 1024 * 1024
+# Of any other: the memory for a piece is held while it is waited for.
+_FIRST_STEP_BYTES = 128 * 1024
 # What the fields and headers of a form may take in memory. Werkzeug counts its reading buffer in.
-MAX_FORM_BYTES = 4 * STEP_BYTES
+MAX_FORM_BYTES = 2 * STEP_BYTES
 MAX_FORM_PARTS = 16
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=[,;]|$)")
@@ -46,6 +48,7 @@ class RequestBody:
     def __init__(self, request: Request, *, hashed: bool = False) -> None:
         self._stream = request.environ["wsgi.input"]
         self._taken = 0
+        self._step = _FIRST_STEP_BYTES
         self._waits = False
         self._hash = hashlib.sha256() if hashed else None
         self.length = _declared_length(request)
@@ -58,7 +61,7 @@ class RequestBody:
 
         While the client sends, the request has no turn.
         """
-        left = size if self.length is None else min(size, self.length - self._taken)
+        left = min(size, self._step if self.length is None else min(self._step, self.length - self._taken))
         if left == 0:
             return b""
         if not self._waits and not self._is_here():
@@ -72,6 +75,7 @@ class RequestBody:
         if not data and self.length is not None:
             raise _truncated()
         self._taken += len(data)
+        self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
         if self._waits and (not data or self._taken == self.length):
             self._waits = False
             turns.begin()
