@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .load import large, small
+from .machine import touch_free_memory
 from .resources import MIB, cpu_seconds
 from .results import Sample
 from .targets import Target, ask, check
@@ -62,6 +63,7 @@ class Material:
 def large_up(target: Target, material: Material) -> Sample:
     """Measure MiB a second of an upload."""
     key = f"large/{next(material.turns)}"
+    touch_free_memory()
     with _metered(target) as meter:
         timing = large.upload(target, key, material.large)
     check(target, key, material.large_sha256)
