@@ -34,6 +34,8 @@ class ProcessLock:
                 os.close(self._descriptor)
                 unnamed.unlink(missing_ok=True)
                 raise
+            own = os.fstat(self._descriptor)
+        self._identity = own.st_dev, own.st_ino
 
     def is_held(self) -> bool:
         """Whether others can still see that this process lives: its file may have been taken away."""
@@ -41,8 +43,7 @@ class ProcessLock:
             found = os.stat(self._path)
         except OSError:
             return False
-        own = os.fstat(self._descriptor)
-        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+        return (found.st_dev, found.st_ino) == self._identity
 
     def release(self) -> None:
         """Say that this process is done; what it left is put right by others from now on."""

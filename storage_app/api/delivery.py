@@ -122,6 +122,8 @@ def content_disposition(disposition: Disposition, filename: str) -> str:
 class _ReadyResponse(Response):
     """An answer with all its headers. Werkzeug would copy them, and check each again, to add what may be missing."""
 
+    default_mimetype = None
+
     def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
         return self.headers
 
@@ -156,9 +158,12 @@ def _security_policy(content_type: str) -> str:
     return f"{_NOTHING}; sandbox"
 
 
+_http_date = lru_cache(maxsize=_MAX_REMEMBERED)(http_date)
+
+
 def _add_representation(headers: dict[str, str], file: File, last_modified: datetime) -> None:
     headers["Content-Type"] = file.content_type
-    headers["Last-Modified"] = http_date(last_modified)
+    headers["Last-Modified"] = _http_date(last_modified)
     headers["Accept-Ranges"] = "bytes"
     # RFC 9530 section 3: of the whole file, also when a part of it is sent.
     headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
@@ -167,9 +172,12 @@ def _add_representation(headers: dict[str, str], file: File, last_modified: date
 def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[ByteRange, ...] | None:
     # RFC 9110 section 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
     # range handling is not defined. For this specification, GET is the only method".
-    if request.method != "GET" or not range_applies(request.headers, etag=file.etag, last_modified=last_modified):
+    header = request.headers.get("Range")
+    if header is None or request.method != "GET":
         return None
-    return parse_range(request.headers.get("Range"), file.size)
+    if not range_applies(request.headers, etag=file.etag, last_modified=last_modified):
+        return None
+    return parse_range(header, file.size)
 
 
 def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> bool:
@@ -190,9 +198,7 @@ def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str,
     for name in _KEPT_BY_NGINX & headers.keys():
         headers[f"X-Carried-{name}"] = headers.pop(name)
     headers["Content-Length"] = "0"
-    response = _ReadyResponse(headers=headers)
-    del response.headers["Content-Type"]  # Werkzeug's default
-    return response
+    return _ReadyResponse(headers=headers)
 
 
 def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:
