@@ -32,6 +32,10 @@ _HEAD_SECONDS = 10
 # How much is read with a head: most heads, and with many a small body, too.
 _HEAD_BYTES = 32 * 1024
 
+# A worker that has taken many connections leaves the next one to others for a moment.
+_MANY = 50
+_FORBEARANCE_SECONDS = 0.00002
+
 _ONCE_READABLE = select.EPOLLIN | select.EPOLLONESHOT
 _APPOINTED = -1  # no thread's identifier: one was asked to come
 
@@ -46,6 +50,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         super().init_process()
 
     # In the main thread
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, unless another worker does, which has fewer and so waits less: all are woken by it."""
+        time.sleep(min(self.nr_conns, _MANY) * _FORBEARANCE_SECONDS)
+        super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
         """Take care of a connection that is new, or whose client has sent something."""
