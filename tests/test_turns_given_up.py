@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from flask import Request
@@ -24,9 +22,7 @@ from storage_app.index import Index
 from storage_app.index.postgres import Postgres
 from storage_app.turns import turns
 from tests.support.core import a_file
-from tests.support.disruptions import wait_until
 from tests.support.service import free_port
-from tests.test_gunicorn_conf import load
 
 SOON = 10.0
 
@@ -134,69 +130,6 @@ def test_while_others_commit_together(index: Index) -> None:
     held.acquire()
     with waiting(lambda: index.write_together(lambda _: None), held.release):
         assert_another_can_begin()
-
-
-class Worker:
-    """A gunicorn worker of gunicorn.conf.py without gunicorn, whose one connection answers what `kept` says."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, kept: Iterator[object]) -> None:
-        monkeypatch.setenv("SECRET_KEY", "k" * 32)
-        conf = load()
-        self.handled: list[bool] = []
-
-        def handle(_: object, conn: Any) -> object:
-            conn.init()
-            self.handled.append(turns._now is not None)
-            answer = next(kept)
-            if isinstance(answer, BaseException):
-                raise answer
-            return answer
-
-        monkeypatch.setattr(conf.gthread.ThreadWorker, "handle", handle)
-        self.worker: Any = conf.Worker.__new__(conf.Worker)
-        self.worker.alive = True
-        self.others: list[object] = []
-        self.worker.tpool = SimpleNamespace(_work_queue=SimpleNamespace(empty=lambda: not self.others))
-        self.read_ahead = io.BytesIO()
-        unreader = SimpleNamespace(buf=self.read_ahead)
-        self.pipe = os.pipe()
-        self.sock = SimpleNamespace(settimeout=lambda _: None, fileno=lambda: self.pipe[0])
-        self.conn = SimpleNamespace(init=lambda: None, sock=self.sock, parser=SimpleNamespace(unreader=unreader))
-
-    def handle(self) -> object:
-        return self.worker.handle(self.conn)
-
-
-def test_thread_stays_with_a_connection_whose_next_request_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker(monkeypatch, iter([True, True, False]))
-    os.write(worker.pipe[1], b"GET")
-    assert worker.handle() is False
-    assert worker.handled == [True, True, True]
-    assert turns._now is None
-
-
-def test_thread_stays_for_a_request_that_was_read_with_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker(monkeypatch, iter([True, False]))
-    worker.read_ahead.write(b"GET")
-    monkeypatch.setattr(worker.sock, "fileno", lambda: pytest.fail("it was looked for on the network"))
-    assert worker.handle() is False
-
-
-def test_thread_gives_a_silent_connection_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert Worker(monkeypatch, iter([True])).handle() is True
-
-
-def test_thread_gives_a_busy_connection_back_when_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    worker = Worker(monkeypatch, iter([True]))
-    os.write(worker.pipe[1], b"GET")
-    worker.others.append("another connection")
-    assert worker.handle() is True
-
-
-def test_turn_ends_with_a_request_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit):
-        Worker(monkeypatch, iter([SystemExit()])).handle()
-    wait_until(lambda: turns._now is None)
 
 
 @pytest.mark.parametrize(
