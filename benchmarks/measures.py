@@ -90,6 +90,7 @@ def small_up(target: Target, material: Material) -> Sample:
     folder = f"small/{next(material.turns)}"
     # The folder is there then: clients that make it at the same time make rclone answer 500.
     ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
+    touch_free_memory()
     with _metered(target) as meter:
         run = small.put_new(target, folder, size=SMALL_BYTES, clients=16, seconds=material.scale.seconds)
     _check_small(target, folder, run.requests)
