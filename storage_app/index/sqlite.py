@@ -65,8 +65,7 @@ class Sqlite:
 
     def close(self) -> None:
         self._closed = True  # connections in use are closed when they come back
-        while self._at_hand:
-            self._at_hand.pop().close()
+        self._let_go()
         self.engine.dispose()
         with self._writer:
             if self._for_writing is not None:
@@ -90,10 +89,15 @@ class Sqlite:
         try:
             yield connection
         finally:
-            if self._is_useless(connection.info):
-                connection.close()
-            else:
-                self._at_hand.append(connection)
+            self._at_hand.append(connection)
+            if self._is_useless(connection.info):  # looked at afterwards: it may be closed at any time
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Close the connections for look-ups; who has one closes it when it comes back."""
+        with suppress(IndexError):
+            while True:
+                self._at_hand.pop().close()
 
     def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
         """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
