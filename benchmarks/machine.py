@@ -1,6 +1,5 @@
 """What a run was made on."""
 
-import mmap
 import os
 import platform
 import subprocess
@@ -10,9 +9,6 @@ from pathlib import Path
 from storage_app.version import __version__
 
 from .programs import program
-
-_HALF_A_HUGE_PAGE = 1024 * 1024
-_ENOUGH = 16 * 1024**3
 
 
 def described(folder: Path) -> dict[str, str]:
@@ -51,15 +47,3 @@ def _mounts() -> Iterator[tuple[str, str]]:
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = line.partition(" - ")
         yield before.split()[2], after.split()[0]
-
-
-def touch_free_memory() -> None:
-    """Use free memory once, so that a virtual machine has it from its host.
-
-    Where hosts take back what is not used, and give it page by page, that costs more than all that is measured.
-    """
-    free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    with mmap.mmap(-1, min(free // 2, _ENOUGH)) as memory:
-        memory.madvise(mmap.MADV_HUGEPAGE)
-        for place in range(0, len(memory), _HALF_A_HUGE_PAGE):
-            memory[place] = 1

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .load import large, small
-from .machine import touch_free_memory
-from .resources import MIB, cpu_seconds
+from .resources import MIB, cpu_seconds, touch_free_memory
 from .results import Sample
 from .targets import Target, ask, check
 

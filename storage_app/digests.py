@@ -3,8 +3,8 @@
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any
 
 # Less than this is hashed sooner than another thread has woken.
 _WORTH_A_THREAD = 64 * 1024
@@ -16,6 +16,7 @@ class Sha256:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._is_idle = threading.Lock()
+        self._error: Exception | None = None
 
     def update(self, data: bytes) -> None:
         """Go on with `data`, which must not change any more."""
@@ -23,7 +24,7 @@ class Sha256:
             self.update_now(data)
         else:
             self._is_idle.acquire()
-            _threads.hash(self._hash, data, self._is_idle)
+            _threads.run(self._hash_beside, data)
 
     def update_now(self, data: bytes) -> None:
         """The same where nothing can be done meanwhile, and another thread would only have to be told of it."""
@@ -31,8 +32,19 @@ class Sha256:
             self._hash.update(data)
 
     def hexdigest(self) -> str:
+        """Return the digest of all pieces; raises what hashing one of them in another thread did."""
         with self._is_idle:
+            if self._error is not None:
+                raise self._error
             return self._hash.hexdigest()
+
+    def _hash_beside(self, data: bytes) -> None:
+        try:
+            self._hash.update(data)
+        except Exception as error:  # noqa: BLE001  `hexdigest` raises it
+            self._error = error
+        finally:
+            self._is_idle.release()
 
 
 class _Threads:
@@ -41,15 +53,15 @@ class _Threads:
     """
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[tuple[Any, bytes, threading.Lock]] = SimpleQueue()
+        self._pieces: SimpleQueue[tuple[Callable[[bytes], None], bytes]] = SimpleQueue()
         self._starting = threading.Lock()
         self._has_started = False
 
-    def hash(self, into: Any, data: bytes, is_idle: threading.Lock) -> None:
-        """Have `data` hashed, and `is_idle` released then."""
+    def run(self, call: Callable[[bytes], None], data: bytes) -> None:
+        """Have a thread `call` what never raises with `data`."""
         if not self._has_started:
             self._start()
-        self._pieces.put((into, data, is_idle))
+        self._pieces.put((call, data))
 
     def _start(self) -> None:
         """Start the threads; when they are first needed, so after any fork."""
@@ -61,10 +73,9 @@ class _Threads:
 
     def _run(self) -> None:
         while True:
-            into, data, is_idle = self._pieces.get()
-            into.update(data)
-            del data  # or it would be kept until the next piece comes
-            is_idle.release()
+            call, data = self._pieces.get()
+            call(data)
+            del call, data  # or they would be kept until the next piece comes
 
 
 _threads = _Threads()

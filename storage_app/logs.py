@@ -75,6 +75,7 @@ def configuration(level: str, form: str) -> dict[str, Any]:
 
 
 def configure(level: str, form: str) -> None:
+    """Log so in this process, and of every record only what these formats show."""
     logging.config.dictConfig(configuration(level, form))
     # No line shows them, and every record would ask for them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class SocketBody:
-    """A body of `length` bytes, in place of gunicorn's own `Body` for it, whose interface this is.
+    """A body of `length` bytes, in place of gunicorn's own `Body` for it; of a file it has `read` alone.
 
     `unreader` is gunicorn's: the connection, and what came with the request's head.
     """
@@ -23,9 +23,11 @@ class SocketBody:
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes as soon as there are some; none at the end, or when the client has gone.
 
-        Raises OSError.
+        Without a size, all that are left. Raises OSError.
         """
-        wanted = self._left if size < 0 else min(size, self._left)
+        if size < 0:
+            return b"".join(iter(lambda: self.read(self._left), b""))
+        wanted = min(size, self._left)
         ahead = len(self._unreader.buf.getbuffer())
         try:
             data: bytes = self._unreader.read(min(wanted, ahead)) if ahead else self._unreader.sock.recv(wanted)
@@ -39,6 +41,11 @@ class SocketBody:
         """Whether all that is left has come, so that reading it waits for nobody."""
         missing = self._left - len(self._unreader.buf.getbuffer())
         return missing <= 0 or missing <= _waiting(self._unreader.sock.fileno())
+
+
+def is_here(stream: object) -> bool:
+    """Whether reading the body `stream` waits for nobody."""
+    return isinstance(stream, SocketBody) and stream.is_here()
 
 
 def _waiting(descriptor: int) -> int:

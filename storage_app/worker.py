@@ -29,7 +29,7 @@ _BUSY_SECONDS = 1.0
 _POLL_SECONDS = 0.1
 # A request's head is sent at once; who stops in it gives the thread back. The application bounds the body itself.
 _HEAD_SECONDS = 10
-# How much is read with a head: most heads, and with many a small body, too.
+# How much is read with a head, and of a chunked body: most heads, and with many a small body, too.
 _HEAD_BYTES = 32 * 1024
 
 # A worker that has taken many connections leaves the next one to others for a moment.
@@ -41,6 +41,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     """A gthread worker in which requests take turns, and a leader answers most of them."""
 
     def init_process(self) -> None:
+        self.method_queue = _OpenQueue()
         self._resting = Resting()
         self._leadership = Leadership(self._resting.is_empty, self._call_thread)
         self._gave_back_at = 0.0
@@ -51,7 +52,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless another worker does, which has fewer and so waits less: all are woken by it."""
-        time.sleep(min(self.nr_conns, _MANY) * _FORBEARANCE_SECONDS)
+        if self.cfg.workers > 1:
+            time.sleep(min(self.nr_conns, _MANY) * _FORBEARANCE_SECONDS)
         super().accept(listener)
 
     def run(self) -> None:
@@ -59,8 +61,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             super().run()
         finally:
             self.alive = False  # however it ended: a leader that went on would keep the process
-            # It is closed, and its number may be the next opened file's.
-            self.method_queue._write_fd = -1  # noqa: SLF001
 
     def is_parent_alive(self) -> bool:
         if not super().is_parent_alive():
@@ -100,12 +100,18 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _lead(self) -> None:
         """Answer requests as they come, until another thread leads or no connection is busy."""
         self._leadership.come()
-        while self._leadership.take():
-            conn = self._resting.next(_POLL_SECONDS)
-            self._give_back()
-            if conn is not None:
-                self._leadership.turn_to_request()
-                self._serve(conn)
+        try:
+            while self._leadership.take():
+                self._give_back()
+                conn = self._resting.next(_POLL_SECONDS)
+                if conn is not None:
+                    self._leadership.turn_to_request()
+                    self._serve(conn)
+        except BaseException:
+            self.log.exception("The leader of the worker failed")  # the pool would keep it to itself
+            raise
+        finally:
+            self._leadership.give_up()
 
     def _serve(self, conn: Any) -> None:
         try:
@@ -135,6 +141,16 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         except RuntimeError:
             if self.alive:
                 raise  # else the pool has been shut down, and nobody is answered any more
+
+
+class _OpenQueue(gthread.PollableMethodQueue):  # type: ignore[misc]
+    """What the main thread is asked to do, by a byte in a pipe that is never closed.
+
+    A request may outlast the main thread, and would write into whatever file has got the number of the pipe.
+    """
+
+    def close(self) -> None:
+        pass
 
 
 class Resting:
@@ -168,6 +184,7 @@ class Resting:
             if since > until:
                 return
             del self._since[conn.sock.fileno()]
+            self._epoll.unregister(conn.sock)  # or what comes for others would count as come for the next to `add` it
             yield conn
 
     def is_empty(self) -> bool:
@@ -175,7 +192,11 @@ class Resting:
 
 
 class Leadership:
-    """Which thread leads. None is needed while `is_idle`; `call` has another one come, as soon as one is free."""
+    """Which thread leads. None is needed while `is_idle`; `call` has another one come, as soon as one is free.
+
+    Who was called says `come`, and then before each wait for a request `take`, and after it `turn_to_request`. Others
+    `fill` an empty place; a leader that has to wait does `give_up`; and the main thread does `replace_stuck`.
+    """
 
     def __init__(self, is_idle: Callable[[], bool], call: Callable[[], object]) -> None:
         self._is_idle = is_idle

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_digest_is_that_of_all_pieces_in_order(sizes: list[int]) -> None:
     assert digest.hexdigest() == digest.hexdigest()  # more than once
 
 
-def test_large_piece_is_hashed_beside_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_piece_is_hashed_beside_what_comes_next() -> None:
     """And the piece after it waits, or the order would be lost."""
     go, begun = threading.Event(), threading.Event()
 
@@ -38,7 +39,19 @@ def test_large_piece_is_hashed_beside_what_comes_next(monkeypatch: pytest.Monkey
     digest.update(b"a" * LARGE)  # returns while the thread has not done
     assert begun.wait(10)
     digest._hash = real
-    threading.Timer(0.01, go.set).start()
-    digest.update(b"b")
-    assert go.is_set()
+    with ThreadPoolExecutor(1) as threads:
+        next_piece = threads.submit(digest.update, b"b")
+        with pytest.raises(TimeoutError):
+            next_piece.result(0.05)
+        go.set()
     assert digest.hexdigest() == hashlib.sha256(b"a" * LARGE + b"b").hexdigest()
+
+
+def test_piece_that_cannot_be_hashed_is_told_with_the_digest() -> None:
+    """And its thread goes on for others."""
+    digest, next_one = Sha256(), Sha256()
+    digest.update(["not bytes"] * LARGE)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        digest.hexdigest()
+    next_one.update(b"a" * LARGE)
+    assert next_one.hexdigest() == hashlib.sha256(b"a" * LARGE).hexdigest()

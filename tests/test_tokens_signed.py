@@ -76,6 +76,19 @@ def test_signed_url_expires_without_leeway(age: int, accepted: bool, monkeypatch
             URLS.download(token, DOWNLOAD.key)
 
 
+def test_a_token_seen_before_is_judged_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says is remembered; whether it holds for this request, now, is not."""
+    token = URLS.sign(DOWNLOAD)
+    assert URLS.download(token, DOWNLOAD.key) == DOWNLOAD
+    with pytest.raises(InvalidSignedUrl, match="another file"):
+        URLS.download(token, "another key")
+    with pytest.raises(InvalidSignedUrl, match="another method"):
+        URLS.upload(token, DOWNLOAD.key)
+    monkeypatch.setattr("storage_app.tokens.time.time", lambda: DOWNLOAD.expires_at)
+    with pytest.raises(InvalidSignedUrl, match="expired"):
+        URLS.download(token, DOWNLOAD.key)
+
+
 NO_SIGNED_URLS = {
     "another secret": SignedUrls(OTHER_KEY).sign(DOWNLOAD),
     "a login": made(claims()),

@@ -3,25 +3,29 @@
 import fcntl
 import io
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from flask import Request
+from gunicorn.http.unreader import SocketUnreader
 from werkzeug.test import EnvironBuilder
 
 from storage_app import disk
-from storage_app.api import delivery
+from storage_app.api import bodies, delivery
 from storage_app.api.bodies import RequestBody
 from storage_app.api.ranges import ByteRange
 from storage_app.api.streams import STEP_BYTES
 from storage_app.index import Index
 from storage_app.index.postgres import Postgres
+from storage_app.socket_body import SocketBody
 from storage_app.turns import turns
 from tests.support.core import a_file
+from tests.support.disruptions import wait_until
 from tests.support.service import free_port
 
 SOON = 10.0
@@ -81,6 +85,71 @@ def test_while_it_waits_for_its_body() -> None:
     with waiting(body.read, comes.set):
         assert asked.wait(SOON)
         assert_another_can_begin()
+
+
+class Sent:
+    """The server's end of a connection, on which a client has `sent` so much of a body."""
+
+    def __init__(self, sent: bytes, length: int) -> None:
+        self.client, server = socket.socketpair()
+        server.settimeout(SOON)
+        self.stream = SocketBody(SocketUnreader(server), length)
+        body = {"wsgi.input": self.stream, "CONTENT_LENGTH": str(length)}
+        self.body = RequestBody(Request(EnvironBuilder(method="PUT").get_environ() | body))
+        self.client.sendall(sent)
+        wait_until(lambda: self.stream.is_here() or len(sent) < length)
+
+    def close(self) -> None:
+        self.client.close()
+        self.stream._unreader.sock.close()
+
+
+@contextmanager
+def a_turn() -> Iterator[None]:
+    turns.begin()
+    try:
+        yield
+    finally:
+        turns.end()
+
+
+def has_turn() -> bool:
+    return turns._now is not None
+
+
+def test_not_while_it_reads_a_body_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Sent(b"body", 4)) as sent, a_turn(), monkeypatch.context() as context:
+        context.setattr(turns, "leave", lambda: pytest.fail("it was given up"))
+        assert sent.body.read() == b"body"
+
+
+def test_until_all_of_its_body_has_come() -> None:
+    """Once, and not for each piece."""
+    with closing(Sent(b"bo", 4)) as sent, a_turn():
+        assert (sent.body.read(), has_turn()) == (b"bo", False)
+        sent.client.sendall(b"d")
+        assert (sent.body.read(), has_turn()) == (b"d", False)
+        sent.client.sendall(b"y")
+        assert (sent.body.read(), has_turn()) == (b"y", True)
+
+
+def test_a_fast_client_is_asked_for_more_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one that is slower for less again: the memory is held while it is waited for."""
+    monkeypatch.setattr(bodies, "_FIRST_STEP_BYTES", 1000)
+    asked: list[int] = []
+    with closing(Sent(bytes(2000), 10 * bodies.STEP_BYTES)) as sent:
+        read = sent.stream.read
+
+        def note(size: int = -1) -> bytes:
+            asked.append(size)
+            return read(size)
+
+        monkeypatch.setattr(sent.stream, "read", note)
+        sent.body.read()
+        sent.body.read()
+        sent.client.sendall(b"x")
+        sent.body.read()
+    assert asked == [1000, bodies.STEP_BYTES, 1000]
 
 
 def test_while_the_disk_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,17 @@
 """gunicorn's worker: one thread leads, and answers for all busy connections; another one when that one cannot."""
 
-import fcntl
+import io
 import os
 import re
+import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -272,7 +277,7 @@ def test_nobody_leads_when_the_main_thread_has_ended(run: Callable[..., Server])
 
 
 def test_a_request_that_outlasts_the_stop_writes_into_no_other_file(run: Callable[..., Server]) -> None:
-    """The pipe to the main thread is closed then, and its number may be another file's."""
+    """The pipe to the main thread is not closed, or its number would be another file's."""
     server = run(graceful_timeout=0)
     server.answers["/busy"] = busy = Waiting()
     number = server.worker.method_queue._write_fd
@@ -281,16 +286,45 @@ def test_a_request_that_outlasts_the_stop_writes_into_no_other_file(run: Callabl
         busy.assert_comes()
         server.begin_to_stop()
         server.join()
-        read, write = os.pipe()
-        assert fcntl.fcntl(write, fcntl.F_DUPFD, number) == number
+        opened = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]  # each has the lowest number that is free
         busy.go_on()
         assert client.answer() == "waited (last)"
-    wait_until(lambda: not server.is_alive())
-    for descriptor in (write, number):
+    for descriptor in opened:
         os.close(descriptor)
-    assert os.read(read, 1) == b""
-    os.close(read)
+    assert number not in opened
+    wait_until(lambda: not server.is_alive())
     server.run_what_is_left()
+
+
+def test_what_comes_for_others_is_not_taken_for_the_next_request() -> None:
+    """A connection that was given back is answered by others, and may rest again before the leader looks."""
+    client, server = socket.socketpair()
+    with closing(client), closing(server):
+        conn = SimpleNamespace(sock=server, parser=SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO())))
+        resting = worker.Resting()
+        resting.add(conn)
+        assert list(resting.remove(time.monotonic())) == [conn]
+        client.sendall(b"GET")
+        assert resting._epoll.poll(0) == []
+        resting.add(conn)
+        assert resting.next(SOON) is conn
+
+
+def test_a_leader_that_fails_is_replaced(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = run()
+    failed = threading.Event()
+    remove = worker.Resting.remove
+
+    def fail_once(resting: worker.Resting, until: float) -> Iterator[Any]:
+        if not failed.is_set():
+            failed.set()
+            raise MemoryError
+        return remove(resting, until)
+
+    with server.clients(1) as (client,):
+        monkeypatch.setattr(worker.Resting, "remove", fail_once)
+        assert failed.wait(SOON)
+        assert client.get("/") == "/"
 
 
 def test_a_service_stops_once_its_transfers_have_ended(tmp_path: Path) -> None:

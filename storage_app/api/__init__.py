@@ -41,7 +41,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _allow_every_origin(response: Response) -> Response:
-    """Say what Flask-Cors would say to any request but a preflight; it looks its rules up for each."""
+    """Say what Flask-Cors would say, but to a preflight: it looks its rules up for each request."""
     if request.method != "OPTIONS":
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED

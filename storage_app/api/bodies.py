@@ -22,7 +22,7 @@ from ..errors import (
     TruncatedBody,
     UnsupportedMediaType,
 )
-from ..socket_body import SocketBody
+from ..socket_body import SocketBody, is_here
 from ..turns import turns
 from ..uploads import Upload
 from .requests import timed_out
@@ -31,8 +31,8 @@ from .requests import timed_out
 STEP_BYTES = 1024 * 1024
 # Of any other: the memory for a piece is held while it is waited for.
 _FIRST_STEP_BYTES = 128 * 1024
-# What the fields and headers of a form may take in memory. Werkzeug counts its reading buffer in.
-MAX_FORM_BYTES = 2 * STEP_BYTES
+# What the fields and headers of a form may take in memory.
+MAX_FORM_BYTES = 1024 * 1024
 MAX_FORM_PARTS = 16
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=[,;]|$)")
@@ -49,7 +49,7 @@ class RequestBody:
         self._stream = request.environ["wsgi.input"]
         self._taken = 0
         self._step = _FIRST_STEP_BYTES
-        self._waits = False
+        self._left_turn = False
         self._hash = hashlib.sha256() if hashed else None
         self.length = _declared_length(request)
         codings = request.headers.get("Transfer-Encoding", "chunked")
@@ -59,32 +59,34 @@ class RequestBody:
     def read(self, size: int = STEP_BYTES) -> bytes:
         """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`.
 
-        While the client sends, the request has no turn.
+        While the client sends, the request has no turn; nor has what is answered to a body that ends too early.
         """
         left = min(size, self._step if self.length is None else min(self._step, self.length - self._taken))
         if left == 0:
             return b""
-        if not self._waits and not self._is_here():
-            self._waits = turns.leave()
+        if not self._left_turn and not is_here(self._stream):
+            self._left_turn = turns.leave()
+        data = self._received(left)
+        self._taken += len(data)
+        if isinstance(self._stream, SocketBody):  # others wait until they have all that they are asked for
+            self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
+        if self._left_turn and (not data or self._taken == self.length):
+            self._left_turn = False
+            turns.begin()
+        if self._hash is not None:
+            self._hash.update(data)
+        return data
+
+    def _received(self, size: int) -> bytes:
         try:
-            data = cast(bytes, self._stream.read(left))
+            data = cast(bytes, self._stream.read(size))
         except TimeoutError as error:
             raise timed_out() from error
         except (OSError, ParseException) as error:  # reset, or broken chunks
             raise _truncated() from error
         if not data and self.length is not None:
             raise _truncated()
-        self._taken += len(data)
-        self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
-        if self._waits and (not data or self._taken == self.length):
-            self._waits = False
-            turns.begin()
-        if self._hash is not None:
-            self._hash.update(data)
         return data
-
-    def _is_here(self) -> bool:
-        return isinstance(self._stream, SocketBody) and self._stream.is_here()
 
     def copy_to(self, upload: Upload) -> None:
         while data := self.read():
@@ -131,7 +133,7 @@ def read_form(request: Request, upload: Upload) -> Form:
     sink = _FileSink(upload)
     parser = _FormParser(
         stream_factory=sink.open,
-        max_form_memory_size=MAX_FORM_BYTES,
+        max_form_memory_size=MAX_FORM_BYTES + STEP_BYTES,  # it counts its reading buffer in
         max_form_parts=MAX_FORM_PARTS,
         buffer_size=STEP_BYTES,
     )

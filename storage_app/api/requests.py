@@ -5,7 +5,7 @@ import re
 import secrets
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
@@ -16,6 +16,7 @@ from gunicorn.http.errors import ParseException
 from ..domain import Principal
 from ..errors import BodyTimeout, InvalidRequest, NotFound
 from ..logs import loggable
+from ..socket_body import is_here
 from ..storage import Services, Storage
 from ..turns import turns
 
@@ -136,7 +137,7 @@ def _read_on(environ: "WSGIEnvironment") -> None:
         if connection is not None:
             connection.settimeout(_DRAIN_SECONDS)
         while left > 0 and time.monotonic() < deadline:
-            with turns.paused():
+            with nullcontext() if is_here(environ["wsgi.input"]) else turns.paused():
                 read = len(environ["wsgi.input"].read(min(left, _DRAIN_STEP_BYTES)))
             if read == 0:
                 return

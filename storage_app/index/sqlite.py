@@ -21,6 +21,7 @@ _LOCK_WAIT_SECONDS = 30
 # Another process holds the lock for some tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
 _MAX_CONNECTIONS = 256
+_MAX_AT_HAND = 8
 _PASSING = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -53,7 +54,8 @@ class Sqlite:
         )
         event.listen(self.engine, "connect", self._configure)
         event.listen(self.engine, "checkin", self._drop_what_is_useless)
-        # Connections for look-ups, the one used last at the end. The way through the pool takes longer than a look-up.
+        # A few connections for look-ups, the one used last at the end. The way through the pool takes longer than a
+        # look-up; but whatever else needs a connection finds it there, and waits there for one.
         self._at_hand: list[sa.PoolProxiedConnection] = []
         self._for_writing: sa.Connection | None = None
         self._closed = False
@@ -89,12 +91,15 @@ class Sqlite:
         try:
             yield connection
         finally:
-            self._at_hand.append(connection)
-            if self._is_useless(connection.info):  # looked at afterwards: it may be closed at any time
+            if len(self._at_hand) < _MAX_AT_HAND and not self._is_useless(connection.info):
+                self._at_hand.append(connection)
+            else:
+                connection.close()
+            if self._closed:  # looked at afterwards: that comes at any time
                 self._let_go()
 
     def _let_go(self) -> None:
-        """Close the connections for look-ups; who has one closes it when it comes back."""
+        """Give the connections for look-ups back to the pool."""
         with suppress(IndexError):
             while True:
                 self._at_hand.pop().close()
@@ -129,7 +134,7 @@ class Sqlite:
         try:
             yield connection
         finally:
-            if self._is_useless(connection.info):
+            if connection.invalidated or self._is_useless(connection.info):
                 connection.close()
             else:
                 self._for_writing = connection

@@ -3,16 +3,19 @@
 import multiprocessing
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from storage_app.domain import Totals
 from storage_app.errors import InsufficientStorage, StoreUnusable, Unavailable
-from storage_app.index import Index
+from storage_app.index import Index, sqlite
+from storage_app.index.sqlite import Sqlite
 from tests.support.core import a_bucket, a_file
 
 
@@ -113,3 +116,34 @@ def test_full_database_is_insufficient_storage_to_who_shares_a_transaction(index
     with pytest.raises(InsufficientStorage, match="disk is full"):
         index.write_together(lambda transaction: transaction.put_bucket(a_bucket(description="x" * 100_000)))
     assert index.bucket("photos") is None
+
+
+def test_look_ups_leave_connections_for_others(index: Index) -> None:
+    """However many there were at once."""
+    database = index._database
+    assert isinstance(database, Sqlite)
+    with ExitStack() as stack:
+        for _ in range(sqlite._MAX_CONNECTIONS - 1):  # one is for writing
+            stack.enter_context(database.borrowed())
+    assert index._engine.pool.checkedout() <= sqlite._MAX_AT_HAND + 1  # type: ignore[attr-defined]
+    assert index.bucket_names(after=None, limit=1) == []
+    with index.write():
+        pass
+
+
+def test_look_up_that_outlasts_the_index_leaves_no_connection(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or what was written would not be brought into the file, which the last connection does."""
+    database = index._database
+    assert isinstance(database, Sqlite)
+    is_useless = database._is_useless
+
+    def close_meanwhile(info: Mapping[str, Any]) -> bool:
+        monkeypatch.undo()
+        was_useless = is_useless(info)
+        index.close()
+        return was_useless
+
+    with database.borrowed():
+        monkeypatch.setattr(database, "_is_useless", close_meanwhile)
+    assert database._at_hand == []
+    assert not database.path.with_name(f"{database.path.name}-wal").exists()
