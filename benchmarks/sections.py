@@ -66,8 +66,8 @@ def _small_down(clients: int) -> Section:
         cpu_unit="CPU ms/request",
         reference=PEER,
         rows=(
-            Row("private, through nginx", *_shares(PEER, 0.22, 0.5, floor=0.06)),
-            Row("signed, through nginx", *_shares(PEER, 0.22, 0.5, floor=0.06)),
+            Row("private, through nginx", *_shares(PEER, 0.22, 0.5)),
+            Row("signed, through nginx", *_shares(PEER, 0.22, 0.5)),
             Row("public, through nginx", Goal(1.0, PEER), Goal(1.0, LIMIT)),
             Row("private, straight"),
             Row(LIMIT),
