@@ -16,6 +16,7 @@ from .targets import Target, ask, check
 
 SMALL_BYTES = 10 * 1024
 
+_TOUCHED = 16  # times as much memory as a large object has is used before an upload
 _CHECKED = 5  # of the objects that wrk has put
 
 
@@ -62,7 +63,7 @@ class Material:
 def large_up(target: Target, material: Material) -> Sample:
     """Measure MiB a second of an upload."""
     key = f"large/{next(material.turns)}"
-    touch_free_memory()
+    touch_free_memory(material.scale.large * _TOUCHED)
     with _metered(target) as meter:
         timing = large.upload(target, key, material.large)
     check(target, key, material.large_sha256)
@@ -89,7 +90,7 @@ def small_up(target: Target, material: Material) -> Sample:
     folder = f"small/{next(material.turns)}"
     # The folder is there then: clients that make it at the same time make rclone answer 500.
     ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
-    touch_free_memory()
+    touch_free_memory(material.scale.large * _TOUCHED)
     with _metered(target) as meter:
         run = small.put_new(target, folder, size=SMALL_BYTES, clients=16, seconds=material.scale.seconds)
     _check_small(target, folder, run.requests)

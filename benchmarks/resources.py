@@ -12,7 +12,6 @@ from .processes import Server
 MIB = 1024 * 1024
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_ENOUGH_BYTES = 16 * 1024 * MIB
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -29,15 +28,17 @@ def memory_mib(servers: Iterable[Server]) -> float:
     return sum(_pss_kib(pid) for server in servers for pid in server.pids()) / 1024
 
 
-def touch_free_memory() -> None:
-    """Use free memory once, so that a virtual machine has it from its host; in a container with a limit, do nothing.
+def touch_free_memory(mebibytes: int) -> None:
+    """Use so much of the free memory once, so that a virtual machine has it from its host.
+
+    At most half of it, and in a container with a limit nothing.
 
     Where hosts take back what is not used, and give it page by page, that costs more than all that is measured.
     """
     if _CGROUP_LIMIT.exists() and _CGROUP_LIMIT.read_text().strip() != "max":
         return
     free = _PAGE_BYTES * os.sysconf("SC_AVPHYS_PAGES")
-    with mmap.mmap(-1, min(free // 2, _ENOUGH_BYTES)) as memory:
+    with mmap.mmap(-1, min(free // 2, mebibytes * MIB)) as memory:
         with suppress(OSError):  # a kernel without huge pages
             memory.madvise(mmap.MADV_HUGEPAGE)
         for place in range(0, len(memory), _PAGE_BYTES):
