@@ -32,6 +32,10 @@ class Layout:
         return self.system / "staging"
 
     @property
+    def notes(self) -> Path:
+        return self.system / "notes"
+
+    @property
     def spool(self) -> Path:
         """Where nginx writes bodies (`client_body_temp_path`)."""
         return self.system / "spool"
@@ -62,7 +66,7 @@ class Layout:
 
     @property
     def _inside(self) -> tuple[Path, ...]:
-        return self.alive, self.staging, self.spool, self.slots, self.lost_and_found
+        return self.alive, self.staging, self.notes, self.spool, self.slots, self.lost_and_found
 
     def prepare(self) -> None:
         """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""

@@ -1,5 +1,8 @@
 """Notes: what this process is about to do, written down before it is done, and put right when it was not.
 
+They stand in the index, or in the process's own notebook where that does: where no other host needs them, no quota is
+reserved by them, and the sidecar says what became of it.
+
 The sidecar is the truth. Putting right never undoes: it reads the sidecar of the noted key again and makes the row
 agree. It removes no file and touches no sidecar, so it may run twice, or late, or by another process.
 """
@@ -14,6 +17,7 @@ from .domain import Bucket, File, Totals, now, quoted
 from .errors import BucketNotFound, DamagedFile, StorageError, Unavailable
 from .index import Index, Note, NoteKind, Transaction
 from .locks import Processes
+from .notebook import Notebooks
 from .reserve import Reserve
 from .turns import turns
 
@@ -40,13 +44,29 @@ class Decision:
 class Ledger:
     """The notes of one process, and what it does about those of others."""
 
-    def __init__(self, index: Index, store: BlobStore, processes: Processes, reserve: Reserve, *, process: str) -> None:
+    def __init__(
+        self,
+        index: Index,
+        store: BlobStore,
+        processes: Processes,
+        notebooks: Notebooks,
+        reserve: Reserve,
+        *,
+        process: str,
+    ) -> None:
         self._index = index
         self._store = store
         self._processes = processes
+        self._notebooks = notebooks
+        self._notebook = notebooks.of(process)
         self._reserve = reserve
         self.process = process
         self._held: set[str] = set()
+
+    def close(self) -> None:
+        """Throw the notebook away, unless something in it is left to others. Nothing may be in progress."""
+        if not self._notebook.notes():
+            self._notebooks.throw_away(self.process)
 
     @contextmanager
     def noted(self, note: Note, check: Check | None = None) -> Iterator[Note]:
@@ -54,19 +74,37 @@ class Ledger:
 
         `check` may refuse, in the transaction that writes the note.
         """
+        self._held.add(note.id)
+        try:
+            self._write_down(note, check)
+            with self._closed_on_failure(note):
+                yield note
+            self._close(note, self._notebook.strike)
+        finally:
+            self._held.discard(note.id)
 
-        def write_down(transaction: Transaction) -> None:
+    def _write_down(self, note: Note, check: Check | None) -> None:
+        if note.kind is NoteKind.WRITE and check is None and not self._index.is_shared:
+            self._notebook.write(note)
+            return
+
+        def work(transaction: Transaction) -> None:
             if check is not None:
                 check(transaction)
             transaction.add_note(note)
 
-        self._held.add(note.id)
-        try:
-            self._index.write_together(write_down)
-            with self._closed_on_failure(note):
-                yield note
-        finally:
-            self._held.discard(note.id)
+        self._index.write_together(work)
+
+    def complete(self, note: Note, check: Check | None) -> None:
+        """Have `note`, which stands, say what it says by now. `check` may refuse, in the transaction that writes it."""
+        if note in self._notebook:
+            self._notebook.write(note)
+            return
+        with self._index.write() as transaction:
+            claim(transaction, note)
+            if check is not None:
+                check(transaction)
+            transaction.change_note(note)
 
     @contextmanager
     def _closed_on_failure(self, note: Note) -> Iterator[None]:
@@ -81,16 +119,18 @@ class Ledger:
         """Put right what `note` says, if it still stands; what fails is tried again by `settle_debts`."""
         self._close(note, self._put_right)
 
-    def _close(self, note: Note, close: Callable[[Note], None]) -> None:
+    def _close(self, note: Note, close: Callable[[Note], None]) -> bool:
         try:
             self._reserve.spend_on(lambda: close(note))
         except StorageError as error:
-            # The failure that led here is the one to answer with.
+            # What led here is what to answer with: a failure, or a success.
             log.warning("a note could not be put right yet: %s", error.detail, extra={"note": note.id})
+            return False
+        return True
 
     def settle_debts(self) -> None:
         """Put right what could not be before: the notes of this process that nobody holds any more."""
-        for note in self._index.notes_of(self.process):
+        for note in [*self._index.notes_of(self.process), *self._notebook.notes()]:
             if note.id not in self._held:
                 self.put_right(note)
 
@@ -99,7 +139,7 @@ class Ledger:
         for process in self._processes.left_something():
             self._processes.fence(process)
         count = 0
-        for process in self._index.processes_with_notes():
+        for process in {*self._index.processes_with_notes(), *self._notebooks.processes()}:
             # Its staging is away before its notes are judged, so that nothing of it can land afterwards.
             if self._processes.is_gone(process):
                 self._processes.fence(process)
@@ -110,7 +150,7 @@ class Ledger:
     def deciding(self, note: Note, bucket: Bucket, key: str) -> Iterator[Decision]:
         """Decide about `key` under its lock: the one transaction of a write. Its body is the commit.
 
-        On leaving, what it did is durable and the note struck. Raises `BucketNotFound` when the bucket was deleted.
+        On leaving, what it did is durable. Raises `BucketNotFound` when the bucket was deleted.
         """
         holds_bucket = self._must_hold_bucket(bucket)
 
@@ -118,18 +158,38 @@ class Ledger:
             transaction.hold_key(bucket.name, key, whole_bucket=holds_bucket)
             return transaction.notes_on(bucket.uid, key)
 
-        with self._claiming(note, hold) as transaction:
-            found = transaction.bucket(bucket.uid)
-            if found is None:
-                raise BucketNotFound(bucket.name)
-            if found[0].quota is not None and not holds_bucket:
-                raise Unavailable("The bucket was given a quota just now; try again.")
-            yield Decision(transaction, found[0], agree_on_file(transaction, self._store, found[0], key))
-            transaction.drop_note(note)
-            if self._index.commits_durably:
-                self._store.settle(bucket, key)
+        was_agreed = False
+        while True:
+            with self._claiming(note, hold) as transaction:
+                found = transaction.bucket(bucket.uid)
+                if found is None:
+                    raise BucketNotFound(bucket.name)
+                if found[0].quota is not None and not holds_bucket:
+                    raise Unavailable("The bucket was given a quota just now; try again.")
+                file, row = self._store.read(found[0], key), transaction.file(bucket.uid, key)
+                if file == row or was_agreed:
+                    yield Decision(transaction, found[0], _agreed(transaction, self._store, found[0], key, file, row))
+                    self._drop(transaction, note)
+                    if self._index.commits_durably:
+                        self._store.settle(bucket, key)
+                    break
+            # In a transaction of its own: what is decided may be a refusal, and be undone.
+            self._agree(bucket, key)
+            was_agreed = True
         if not self._index.commits_durably:
             self._store.settle(bucket, key)
+
+    def _agree(self, bucket: Bucket, key: str) -> None:
+        with self._index.write() as transaction:
+            transaction.hold_key(bucket.name, key)
+            found = transaction.bucket(bucket.uid)
+            if found is not None:
+                agree_on_file(transaction, self._store, found[0], key)
+
+    def _drop(self, transaction: Transaction, note: Note) -> None:
+        """Strike `note` with the COMMIT, if it stands in the index; what stands in the notebook is struck later."""
+        if note not in self._notebook:
+            transaction.drop_note(note)
 
     def _must_hold_bucket(self, bucket: Bucket) -> bool:
         """Whether two that write to it may not decide at once: each would find room in its quota for itself alone."""
@@ -150,7 +210,7 @@ class Ledger:
 
         with self._claiming(note, hold) as transaction:
             yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
-            transaction.drop_note(note)
+            self._drop(transaction, note)
             if self._index.commits_durably:
                 self._store.settle_bucket(bucket)
         if not self._index.commits_durably:
@@ -165,7 +225,8 @@ class Ledger:
         while True:
             with self._index.write() as transaction:
                 notes = hold(transaction)
-                claim(transaction, note)
+                if note not in self._notebook:
+                    claim(transaction, note)
                 stale = [each for each in notes if self._is_stale(each)]
                 if not stale:
                     yield transaction
@@ -184,18 +245,34 @@ class Ledger:
         self._put_right(note)
 
     def _strike(self, note: Note) -> None:
-        with self._index.write() as transaction:
-            transaction.drop_note(note)
+        if note in self._notebook:
+            self._notebook.strike(note)
+        else:
+            with self._index.write() as transaction:
+                transaction.drop_note(note)
 
     def _put_right(self, note: Note) -> None:
+        if note in self._notebook:
+            self._put_standing_right(self._notebook.current(note))
+            self._notebook.strike(note)
+        else:
+            with self._index.write() as transaction:
+                put_right(transaction, self._store, note)
+
+    def _put_standing_right(self, note: Note) -> None:
+        """Put right what `note` says, which stands in a notebook."""
         with self._index.write() as transaction:
-            put_right(transaction, self._store, note)
+            _act_on(transaction, self._store, note)
 
     def _put_right_notes_of(self, process: str) -> int:
         notes = self._index.notes_of(process)
         for note in notes:
             self.put_right(note)
-        return len(notes)
+        standing = list(self._notebooks.read(process))
+        closed = [self._close(note, self._put_standing_right) for note in standing]
+        if all(closed):
+            self._notebooks.throw_away(process)
+        return len(notes) + len(standing)
 
 
 def _is_refusal(error: BaseException) -> bool:
@@ -209,23 +286,27 @@ def claim(transaction: Transaction, note: Note) -> None:
 
 
 def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
-    """Make the row of the noted key or bucket agree with its sidecar, and strike the note, if it still stands.
+    """Put right what `note` says, and strike it, if it still stands in the index."""
+    current = transaction.note(note.id)  # it may say more by now
+    if current is not None:
+        _act_on(transaction, store, current)
+        transaction.drop_note(current)
+
+
+def _act_on(transaction: Transaction, store: BlobStore, note: Note) -> None:
+    """Make the row of the noted key or bucket agree with its sidecar.
 
     The noted bytes become a memory where the sidecar does not name them. A record that cannot be read is damage that
     the note does not explain: row and bytes stay as they are.
     """
-    current = transaction.note(note.id)  # it may say more by now
-    if current is None:
-        return
     try:
-        if current.kind is NoteKind.BUCKET and current.key is not None:
-            transaction.hold_bucket(current.key)
-            agree_on_bucket(transaction, store, current.key, adopt=True)
-        elif current.key is not None:
-            _put_file_right(transaction, store, current, current.key)
+        if note.kind is NoteKind.BUCKET and note.key is not None:
+            transaction.hold_bucket(note.key)
+            agree_on_bucket(transaction, store, note.key, adopt=True)
+        elif note.key is not None:
+            _put_file_right(transaction, store, note, note.key)
     except DamagedFile as error:
-        log.error("%s", error.detail, extra={"key": current.key, "blob": current.blob})
-    transaction.drop_note(current)
+        log.error("%s", error.detail, extra={"key": note.key, "blob": note.blob})
 
 
 def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key: str) -> None:
@@ -246,8 +327,13 @@ def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, ke
     Bytes that another sidecar took the place of become a memory, and so do those of a row whose sidecar is missing if a
     note says that it was deleted. Without one that is damage, and the bytes could be somebody's.
     """
-    file = store.read(bucket, key)
-    row = transaction.file(bucket.uid, key)
+    return _agreed(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
+
+
+def _agreed(
+    transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
+) -> File | None:
+    """The same, where the sidecar and the row have been read."""
     if file == row:
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})

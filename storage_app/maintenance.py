@@ -18,6 +18,7 @@ from .index import Index, damage_mark
 from .layout import Layout, usable
 from .ledger import Ledger
 from .locks import Processes, ProcessLock, exclusive, if_free
+from .notebook import Notebooks
 from .rebuild import Progress, Rebuilding, no_progress
 from .reserve import Reserve
 from .spool import Spool
@@ -125,8 +126,9 @@ class _Visit:
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def put_gone_right(self, index: Index) -> int:
-        reserve = Reserve(self.layout.reserve)
-        return Ledger(index, self.store, self.processes, reserve, process=self.process).put_gone_right()
+        notebooks, reserve = Notebooks(self.layout.notes), Reserve(self.layout.reserve)
+        ledger = Ledger(index, self.store, self.processes, notebooks, reserve, process=self.process)
+        return ledger.put_gone_right()
 
     def agree(self, index: Index, progress: Progress) -> Recovery:
         put_right = self.put_gone_right(index)
@@ -137,7 +139,7 @@ class _Visit:
     def fill(self, index: Index, progress: Progress) -> Recovery:
         rebuilding = Rebuilding(index, self.store, progress)
         rebuilding.fill()
-        return Recovery(0, rebuilding.files, tuple(rebuilding.damaged))
+        return Recovery(self.put_gone_right(index), rebuilding.files, tuple(rebuilding.damaged))
 
 
 @contextmanager

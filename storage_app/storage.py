@@ -16,6 +16,7 @@ from .layout import Layout
 from .ledger import Ledger
 from .locks import Processes, ProcessLock, UploadSlots
 from .maintenance import is_recovered, open_index
+from .notebook import Notebooks
 from .reserve import Reserve
 from .settings import Settings
 from .signing import Signing
@@ -117,6 +118,7 @@ class Storage:
         if self._services is None or self._lock is None:
             return
         self._services.janitor.stop(wait=wait)
+        self._services.ledger.close()
         self._services.index.close()
         shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
         self._lock.release()
@@ -126,7 +128,14 @@ class Storage:
         settings, layout = self.settings, self._layout
         store = FilesystemStore(layout.root, process=process, durable=settings.durability == "fsync")
         reserve, spool = Reserve(layout.reserve), Spool(layout.spool)
-        ledger = Ledger(index, store, Processes(layout.alive, layout.staging), reserve, process=process)
+        ledger = Ledger(
+            index,
+            store,
+            Processes(layout.alive, layout.staging),
+            Notebooks(layout.notes),
+            reserve,
+            process=process,
+        )
         guard = Guard(index, anonymous_uploads=settings.anonymous_uploads)
         uploads = Uploads(
             index,

@@ -31,8 +31,8 @@ from .errors import (
     InvalidSignedUrl,
 )
 from .guards import Guard, refusal
-from .index import Index, Note, NoteKind, Transaction
-from .ledger import Ledger, claim
+from .index import Index, Note, NoteKind
+from .ledger import Check, Ledger
 from .locks import UploadSlots
 from .plans import (
     Description,
@@ -115,9 +115,9 @@ class Uploads:
     def check_ahead(self, plan: Plan) -> None:
         """Refuse all that `begin` would refuse now, for who takes the bytes before we do. Nothing is reserved."""
         existing = self.check(plan)
-        if plan.bucket.quota is not None:
-            note = self._note(plan, existing)
-            self._index.write_together(lambda transaction: check_quota(transaction, plan.bucket, note))
+        check = self._reservation(plan.bucket, self._note(plan, existing))
+        if check is not None:
+            self._index.write_together(check)
 
     @contextmanager
     def begin(self, plan: Plan, *, is_here: bool = False) -> Iterator["Upload"]:
@@ -143,14 +143,16 @@ class Uploads:
     def _begun(self, plan: Plan, existing: File | None, stage: Callable[[], StagedBlob]) -> Iterator["Upload"]:
         note = self._note(plan, existing)
 
-        def check(transaction: Transaction) -> None:
-            check_quota(transaction, plan.bucket, note)
-
-        with self._ledger.noted(note, check), stage() as staged:
+        with self._ledger.noted(note, self._reservation(plan.bucket, note)), stage() as staged:
             upload = Upload(self, plan, note, staged, existing)
             yield upload
             if not upload.finished:
                 self._ledger.put_right(note)
+
+    @staticmethod
+    def _reservation(bucket: Bucket, note: Note) -> Check | None:
+        """Return what makes sure that there is room for `note` in the bucket's quota, if it has one."""
+        return None if bucket.quota is None else lambda transaction: check_quota(transaction, bucket, note)
 
     def _note(self, plan: Plan, existing: File | None) -> Note:
         return Note(
@@ -187,10 +189,7 @@ class Uploads:
         existing = self._index.file(bucket.uid, key)
         blob = note.blob or new_blob_name(key)
         complete = replace(note, key=key, blob=blob, size=_growth(size, existing))
-        with self._index.write() as transaction:
-            claim(transaction, note)
-            check_quota(transaction, bucket, complete)
-            transaction.change_note(complete)
+        self._ledger.complete(complete, self._reservation(bucket, complete))
         return complete, existing
 
     def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:

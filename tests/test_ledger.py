@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from storage_app.domain import UNCONDITIONAL, Grant, Totals
-from storage_app.errors import BucketNotFound, FileNotFound, Unavailable
+from storage_app.errors import BucketNotFound, FileExists, FileNotFound, Unavailable
 from storage_app.index import Note, NoteKind, Transaction, sqlite
 from storage_app.ledger import Ledger, agree_on_bucket, agree_on_file, claim, put_right
+from storage_app.notebook import Notebooks
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core, open_storage
 
 
@@ -27,6 +28,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
 @pytest.fixture
 def core(opened: Core) -> Iterator[Core]:
     opened.bucket()
+    opened.bucket("capped", quota=100)
     opened.put("old.txt", b"old")
     yield opened
     opened.empty()
@@ -34,6 +36,7 @@ def core(opened: Core) -> Iterator[Core]:
 
 WRITES: dict[str, Callable[[Core], Any]] = {
     "create": lambda core: core.put("new.txt", b"new"),
+    "create in a quota": lambda core: core.put("new.txt", b"new", to="capped"),
     "overwrite": lambda core: core.put("old.txt", b"newer"),
     "edit": lambda core: core.files.edit(
         ALICE, "photos", "old.txt", changes={"metadata": {"k": 1}}, conditions=UNCONDITIONAL
@@ -44,12 +47,18 @@ WRITES: dict[str, Callable[[Core], Any]] = {
     "delete bucket": lambda core: core.buckets.delete(ALICE, "photos", force=True),
 }
 
+# Of these the note stands in the notebook; of the others it is a transaction of its own, before the one that decides.
+JOTTED = {"create", "overwrite", "edit"}
+
 # Of each write: its commit on the disk, what the row and the memories follow from, and its last steps.
 STEPS = [
     ("create", "place"),
     ("create", "t.put_file"),
     ("create", "COMMIT"),
     ("create", "settle"),
+    ("create in a quota", "place"),
+    ("create in a quota", "COMMIT"),
+    ("create in a quota", "settle"),
     ("overwrite", "place"),
     ("overwrite", "t.remember_blob"),
     ("overwrite", "COMMIT"),
@@ -82,8 +91,10 @@ MOMENTS = [
 ENDS = [moment for moment in MOMENTS if not moment[1].startswith(("t.", "settle"))]
 
 
-def stop_at(core: Core, step: str, when: str, error: BaseException, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Raise `error` before or after `step`, once; return what was stopped."""
+def stop_at(
+    core: Core, write: str, step: str, when: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Raise `error` before or after `step` of `write`, once; return what was stopped."""
     stopped: list[str] = []
 
     def stopping(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,22 +113,21 @@ def stop_at(core: Core, step: str, when: str, error: BaseException, monkeypatch:
     if step.startswith("t."):
         monkeypatch.setattr(Transaction, step[2:], stopping(getattr(Transaction, step[2:])))
     elif step == "COMMIT":
-        stop_second_commit(core, when, error, stopped, monkeypatch)
+        stop_deciding_commit(1 if write in JOTTED else 2, when, error, stopped, monkeypatch)
     else:
         monkeypatch.setattr(core.store, step, stopping(getattr(core.store, step)))
     return stopped
 
 
-def stop_second_commit(
-    core: Core, when: str, error: BaseException, stopped: list[str], monkeypatch: pytest.MonkeyPatch
+def stop_deciding_commit(
+    number: int, when: str, error: BaseException, stopped: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first transaction of a write notes it, the second decides."""
     real, commits = sqlite.execute, 0
 
     def execute(driver: Connection, statement: str) -> None:
         nonlocal commits
         commits += statement == "COMMIT"
-        stop = statement == "COMMIT" and commits == 2
+        stop = statement == "COMMIT" and commits == number
         if stop and when == "before":
             stopped.append("COMMIT")
             raise error
@@ -134,7 +144,7 @@ def test_write_that_fails_at_a_step_is_put_right(
     core: Core, write: str, step: str, when: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        stopped = stop_at(core, step, when, Unavailable("the disk is away"), patched)
+        stopped = stop_at(core, write, step, when, Unavailable("the disk is away"), patched)
         with pytest.raises(Unavailable, match="the disk is away"):
             WRITES[write](core)
     assert stopped == [step]
@@ -151,13 +161,14 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
     storage = open_storage(tmp_path / "store")
     core = Core(storage)
     core.bucket()
+    core.bucket("capped", quota=100)
     core.put("old.txt", b"old")
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "put_right", lambda *_: None)
         # What a dead process can no longer do: clean up behind itself.
         patched.setattr("storage_app.blobstore.filesystem.StagedBytes.discard", lambda self: self._file.close())
         patched.setattr("storage_app.blobstore.filesystem.StagedRecord.discard", lambda _: None)
-        stopped = stop_at(core, step, when, Stopped(), patched)
+        stopped = stop_at(core, write, step, when, Stopped(), patched)
         with pytest.raises(Stopped):
             WRITES[write](core)
     assert stopped == [step]
@@ -219,8 +230,8 @@ def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
                 transaction.drop_note(each)
 
     with pytest.raises(Unavailable, match="taken for gone"):
-        core.send(core.plan("new.txt", size=3), b"abc", meanwhile=strike)
-    assert core.file("new.txt") is None
+        core.send(core.plan("new.txt", to="capped", size=3), b"abc", meanwhile=strike)
+    assert core.file("new.txt", bucket="capped") is None
     core.check()
 
 
@@ -235,6 +246,23 @@ def test_stale_note_is_put_right_though_the_write_is_refused(core: Core, process
         core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL)
     assert core.notes() == []
     assert core.file("old.txt") is None
+    core.check()
+
+
+def test_row_is_made_to_agree_though_the_write_is_refused(core: Core) -> None:
+    """A write was cut short after its sidecar was placed: who is told that the file is there must find it there."""
+    bucket = core.buckets.get(ALICE, "photos")[0]
+    file = a_file("new.txt", bucket_uid=bucket.uid)
+    notebook = Notebooks(core.layout.notes).of("gone")
+    notebook.write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", file.blob))
+    with core.store.stage(bucket) as staged, core.store.stage_sidecar(bucket, file) as sidecar:
+        staged.write(b"abc")
+        staged.seal()
+        core.store.place(bucket, sidecar, staged)
+    with pytest.raises(FileExists):
+        core.put("new.txt", overwrite=False)
+    assert core.file("new.txt") == file
+    core.services.janitor.look()
     core.check()
 
 
@@ -282,15 +310,18 @@ def test_bucket_row_is_made_to_agree_with_its_record(core: Core) -> None:
     core.check()
 
 
-def test_failure_to_put_right_does_not_hide_the_first_error(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("bucket", ["photos", "capped"])
+def test_failure_to_put_right_does_not_hide_the_first_error(
+    core: Core, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise Unavailable("the index is away, too")
 
     with monkeypatch.context() as patched:
         patched.setattr(core.store, "place", lambda *_: (_ for _ in ()).throw(Unavailable("the disk is away")))
-        patched.setattr("storage_app.ledger.put_right", refuse)
+        patched.setattr("storage_app.ledger._act_on", refuse)
         with pytest.raises(Unavailable, match="the disk is away"):
-            core.put("new.txt")
+            core.put("new.txt", to=bucket)
     assert len(core.notes()) == 1
     core.ledger.settle_debts()
     core.check()

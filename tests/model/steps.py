@@ -39,7 +39,7 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """Yield the COMMITs of process `number` that fail, or seem to, while it lives on."""
     name, process = NAMES[number], state.processes[number]
     failed = state.with_process(number, _given_up(process, At.FAILED))
-    if process.at is At.IDLE and rules.keep(Clause.NOTED):
+    if process.at is At.IDLE and rules.keep(Clause.NOTED) and not rules.is_jotted(number):
         noted = _note(state, rules, number)
         happened = noted.with_process(number, noted.processes[number]._replace(at=At.FAILED))
         yield f"{name} is told that the COMMIT of its note failed, but it happened", happened
@@ -52,6 +52,7 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
 def put_right(state: State, rules: Rules, note: Note) -> State:
     """Make the row agree with the sidecar, turn the note into memories, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
+    state = state._replace(jotted=state.jotted - {note})
     if not rules.keep(Clause.PUT_RIGHT_LOOKS):
         return with_index(state, rules, index._replace(notes=index.notes - {note}))
     former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None
@@ -84,7 +85,7 @@ def _next(state: State, rules: Rules, number: int) -> Iterator[Move]:
         yield "places what it staged, undecided", _place_undecided(state, number)
     elif at in UNDECIDED:
         if state.holder is None or not rules.keep(Clause.LOCK):
-            yield _decide(state, rules, number)
+            yield _agree(state, rules) if _must_agree(state, rules, number) else _decide(state, rules, number)
     elif at not in OVER:
         yield from _next_decided(state, rules, number)
 
@@ -113,7 +114,10 @@ def _note(state: State, rules: Rules, number: int) -> State:
     state = state.with_process(number, process)
     if not rules.keep(Clause.NOTED):
         return state
-    return with_index(state, rules, state.index._replace(notes=state.index.notes | {Note(number, blob)}))
+    note = Note(number, blob)
+    if rules.is_jotted(number):
+        return state._replace(jotted=state.jotted | {note})
+    return with_index(state, rules, state.index._replace(notes=state.index.notes | {note}))
 
 
 def _stage(state: State, rules: Rules, number: int) -> Move:
@@ -129,10 +133,27 @@ def _stage(state: State, rules: Rules, number: int) -> Move:
     return "stages and syncs what it brings", state.with_process(number, process)
 
 
+def _must_agree(state: State, rules: Rules, number: int) -> bool:
+    """Whether the row says something else than the sidecar, and no note in the index is put right before."""
+    if state.index.row == state.disk.sidecar or state.processes[number].at is At.PLACED_UNDECIDED:
+        return False
+    return rules.keep(Clause.AGREED) and _fence_other(state, rules, number)[1] is None
+
+
+def _agree(state: State, rules: Rules) -> Move:
+    """Make the row agree, in a transaction of its own: what is decided may be a refusal, and be undone."""
+    row, sidecar = state.index.row, state.disk.sidecar
+    unnamed = blobs_of(row) - blobs_of(sidecar) if sidecar is not None else frozenset[str]()
+    state = _synced_to_commit(state, rules)
+    index = state.index._replace(row=sidecar, memories=state.index.memories | unnamed)
+    return "makes the row agree with the sidecar", with_index(state, rules, index)
+
+
 def _decide(state: State, rules: Rules, number: int) -> Move:
     """Begin the transaction, which is the key's lock, and judge against the sidecar."""
     process = state.processes[number]
-    if rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and state.index.note_of(number) is None:
+    claims = rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and not rules.is_jotted(number)
+    if claims and state.index.note_of(number) is None:
         return "does not find its note: 5xx", state.with_process(number, process.over(At.UNKNOWN))
     state, puts_right = _fence_other(state, rules, number)
     placed = process.at is At.PLACED_UNDECIDED
@@ -245,7 +266,8 @@ def _committed(state: State, rules: Rules, number: int, process: Process) -> Sta
 def _answer(state: State, rules: Rules, number: int) -> State:
     if rules.keep(Clause.SYNCED_BEFORE_ANSWER):
         state = state._replace(disk=state.disk.synced())
-    return state.with_process(number, state.processes[number].over(At.DONE))
+    jotted = frozenset(note for note in state.jotted if note.process != number)
+    return state.with_process(number, state.processes[number].over(At.DONE))._replace(jotted=jotted)
 
 
 def _given_up(process: Process, at: At) -> Process:
@@ -260,12 +282,14 @@ def _rolled_back(state: State, number: int) -> State:
 
 def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """After a refusal, or a transaction that failed or may have. What fails here is tried again, so it is no step."""
-    process, note = state.processes[number], state.index.note_of(number)
+    process, note = state.processes[number], state.note_of(number)
     at = At.REFUSED if process.at is At.REFUSING else At.UNKNOWN
     answer = "is answered 4xx" if at is At.REFUSED else "is answered 5xx"
     over = state.with_process(number, process.over(at))
     if process.at is At.FAILED and not rules.keep(Clause.FAILED_PUT_RIGHT):
         yield answer, over
+    elif note in state.jotted and at is At.REFUSED:
+        yield f"strikes its note and {answer}", over._replace(jotted=over.jotted - {note})
     elif note is None:
         yield f"finds nothing to put right and {answer}", over
     elif state.holder is None:

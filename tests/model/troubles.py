@@ -17,6 +17,7 @@ from tests.model.values import (
     Disk,
     Index,
     Move,
+    Note,
     Process,
     Rules,
     Staging,
@@ -57,7 +58,7 @@ def _active(process: Process) -> bool:
 
 def _put_gone_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """Take its staging from a process that is gone, or is taken for that; then put its note right, under the lock."""
-    process, note = state.processes[number], state.index.note_of(number)
+    process, note = state.processes[number], state.note_of(number)
     if not process.gone:
         return
     name, fenced = NAMES[number], process.staging is Staging.GONE
@@ -130,7 +131,9 @@ def _power_cuts(state: State, rules: Rules) -> Iterator[Move]:
         if rules.commits_last:
             yield f"the power is cut: {_seen(disk)}", killed._replace(disk=disk)
         elif rules.keep(Clause.SIDECARS_DECIDE):
-            yield f"the power is cut: {_seen(disk)}, and decides", _by_sidecars_alone(killed, rules, disk)
+            for jotted in {killed.jotted, frozenset[Note]()}:
+                cut = killed._replace(jotted=jotted)
+                yield f"the power is cut: {_seen(disk)}, and decides", _by_sidecars_alone(cut, rules, disk)
         else:
             for index in state.past | {state.index}:
                 what = f"the power is cut: {_seen(disk)}; in the index: {index.row}"

@@ -227,6 +227,7 @@ class Sweep(NamedTuple):
 class State(NamedTuple):
     disk: Disk
     index: Index  # type: ignore[assignment]  # it hides a tuple's method
+    jotted: frozenset[Note] = frozenset()  # what stands in the notebooks of processes
     processes: tuple[Process, ...] = (Process(), Process())
     holder: int | None = None
     past: frozenset[Index] = frozenset()
@@ -234,6 +235,10 @@ class State(NamedTuple):
     rebuild_read: tuple[Record | None] | None = None
     troubles: int = 0
     unexplained: bool = False  # a power cut or a lost index may leave bytes that nothing names
+
+    def note_of(self, process: int) -> Note | None:
+        """Return the note of `process`, wherever it stands."""
+        return self.index.note_of(process) or next((note for note in self.jotted if note.process == process), None)
 
     def with_process(self, number: int, process: Process) -> "State":
         processes = (*self.processes[:number], process, *self.processes[number + 1 :])
@@ -247,11 +252,18 @@ class Rules(NamedTuple):
     `synchronous=NORMAL`; after one the sidecars alone decide. The other keeps them (`commits_last`), as PostgreSQL
     does, and only notes are put right; there a process that is taken for gone has lost its session, and with it the
     lock that it believes to hold.
+
+    With the first kind, writes and edits may be noted in notebooks (`jots`), which only their own process sees until it
+    is gone; nothing is lost of them but in a power cut.
     """
 
     operations: tuple[Operation, Operation]
     commits_last: bool = False
+    jots: bool = False
     without: Clause | None = None
+
+    def is_jotted(self, number: int) -> bool:
+        return self.jots and self.operations[number] is not Operation.DELETE
 
     def keep(self, clause: Clause) -> bool:
         return self.without is not clause

@@ -16,6 +16,7 @@ from storage_app.blobstore import DamagedRecord
 from storage_app.domain import Bucket, File, Principal, PrincipalKind, Totals
 from storage_app.index import Note, NoteKind
 from storage_app.layout import Layout
+from storage_app.notebook import Notebooks
 from storage_app.plans import Description, Plan
 from storage_app.settings import load_settings
 from storage_app.storage import Services, Storage
@@ -121,9 +122,12 @@ class Core:
         """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
         return janitor.sweep(self.index, self.store, until=datetime.now(UTC))
 
-    def notes(self) -> list[Any]:
+    def notes(self) -> list[Note]:
+        """The notes of every process, in the index and in notebooks."""
+        notebooks = Notebooks(self.layout.notes)
         with self.index.write() as transaction:
-            return list(transaction.notes())
+            in_index = transaction.notes()
+        return in_index + [note for process in notebooks.processes() for note in notebooks.read(process)]
 
     def note(self, kind: NoteKind, key: str, blob: str | None = None, *, process: str | None = None) -> Note:
         """Write a note on `key` down, of this process or another."""

@@ -1,0 +1,120 @@
+"""Notes of one process in a file of its own, where a transaction for each would take longer than the write it is for.
+
+Others read them when the process is gone. A kill leaves in the page cache what was written, and so nothing is synced:
+after a power cut an index that could have lost transactions is made again, and needs no notes.
+"""
+
+import itertools
+import json
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from .disk import scan, translated
+from .errors import StorageError
+from .index import Note, NoteKind
+
+# A note has its page as long as it stands. The longest key takes half of one, with every character escaped.
+PAGE_BYTES = 4096
+
+_STRUCK = b"\0"
+_FIELDS = Note.__dataclass_fields__
+
+
+class Notebook:
+    """The notes of this process at `path`, which is made with the first one. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._notes: dict[str, tuple[Note, int]] = {}
+        self._new_pages = itertools.count()
+        self._free_pages: list[int] = []
+        self._descriptor: int | None = None
+
+    def write(self, note: Note) -> None:
+        """Write `note` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
+        text = json.dumps({name: getattr(note, name) for name in _FIELDS}, ensure_ascii=False).encode() + b"\n"
+        assert len(text) <= PAGE_BYTES, "a note is longer than its page"
+        _, page = self._notes.get(note.id) or (note, self._free_page())
+        try:
+            self._put(page, text)
+        except StorageError:
+            if note.id not in self._notes:
+                self._free_pages.append(page)
+            raise
+        self._notes[note.id] = note, page
+
+    def strike(self, note: Note) -> None:
+        """Strike a note that stands here; does nothing with others. Raises as `write` does."""
+        if note.id in self._notes:
+            _, page = self._notes[note.id]
+            self._put(page, _STRUCK)
+            del self._notes[note.id]
+            self._free_pages.append(page)
+
+    def __contains__(self, note: Note) -> bool:
+        return note.id in self._notes
+
+    def current(self, note: Note) -> Note:
+        """Return what `note`, which stands here, says by now."""
+        return self._notes[note.id][0]
+
+    def notes(self) -> list[Note]:
+        return [note for note, _ in list(self._notes.values())]
+
+    def _put(self, page: int, text: bytes) -> None:
+        with translated():
+            if os.pwrite(self._opened(), text, page * PAGE_BYTES) < len(text):
+                raise OSError("a note was written in part")
+
+    def _free_page(self) -> int:
+        try:
+            return self._free_pages.pop()
+        except IndexError:
+            return next(self._new_pages)
+
+    def _opened(self) -> int:
+        if self._descriptor is None:
+            self._path.parent.mkdir(exist_ok=True)
+            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            # Not before the last request has let go of it: it would write into what has got the number since.
+            weakref.finalize(self, os.close, descriptor)
+            self._descriptor = descriptor
+        return self._descriptor
+
+
+class Notebooks:
+    """The notebooks of all processes, in `directory`, each under the id of its process."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def of(self, process: str) -> Notebook:
+        """Return a new notebook for this `process`."""
+        return Notebook(self._directory / process)
+
+    def processes(self) -> list[str]:
+        """Return the ids of the processes that have one."""
+        return [entry.name for entry in scan(self._directory)]
+
+    def read(self, process: str) -> Iterator[Note]:
+        """Yield the notes that stand in the notebook of `process`."""
+        with suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
+            while page := file.read(PAGE_BYTES):
+                note = _note_from(page)
+                if note is not None:
+                    yield note
+
+    def throw_away(self, process: str) -> None:
+        (self._directory / process).unlink(missing_ok=True)
+
+
+def _note_from(page: bytes) -> Note | None:
+    """Return the note on `page`, if one stands there: not where it was struck, or was not written to its end."""
+    try:
+        fields = json.loads(page[: page.index(b"\n")])
+        return Note(**fields | {"kind": NoteKind(fields["kind"])})
+    except (ValueError, TypeError, KeyError):
+        return None
