@@ -14,7 +14,7 @@ from ..domain import Bucket, File, Totals
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import pages, schema, statements
 from .postgres import Postgres
-from .prepared import Prepared
+from .prepared import Prepared, driver_of
 from .sqlite import Sqlite
 from .together import Together, Work
 from .transaction import Memory, Note, Transaction, notes_from
@@ -220,9 +220,9 @@ class Index:
         rows = self._all(pages.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
         return [schema.file_from(row) for row in rows]
 
-    def _run(self, statement: Prepared, **values: Any) -> list[Sequence[Any]]:
+    def _run(self, statement: Prepared, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated(), self._database.borrowed() as connection:
-            return statement.run(connection, self._engine.dialect, **values)
+            return statement.run(driver_of(connection), self._engine.dialect, **values)
 
     def _row(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
         rows = self._run(statement, **values)

@@ -4,11 +4,22 @@ Measured for a look-up by primary key: 55 microseconds through a connection of S
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, cast
 
 import sqlalchemy as sa
 
 Process = Callable[[Any], Any]
+
+
+class Driver(Protocol):
+    """What the connections of sqlite3 and psycopg can do besides what DBAPI 2.0 asks of them."""
+
+    def execute(self, query: str, params: Mapping[str, Any], /) -> sa.engine.interfaces.DBAPICursor: ...
+
+
+def driver_of(connection: sa.PoolProxiedConnection) -> Driver:
+    """Return the driver's connection, without the pool's around it."""
+    return cast(Driver, connection.dbapi_connection)
 
 
 class Prepared:
@@ -18,17 +29,13 @@ class Prepared:
         self._statement = statement
         self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, connection: sa.PoolProxiedConnection, dialect: sa.Dialect, **values: Any) -> list[Sequence[Any]]:
-        """Execute it with `values` on a driver's connection, and return its rows. Raises the driver's errors."""
+    def run(self, driver: Driver, dialect: sa.Dialect, **values: Any) -> Sequence[Sequence[Any]]:
+        """Execute it with `values`, and return its rows. Raises the driver's errors."""
         compiled = self._compiled.get(dialect.name)
         if compiled is None:
             compiled = self._compiled[dialect.name] = _Compiled(self._statement, dialect)
-        cursor = connection.cursor()
-        try:
-            cursor.execute(compiled.sql, compiled.parameters(values))
-            return compiled.read(cursor.fetchall()) if compiled.returns_rows else []
-        finally:
-            cursor.close()
+        cursor = driver.execute(compiled.sql, compiled.written(values))
+        return compiled.read(cursor.fetchall()) if compiled.returns_rows else ()
 
 
 class _Compiled:
@@ -36,22 +43,21 @@ class _Compiled:
         compiled = statement.compile(dialect=dialect)
         self.sql = str(compiled)
         self.returns_rows = isinstance(statement, sa.Select)
-        self._order = compiled.positiontup
+        assert compiled.positiontup is None, "values are given by name"
         self._constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._write = _processors({name: bind.type for name, bind in compiled.binds.items()}, "bind", dialect)
         columns = statement.selected_columns if isinstance(statement, sa.Select) else ()
         self._read = _processors({number: column.type for number, column in enumerate(columns)}, "result", dialect)
 
-    def parameters(self, values: Mapping[str, Any]) -> Any:
-        given = {**self._constants, **values}
+    def written(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Make `values` what the driver takes."""
+        values.update(self._constants)
         for name, process in self._write.items():
-            given[name] = process(given[name])
-        return given if self._order is None else [given[name] for name in self._order]
+            values[name] = process(values[name])
+        return values
 
-    def read(self, rows: Sequence[Sequence[Any]]) -> list[Sequence[Any]]:
-        if not self._read:
-            return list(rows)
-        return [self._processed(list(row)) for row in rows]
+    def read(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        return [self._processed(list(row)) for row in rows] if self._read else rows
 
     def _processed(self, row: list[Any]) -> list[Any]:
         for place, process in self._read.items():

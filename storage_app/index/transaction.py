@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain import Bucket, File, Totals
 from . import schema, statements
-from .prepared import Prepared
+from .prepared import Prepared, driver_of
 from .schema import bucket_grants, buckets, files, memories, notes
 
 Lock = Callable[..., None]
@@ -60,6 +60,8 @@ class Transaction:
 
     def __init__(self, connection: sa.Connection, lock: Lock, *, commits_durably: bool) -> None:
         self._connection = connection
+        self._driver = driver_of(connection.connection)
+        self._dialect = connection.dialect
         self._lock = lock
         self.commits_durably = commits_durably
         self._counted: dict[str, tuple[int, int]] = {}
@@ -209,8 +211,8 @@ class Transaction:
         self._connection.execute(sa.delete(schema.properties))
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
-    def _run(self, statement: Prepared, **values: Any) -> list[Sequence[Any]]:
-        return statement.run(self._connection.connection, self._connection.dialect, **values)
+    def _run(self, statement: Prepared, **values: Any) -> Sequence[Sequence[Any]]:
+        return statement.run(self._driver, self._dialect, **values)
 
     def _one(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
         rows = self._run(statement, **values)
@@ -238,7 +240,7 @@ def _note_row(note: Note) -> dict[str, Any]:
     return {
         "id": note.id,
         "process": note.process,
-        "kind": note.kind,
+        "kind": note.kind.value,
         "bucket_uid": note.bucket_uid,
         "key": note.key,
         "blob": note.blob,
