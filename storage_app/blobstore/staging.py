@@ -4,8 +4,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -54,13 +53,24 @@ class Staging:
         for path in list(self._undiscarded):
             self.discard(path)
 
-    @contextmanager
-    def discarded_on_failure(self, path: str) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
-            self.discard(path)
-            raise
+    def discarded_on_failure(self, path: str) -> "_DiscardedOnFailure":
+        """Discard what is at `path` when the body of `with` fails."""
+        return _DiscardedOnFailure(self, path)
+
+
+class _DiscardedOnFailure:
+    def __init__(self, staging: Staging, path: str) -> None:
+        self._staging = staging
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._staging.discard(self._path)
 
 
 def _remove(path: str) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,7 +30,7 @@ class Index:
         self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
         self._engine = self._database.engine
         self._together = Together(self.write)
-        self._driver_error = self._engine.dialect.loaded_dbapi.Error
+        self._translated = _Translation(self._database)
 
     @property
     def commits_durably(self) -> bool:
@@ -51,12 +52,12 @@ class Index:
 
     def create(self) -> None:
         """Make the tables where they are missing."""
-        with self._translated():
+        with self._translated:
             schema.schema.create_all(self._engine)
 
     def checkpoint(self) -> None:
         """Bring everything into the database file, synced."""
-        with self._translated():
+        with self._translated:
             self._database.checkpoint()
 
     def version(self) -> int | None:
@@ -89,13 +90,13 @@ class Index:
     def alone(self) -> Iterator[None]:
         """Keep every write transaction on the file out, those of who has another open in its place, too."""
         assert isinstance(self._database, Sqlite)
-        with self._translated(), self._database.alone():
+        with self._translated, self._database.alone():
             yield
 
     @contextmanager
     def fill(self) -> Iterator[Transaction]:
         """Open a write transaction on an index that is not complete, with nobody else in one."""
-        with self._translated(), self._database.transaction_alone() as connection:
+        with self._translated, self._database.transaction_alone() as connection:
             transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
             yield transaction
             transaction.flush()
@@ -106,7 +107,7 @@ class Index:
         Others that have it open answer 503 from before its first row goes until it is complete again.
         """
         if self.version() not in (None, schema.VERSION):
-            with self._translated():
+            with self._translated:
                 schema.schema.drop_all(self._engine)
         self.create()
         with self.fill() as transaction:
@@ -122,7 +123,7 @@ class Index:
         Raises `Unavailable` when a lock cannot be had or the COMMIT fails, whose outcome is then unknown, and
         `InsufficientStorage`.
         """
-        with self._translated(), self._database.transaction() as connection:
+        with self._translated, self._database.transaction() as connection:
             transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
             yield transaction
             transaction.flush()
@@ -137,7 +138,7 @@ class Index:
             with self.write() as transaction:
                 work(transaction)
         else:
-            with self._translated():
+            with self._translated:
                 self._together.run(work)
 
     def memories(self, until: datetime, *, after: int, limit: int) -> list[Memory]:
@@ -221,27 +222,41 @@ class Index:
         return [schema.file_from(row) for row in rows]
 
     def _run(self, statement: Prepared, **values: Any) -> Sequence[Sequence[Any]]:
-        with self._translated(), self._database.borrowed() as connection:
-            return statement.run(driver_of(connection), self._engine.dialect, **values)
+        with self._translated:
+            connection = self._database.borrow()
+            try:
+                return statement.run(driver_of(connection), self._engine.dialect, **values)
+            finally:
+                self._database.give_back(connection)
 
     def _row(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
         rows = self._run(statement, **values)
         return rows[0] if rows else None
 
     def _one(self, query: sa.Select[Any]) -> Sequence[Any] | None:
-        with self._translated(), self._engine.connect() as connection:
+        with self._translated, self._engine.connect() as connection:
             return connection.execute(query).one_or_none()
 
     def _all(self, query: sa.Select[Any]) -> Sequence[Sequence[Any]]:
-        with self._translated(), self._engine.connect() as connection:
+        with self._translated, self._engine.connect() as connection:
             return connection.execute(query).all()
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn what the database refuses into our errors."""
-        try:
-            yield
-        except (exc.DBAPIError, self._driver_error) as error:  # of SQLAlchemy's statements, and of `Prepared` ones
+
+class _Translation:
+    """Turns what the database refuses in the body of `with` into our errors. It keeps nothing of the body."""
+
+    def __init__(self, database: Sqlite | Postgres) -> None:
+        self._database = database
+        # Of SQLAlchemy's statements, and of `Prepared` ones.
+        self._errors = (exc.DBAPIError, database.engine.dialect.loaded_dbapi.Error)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, self._errors):
             cause = error.orig if isinstance(error, exc.DBAPIError) else error
             if self._database.is_full(cause):
                 raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
@@ -249,5 +264,5 @@ class Index:
                 self._database.report_damage()
                 raise Unavailable("The index is damaged; ask the operator to restart the service.") from error
             raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error
-        except exc.TimeoutError as error:
+        if isinstance(error, exc.TimeoutError):
             raise Unavailable("The index is too busy; try again in a moment.") from error

@@ -4,7 +4,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import contextmanager
 
 import sqlalchemy as sa
 
@@ -55,9 +55,12 @@ class Postgres:
                 self._complete = True  # unknown; who asks it next hears why
         return self._complete
 
-    def borrowed(self) -> AbstractContextManager[sa.PoolProxiedConnection]:
+    def borrow(self) -> sa.PoolProxiedConnection:
         """Lend a connection of the driver for a look-up."""
-        return closing(self.engine.raw_connection())
+        return self.engine.raw_connection()
+
+    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
+        connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:

@@ -82,22 +82,20 @@ class Sqlite:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
 
-    @contextmanager
-    def borrowed(self) -> Iterator[sa.PoolProxiedConnection]:
+    def borrow(self) -> sa.PoolProxiedConnection:
         """Lend a connection of the driver for a look-up."""
         try:
-            connection = self._at_hand.pop()
+            return self._at_hand.pop()
         except IndexError:
-            connection = self.engine.raw_connection()
-        try:
-            yield connection
-        finally:
-            if len(self._at_hand) < _MAX_AT_HAND and not self._is_useless(connection.info):
-                self._at_hand.append(connection)
-            else:
-                connection.close()
-            if self._closed:  # looked at afterwards: that comes at any time
-                self._let_go()
+            return self.engine.raw_connection()
+
+    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
+        if len(self._at_hand) < _MAX_AT_HAND and not self._is_useless(connection.info):
+            self._at_hand.append(connection)
+        else:
+            connection.close()
+        if self._closed:  # looked at afterwards: that comes at any time
+            self._let_go()
 
     def _let_go(self) -> None:
         """Give the connections for look-ups back to the pool."""
@@ -114,10 +112,13 @@ class Sqlite:
 
     @contextmanager
     def transaction(self) -> Iterator[sa.Connection]:
-        with self.alone():
+        # One generator for all of it: each more would take as long as a statement's way to the driver.
+        descriptor = self._keep_others_out()
+        try:
             if not self.is_current():
                 raise Unavailable("The index was replaced by another just now; try again.")
-            with self._written_by() as connection:
+            connection, self._for_writing = self._for_writing or self.engine.connect(), None
+            try:
                 driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
                 execute(driver, "BEGIN IMMEDIATE")
                 try:
@@ -127,33 +128,43 @@ class Sqlite:
                     if driver.in_transaction:
                         execute(driver, "ROLLBACK")
                     raise
-
-    @contextmanager
-    def _written_by(self) -> Iterator[sa.Connection]:
-        """Lend the one connection for writing to who keeps the others out; making one takes as long as a statement."""
-        connection, self._for_writing = self._for_writing or self.engine.connect(), None
-        try:
-            yield connection
+            finally:
+                self._keep(connection)
         finally:
-            if connection.invalidated or self._is_useless(connection.info):
-                connection.close()
-            else:
-                self._for_writing = connection
+            self._let_others_in(descriptor)
+
+    def _keep(self, connection: sa.Connection) -> None:
+        """Keep the one connection for writing: making one takes as long as a statement."""
+        if connection.invalidated or self._is_useless(connection.info):
+            connection.close()
+        else:
+            self._for_writing = connection
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Keep every other writer of this host out, those that have another file open in this one's place, too."""
+        descriptor = self._keep_others_out()
+        try:
+            yield
+        finally:
+            self._let_others_in(descriptor)
+
+    def _keep_others_out(self) -> int:
+        """Wait until no other writer of this host is in, and return the descriptor to let them in by."""
         deadline = time.monotonic() + _LOCK_WAIT_SECONDS
         if not acquired(self._writer, timeout=_LOCK_WAIT_SECONDS):
             raise Unavailable(_BUSY)
         try:
             if self._closed:
                 raise Unavailable("The index was closed just now; try again.")
-            descriptor = self._locked(deadline)
-            try:
-                yield
-            finally:
-                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            return self._locked(deadline)
+        except BaseException:
+            self._writer.release()
+            raise
+
+    def _let_others_in(self, descriptor: int) -> None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         finally:
             self._writer.release()
 

@@ -5,7 +5,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -122,9 +121,9 @@ def test_look_ups_leave_connections_for_others(index: Index) -> None:
     """However many there were at once."""
     database = index._database
     assert isinstance(database, Sqlite)
-    with ExitStack() as stack:
-        for _ in range(sqlite._MAX_CONNECTIONS - 1):  # one is for writing
-            stack.enter_context(database.borrowed())
+    borrowed = [database.borrow() for _ in range(sqlite._MAX_CONNECTIONS - 1)]  # one is for writing
+    for connection in borrowed:
+        database.give_back(connection)
     assert index._engine.pool.checkedout() <= sqlite._MAX_AT_HAND + 1  # type: ignore[attr-defined]
     assert index.bucket_names(after=None, limit=1) == []
     with index.write():
@@ -143,7 +142,8 @@ def test_look_up_that_outlasts_the_index_leaves_no_connection(index: Index, monk
         index.close()
         return was_useless
 
-    with database.borrowed():
-        monkeypatch.setattr(database, "_is_useless", close_meanwhile)
+    borrowed = database.borrow()
+    monkeypatch.setattr(database, "_is_useless", close_meanwhile)
+    database.give_back(borrowed)
     assert database._at_hand == []
     assert not database.path.with_name(f"{database.path.name}-wal").exists()
