@@ -20,8 +20,6 @@ from .sqlite import Sqlite
 from .together import Together, Work
 from .transaction import Memory, Note, Transaction, notes_from
 
-_BUCKET_COLUMNS = len(schema.buckets.columns)
-
 
 class Index:
     """The index in a SQLite file (a path) or a PostgreSQL database (a URL), from several threads and processes."""
@@ -183,11 +181,11 @@ class Index:
 
     def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
         """Return the bucket called `bucket_name` with its file of `key`, in one look-up."""
-        row = self._row(statements.FILE_OF_BUCKET_NAMED, name=bucket_name, of_key=key)
+        row = self._row(statements.BUCKET_NAMED_AND_FILE, name=bucket_name, of_key=key)
         if row is None:
             return None
-        of_bucket, of_file = row[:_BUCKET_COLUMNS], row[_BUCKET_COLUMNS:]
-        return schema.bucket_from(of_bucket)[0], None if of_file[0] is None else schema.file_from(of_file)
+        bucket, _, file = schema.bucket_and_file_from(row)
+        return bucket, file
 
     def owns_any(self, bucket_uid: str, owner_id: str) -> bool:
         """Whether `owner_id` owns a file of the bucket."""

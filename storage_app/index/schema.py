@@ -98,6 +98,8 @@ memories = sa.Table(
     sa.Column("since", sa.BigInteger, nullable=False, index=True),
 )
 
+_BUCKET_COLUMNS = len(buckets.columns)
+
 
 def to_microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
@@ -167,3 +169,9 @@ def file_from(row: Sequence[Any]) -> File:
     values: list[Any] = list(row)
     values[-2:] = map(from_microseconds, values[-2:])
     return File(*values)
+
+
+def bucket_and_file_from(row: Sequence[Any]) -> tuple[Bucket, Totals, File | None]:
+    """Read a row of `buckets` with one of `files` behind it, or NULLs."""
+    of_bucket, of_file = row[:_BUCKET_COLUMNS], row[_BUCKET_COLUMNS:]
+    return *bucket_from(of_bucket), None if of_file[0] is None else file_from(of_file)

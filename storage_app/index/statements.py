@@ -35,13 +35,11 @@ COUNT = Prepared(
 
 FILE = Prepared(sa.select(files).where(_THIS_FILE))
 # The bucket, and beside it the file, or NULLs.
-FILE_OF_BUCKET_NAMED = Prepared(
-    sa.select(buckets, files)
-    .select_from(
-        buckets.outerjoin(files, sa.and_(files.c.bucket_uid == buckets.c.uid, files.c.key == bindparam("of_key")))
-    )
-    .where(buckets.c.name == bindparam("name"))
+_BUCKET_AND_FILE = sa.select(buckets, files).select_from(
+    buckets.outerjoin(files, sa.and_(files.c.bucket_uid == buckets.c.uid, files.c.key == bindparam("of_key")))
 )
+BUCKET_NAMED_AND_FILE = Prepared(_BUCKET_AND_FILE.where(buckets.c.name == bindparam("name")))
+BUCKET_WITH_AND_FILE = Prepared(_BUCKET_AND_FILE.where(buckets.c.uid == bindparam("uid")))
 ADD_FILE = Prepared(sa.insert(files))
 SWITCH_FILE = Prepared(sa.update(files).where(_THIS_FILE).values(_new_values(files)))
 DROP_FILE = Prepared(sa.delete(files).where(_THIS_FILE))

@@ -107,6 +107,12 @@ class Transaction:
         row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
         return None if row is None else schema.file_from(row)
 
+    def bucket_and_file(self, bucket_uid: str, key: str) -> tuple[Bucket, Totals, File | None] | None:
+        """Return what `bucket` does and what `file` does, in one look-up; None when there is no such bucket."""
+        self.flush()
+        row = self._one(statements.BUCKET_WITH_AND_FILE, uid=bucket_uid, of_key=key)
+        return None if row is None else schema.bucket_and_file_from(row)
+
     def put_file(self, file: File, replaced: File | None) -> None:
         """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
         row = schema.file_row(file)

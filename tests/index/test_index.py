@@ -43,6 +43,22 @@ def test_file_comes_back_as_it_went_in(index: Index) -> None:
     assert index.bucket("none") is None
 
 
+def test_bucket_and_file_are_found_together(index: Index) -> None:
+    bucket, file = a_bucket(grants={"bob": Grant.READ}), a_file("a/b", size=7, metadata={"k": [1]})
+    with index.write() as transaction:
+        transaction.put_bucket(bucket)
+        transaction.put_bucket(a_bucket("other"))
+        assert transaction.bucket_and_file(bucket.uid, "a/b") == (bucket, Totals(0, 0), None)
+        transaction.put_file(file, None)
+        assert transaction.bucket_and_file(bucket.uid, "a/b") == (bucket, Totals(1, 7), file)
+        assert transaction.bucket_and_file(bucket.uid, "a") == (bucket, Totals(1, 7), None)
+        assert transaction.bucket_and_file(a_bucket("other").uid, "a/b") == (a_bucket("other"), Totals(0, 0), None)
+        assert transaction.bucket_and_file("uid-of-none", "a/b") is None
+    assert index.bucket_and_file(bucket.name, "a/b") == (bucket, file)
+    assert index.bucket_and_file("other", "a/b") == (a_bucket("other"), None)
+    assert index.bucket_and_file("none", "a/b") is None
+
+
 def test_times_keep_their_microseconds(index: Index) -> None:
     file = a_file(created_at=A_TIME + timedelta(microseconds=1), updated_at=A_TIME.replace(year=1969))
     with index.write() as transaction:
