@@ -1,5 +1,6 @@
 """Lists: folders as a plain model has them, pages that add up to the whole, and what a folder costs."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -200,8 +201,8 @@ def test_page_is_read_from_an_index_without_sorting(index: Index, order: str) ->
 
 def explained(index: Index, query: str) -> str:
     with index._engine.connect() as connection:
-        marks = query.count("?")
-        rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + query, ("0",) * marks).all()
+        values = dict.fromkeys(re.findall(r":(\w+)", query), "0")
+        rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + query, values).all()
     return " ".join(str(row[-1]) for row in rows)
 
 
