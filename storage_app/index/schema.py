@@ -1,7 +1,9 @@
 """The tables of the index, and rows to nouns and back."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,11 +11,14 @@ import sqlalchemy as sa
 from ..domain import Bucket, File, Grant, Totals
 
 # No migrations: the index is a cache, and one of another version is rebuilt.
-VERSION = 3
+VERSION = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 schema = sa.MetaData()
+
+# Values are what a driver takes and gives, because `Prepared` statements convert none: JSON is text.
 
 # Compared and sorted by bytes everywhere, which for UTF-8 is by code points; a database's own locale is not asked.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -38,9 +43,9 @@ buckets = sa.Table(
     sa.Column("description", _TEXT),
     sa.Column("max_file_size", sa.BigInteger),
     sa.Column("quota", sa.BigInteger),
-    sa.Column("allowed_content_types", sa.JSON(none_as_null=True)),
+    sa.Column("allowed_content_types", _TEXT),  # JSON
     sa.Column("cache_control", _TEXT),
-    sa.Column("grants", sa.JSON, nullable=False),
+    sa.Column("grants", _TEXT, nullable=False),  # JSON
     sa.Column("file_count", sa.BigInteger, nullable=False, default=0),
     sa.Column("total_size", sa.BigInteger, nullable=False, default=0),
 )
@@ -64,7 +69,7 @@ files = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("sha256", _TEXT, nullable=False),
     sa.Column("owner_id", _TEXT, nullable=False),
-    sa.Column("metadata", sa.JSON, nullable=False),
+    sa.Column("metadata", _TEXT, nullable=False),  # JSON
     sa.Column("cache_control", _TEXT),
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("updated_at", sa.BigInteger, nullable=False),
@@ -102,7 +107,7 @@ _BUCKET_COLUMNS = len(buckets.columns)
 
 
 def to_microseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
@@ -110,6 +115,7 @@ def from_microseconds(microseconds: int) -> datetime:
 
 
 def bucket_row(bucket: Bucket) -> dict[str, Any]:
+    types = bucket.allowed_content_types
     return {
         "uid": bucket.uid,
         "name": bucket.name,
@@ -120,31 +126,37 @@ def bucket_row(bucket: Bucket) -> dict[str, Any]:
         "description": bucket.description,
         "max_file_size": bucket.max_file_size,
         "quota": bucket.quota,
-        "allowed_content_types": None if bucket.allowed_content_types is None else list(bucket.allowed_content_types),
+        "allowed_content_types": None if types is None else json.dumps(types),
         "cache_control": bucket.cache_control,
-        "grants": dict(bucket.grants),
+        "grants": json.dumps(dict(bucket.grants)),
     }
 
 
 def bucket_from(row: Sequence[Any]) -> tuple[Bucket, Totals]:
     """Read a row of `buckets`, whose columns stand as the table has them."""
-    uid, name, owner_id, created_at, updated_at, is_public, description, max_file_size, quota, types, *more = row
-    cache_control, grants, file_count, total_size = more
-    bucket = Bucket(
+    file_count, total_size = row[-2:]
+    return _bucket_of(tuple(row[:-2])), Totals(file_count, total_size)
+
+
+@lru_cache(maxsize=256)
+def _bucket_of(values: tuple[Any, ...]) -> Bucket:
+    """Make the bucket of all but the totals. Few buckets are asked for again and again, and they seldom change."""
+    uid, name, owner_id, created_at, updated_at, is_public, description, max_file_size, quota, types, *more = values
+    cache_control, grants = more
+    return Bucket(
         uid=uid,
         name=name,
         owner_id=owner_id,
         created_at=from_microseconds(created_at),
         updated_at=from_microseconds(updated_at),
-        is_public=is_public,
+        is_public=bool(is_public),
         description=description,
-        grants={grantee: Grant(grant) for grantee, grant in grants.items()},
+        grants={grantee: Grant(grant) for grantee, grant in json.loads(grants).items()},
         max_file_size=max_file_size,
         quota=quota,
-        allowed_content_types=None if types is None else tuple(types),
+        allowed_content_types=None if types is None else tuple(json.loads(types)),
         cache_control=cache_control,
     )
-    return bucket, Totals(file_count, total_size)
 
 
 def file_row(file: File) -> dict[str, Any]:
@@ -157,7 +169,7 @@ def file_row(file: File) -> dict[str, Any]:
         "size": file.size,
         "sha256": file.sha256,
         "owner_id": file.owner_id,
-        "metadata": dict(file.metadata),
+        "metadata": json.dumps(dict(file.metadata)),
         "cache_control": file.cache_control,
         "created_at": to_microseconds(file.created_at),
         "updated_at": to_microseconds(file.updated_at),
@@ -166,8 +178,9 @@ def file_row(file: File) -> dict[str, Any]:
 
 def file_from(row: Sequence[Any]) -> File:
     """Read a row of `files`, whose columns stand in the order of the fields of `File`."""
-    values: list[Any] = list(row)
-    values[-2:] = map(from_microseconds, values[-2:])
+    *plain, metadata, cache_control, created_at, updated_at = row
+    moments = map(from_microseconds, (created_at, updated_at))
+    values = [*plain, json.loads(metadata), cache_control, *moments]
     return File(*values)
 
 
