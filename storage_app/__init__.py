@@ -4,6 +4,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import api, cli, logs
+from .api.application import Application
 from .settings import Settings, load_settings
 from .storage import Storage
 
@@ -16,7 +17,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     logs.configure(settings.log_level, settings.log_format)
-    app = Flask(__name__, static_folder=None)
+    app = Application(__name__, static_folder=None)
     app.extensions["storage"] = Storage(settings)
     api.init_app(app, settings)
     cli.init_app(app)

@@ -122,6 +122,27 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
+    # The decorators of flask-smorest put a function of their own around the view, each of which asks Flask whether the
+    # view is asynchronous. Those that only document leave it as it is here.
+
+    def doc(self, **kwargs: Any) -> Callable[[View], View]:
+        """Document a view by hand."""
+        return _documenting(super().doc(**kwargs))
+
+    def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
+        """Document another answer of a view."""
+        return _documenting(super().alt_response(*args, **kwargs))
+
+
+def _documenting(decorator: Callable[[Any], Any]) -> Callable[[View], View]:
+    """Return a decorator that documents a view as `decorator` does, and leaves the view itself alone."""
+
+    def decorate(view: View) -> View:
+        view._apidoc = decorator(view)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001  from there it is read
+        return view
+
+    return decorate
+
 
 def _add_parameters(doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add the parameters given to `doc` to those of `arguments`, where flask-smorest would replace them."""
