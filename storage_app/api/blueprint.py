@@ -5,11 +5,11 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import wraps
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request, request
+from flask import Request, Response, request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -28,6 +28,7 @@ from ..errors import (
     ValidationFailed,
 )
 from . import offload, problems, strict_json
+from .answers import json_answer
 from .arguments import PATH_PARAMETERS
 from .bodies import RequestBody
 from .requests import authenticate
@@ -119,6 +120,23 @@ class Blueprint(flask_smorest.Blueprint):
             documented: Any = self.doc(security=SECURITY[who], responses=_documented(who, refusals))(guarded)
             documented.access = who
             return documented  # type: ignore[no-any-return]
+
+        return decorate
+
+    def response(self, status_code: int, *args: Any, **kwargs: Any) -> Callable[[View], View]:
+        """Document the answer of a view, and send what it returns as JSON; of a pair, the second are headers."""
+        document = super().response(status_code, *args, **kwargs)
+
+        def decorate(view: View) -> View:
+            @wraps(view)
+            def answering(*args: Any, **kwargs: Any) -> Response:
+                result = view(*args, **kwargs)
+                if isinstance(result, Response):
+                    return result
+                shown, headers = result if isinstance(result, tuple) else (result, None)
+                return json_answer(shown, status_code, headers)
+
+            return _documenting(document)(cast(View, answering))
 
         return decorate
 

@@ -7,11 +7,11 @@ import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import IO, TYPE_CHECKING, BinaryIO, cast
+from typing import IO, BinaryIO, cast
 from urllib.parse import quote
 
 from flask import Request, Response
-from werkzeug.datastructures import Headers, ResponseCacheControl
+from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import http_date, parse_cache_control_header, quote_header_value
 from werkzeug.wsgi import wrap_file
 
@@ -20,12 +20,10 @@ from ..domain import Bucket, File, quoted
 from ..errors import DamagedFile
 from ..tokens import Disposition
 from ..turns import turns
+from .answers import ReadyResponse
 from .conditions import Outcome, evaluate, range_applies
 from .ranges import ByteRange, parse_range
 from .streams import STEP_BYTES, Parts, Window
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 # Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -119,15 +117,6 @@ def content_disposition(disposition: Disposition, filename: str) -> str:
     return f"{disposition}; filename={quote_header_value(_ascii(name), allow_token=False)}; filename*=UTF-8''{extended}"
 
 
-class _ReadyResponse(Response):
-    """An answer with all its headers. Werkzeug would copy them, and check each again, to add what may be missing."""
-
-    default_mimetype = None
-
-    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
-        return self.headers
-
-
 def _headers(file: File, disposition: Disposition, filename: str, cache_control: str) -> dict[str, str]:
     """Make the headers that go with a 304 too.
 
@@ -198,7 +187,7 @@ def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str,
     for name in _KEPT_BY_NGINX & headers.keys():
         headers[f"X-Carried-{name}"] = headers.pop(name)
     headers["Content-Length"] = "0"
-    return _ReadyResponse(headers=headers)
+    return ReadyResponse(headers=headers)
 
 
 def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:
@@ -222,7 +211,7 @@ def _send(
     if span.length > STEP_BYTES:
         turns.leave()  # to send so much takes as long as the client likes
     body = wrap_file(request.environ, cast(IO[bytes], Window(blob, span)), STEP_BYTES)
-    return _ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
+    return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
 
 def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:

@@ -1,6 +1,5 @@
 """Fields of JSON that are stricter than marshmallow's own, and the domain's rules as validators."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -79,14 +78,3 @@ class JsonObject(fields.Field[dict[str, Any]]):
         if not isinstance(loaded, dict):
             raise ma.ValidationError("It is not a JSON object.")
         return loaded
-
-
-class Moment(fields.String):
-    """A time, RFC 3339 in UTC."""
-
-    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return rfc3339(value)
-
-
-def rfc3339(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -1,5 +1,10 @@
-"""What answers carry: the shapes of JSON."""
+"""What answers carry: the shapes of JSON.
 
+The schemas describe, in the OpenAPI document, what the functions beside them make. Nothing is dumped by a schema:
+marshmallow takes as long for a file as the look-up of it.
+"""
+
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +19,10 @@ from ..domain import (
 )
 from ..settings import Settings
 from .arguments import BucketSettingsSchema
-from .fields import Moment
+
+
+def rfc3339(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class ProblemSchema(ma.Schema):
@@ -40,8 +48,8 @@ class BucketSchema(BucketSettingsSchema):
     id = fields.String(required=True)
     name = fields.String(required=True)
     owner_id = fields.String(required=True)
-    created_at = Moment(required=True, metadata={"format": "date-time"})
-    updated_at = Moment(required=True, metadata={"format": "date-time", "description": "Of its settings."})
+    created_at = fields.String(required=True, metadata={"format": "date-time"})
+    updated_at = fields.String(required=True, metadata={"format": "date-time", "description": "Of its settings."})
     file_count = fields.Integer(required=True)
     total_size = fields.Integer(required=True, metadata={"description": "In bytes."})
 
@@ -52,8 +60,8 @@ def bucket_json(bucket: Bucket, totals: Totals, *, manages: bool) -> dict[str, A
         "id": bucket.name,
         "name": bucket.name,
         "owner_id": bucket.owner_id,
-        "created_at": bucket.created_at,
-        "updated_at": bucket.updated_at,
+        "created_at": rfc3339(bucket.created_at),
+        "updated_at": rfc3339(bucket.updated_at),
         "file_count": totals.file_count,
         "total_size": totals.total_size,
         "is_public": bucket.is_public,
@@ -83,8 +91,8 @@ class FileSchema(ma.Schema):
     owner_id = fields.String()
     metadata = fields.Dict(keys=fields.String())
     cache_control = fields.String(allow_none=True)
-    created_at = Moment(metadata={"format": "date-time"})
-    updated_at = Moment(metadata={"format": "date-time"})
+    created_at = fields.String(metadata={"format": "date-time"})
+    updated_at = fields.String(metadata={"format": "date-time"})
     url = fields.String(metadata={"description": "The permanent URL, under BASE_URL."})
     download_url = fields.String()
     view_url = fields.String()
@@ -105,8 +113,8 @@ def file_json(settings: Settings, bucket_name: str, file: File) -> dict[str, Any
         "owner_id": file.owner_id,
         "metadata": dict(file.metadata),
         "cache_control": file.cache_control,
-        "created_at": file.created_at,
-        "updated_at": file.updated_at,
+        "created_at": rfc3339(file.created_at),
+        "updated_at": rfc3339(file.updated_at),
         "url": f"{settings.base_url}/storage/{path}",
         "download_url": f"{settings.public_url}/files/download/{path}",
         "view_url": f"{settings.public_url}/files/view/{path}",
@@ -130,13 +138,13 @@ class UploadLinkSchema(ma.Schema):
         required=True,
         metadata={"description": "Headers to send with the PUT."},
     )
-    expires_at = Moment(required=True, metadata={"format": "date-time"})
+    expires_at = fields.String(required=True, metadata={"format": "date-time"})
 
 
 class DownloadLinkSchema(ma.Schema):
     download_url = fields.String(required=True)
     method = fields.String(required=True, validate=validate.OneOf(["GET"]))
-    expires_at = Moment(required=True, metadata={"format": "date-time"})
+    expires_at = fields.String(required=True, metadata={"format": "date-time"})
 
 
 class PresignedSchema(ma.Schema):

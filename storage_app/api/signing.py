@@ -29,7 +29,7 @@ from .arguments import NewDownloadSchema, NewUploadSchema, PresignSchema
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .openapi import DIGESTS, READ_CONDITIONS, SIGNED_BODY, WRITE_CONDITIONS, bytes_out, written_headers
 from .requests import services, storage
-from .schemas import DownloadLinkSchema, FileSchema, PresignedSchema, UploadLinkSchema
+from .schemas import DownloadLinkSchema, FileSchema, PresignedSchema, UploadLinkSchema, rfc3339
 
 blueprint = Blueprint("Signed URLs", __name__, url_prefix="/files", description="Links that carry a right.")
 
@@ -142,5 +142,5 @@ def _url(link: SignedLink) -> str:
     return url
 
 
-def _expires_at(link: SignedLink) -> datetime:
-    return datetime.fromtimestamp(link.expires_at, UTC)
+def _expires_at(link: SignedLink) -> str:
+    return rfc3339(datetime.fromtimestamp(link.expires_at, UTC))

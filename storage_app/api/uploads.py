@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, g, jsonify, request
+from flask import Response, g, request
 from flask.views import MethodView
 from marshmallow import ValidationError
 
@@ -36,6 +36,7 @@ from ..signing import described, planned
 from ..tokens import SignedUpload
 from ..uploads import Upload
 from . import offload
+from .answers import json_answer
 from .arguments import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
 from .blueprint import Access, Blueprint, refuse_fields
 from .bodies import MAX_FORM_BYTES, Form, check_raw, declared_digests, is_form, raw_body, read_form
@@ -45,8 +46,6 @@ from .requests import services, storage
 from .schemas import FileSchema, file_json
 
 blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
-
-_FILE = FileSchema()
 
 REFUSALS: tuple[type[StorageError], ...] = (
     InvalidName,
@@ -193,8 +192,5 @@ def _least_size() -> int:
 
 
 def _written(bucket_id: str, file: File, created: bool) -> Response:
-    response = jsonify(_FILE.dump(file_json(storage().settings, bucket_id, file)))
-    response.status_code = 201 if created else 200
-    response.headers["ETag"] = file.etag
-    response.headers["Location"] = f"/storage/{bucket_id}/{quote(file.key)}"
-    return response
+    headers = {"ETag": file.etag, "Location": f"/storage/{bucket_id}/{quote(file.key)}"}
+    return json_answer(file_json(storage().settings, bucket_id, file), 201 if created else 200, headers)
