@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar, cast
 import flask_smorest
 import marshmallow as ma
 from flask import Request, Response, request
+from flask.views import MethodView
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -123,6 +124,14 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
+    def arguments(
+        self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json", **kwargs: Any
+    ) -> Callable[[View], View]:
+        """Hand what a request carries at `location` to a view, checked by `schema`, as its first argument."""
+        schema = schema() if isinstance(schema, type) else schema
+        parse = super().arguments(schema, location=location, **kwargs)
+        return _without_query(parse, schema.load({})) if location == "query" else cast(Callable[[View], View], parse)
+
     def response(self, status_code: int, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         """Document the answer of a view, and send what it returns as JSON; of a pair, the second are headers."""
         document = super().response(status_code, *args, **kwargs)
@@ -150,6 +159,21 @@ class Blueprint(flask_smorest.Blueprint):
     def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         """Document another answer of a view."""
         return _documenting(super().alt_response(*args, **kwargs))
+
+
+def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Callable[[View], View]:
+    """Return a decorator that does what `parse` does, at once where there is no query: most requests have none."""
+
+    def decorate(view: View) -> View:
+        parsing = parse(view)
+
+        @wraps(parsing)
+        def handing(self: MethodView, **path: Any) -> Any:
+            return parsing(self, **path) if request.query_string else view(self, defaults.copy(), **path)
+
+        return cast(View, handing)
+
+    return decorate
 
 
 def _documenting(decorator: Callable[[Any], Any]) -> Callable[[View], View]:

@@ -47,6 +47,8 @@ from .schemas import FileSchema, file_json
 
 blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
 
+_FORM = UploadFormSchema()
+
 REFUSALS: tuple[type[StorageError], ...] = (
     InvalidName,
     TruncatedBody,
@@ -180,7 +182,7 @@ def _form_fields(form: Form) -> dict[str, Any]:
     if twice:
         refuse_fields({name: ["The field is there more than once."] for name in twice})
     try:
-        fields: dict[str, Any] = UploadFormSchema().load(form.fields.to_dict())
+        fields: dict[str, Any] = _FORM.load(form.fields.to_dict())
     except ValidationError as error:
         refuse_fields(error.normalized_messages())  # type: ignore[no-untyped-call]
     return fields
