@@ -7,6 +7,8 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage_app.blobstore.names import key_hash, new_blob_name
 from storage_app.blobstore.records import UnreadableRecord, dump_bucket, dump_file, load_bucket, load_file
@@ -50,6 +52,33 @@ def test_bucket_record_is_complete_and_readable_by_people() -> None:
     assert '\n  "description": "Bilder 猫",\n' in text
     assert set(json.loads(text)) == {field.name for field in dataclasses.fields(Bucket)} | {"format"}
     assert json.loads(text)["format"] == 1
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda values: st.lists(values) | st.dictionaries(TEXTS, values),
+)
+
+
+@given(st.builds(a_file, filename=TEXTS, size=st.integers(0), metadata=st.dictionaries(TEXTS, JSON)))
+def test_sidecar_is_json_as_python_indents_it(file: File) -> None:
+    text = dump_file(file).decode()
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
+    assert json.loads(text)["metadata"] == file.metadata
+
+
+@given(
+    st.builds(
+        a_bucket,
+        description=st.none() | TEXTS,
+        grants=st.dictionaries(TEXTS, st.sampled_from(Grant)),
+        allowed_content_types=st.none() | st.lists(TEXTS).map(tuple),
+    )
+)
+def test_bucket_record_is_json_as_python_indents_it(bucket: Bucket) -> None:
+    text = dump_bucket(bucket).decode()
+    assert text == json.dumps(json.loads(text), ensure_ascii=False, indent=2) + "\n"
 
 
 def test_time_of_another_zone_is_the_same_moment() -> None:
