@@ -10,7 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Response, current_app, request
+from flask.globals import app_ctx, request_ctx
 from gunicorn.http.errors import ParseException
 
 from ..domain import Principal
@@ -48,20 +49,22 @@ def storage() -> Storage:
 
 def services() -> Services:
     """Return what this request works with, the same until it ends."""
-    if "services" not in g:
-        g.services = storage().services
-    return cast(Services, g.services)
+    own = app_ctx.g
+    if "services" not in own:
+        own.services = storage().services
+    return cast(Services, own.services)
 
 
 def authenticate(*, waited: float = 0) -> Principal:
     """Return who asks, by the headers of this request, which began `waited` seconds ago; raises `InvalidCredential`."""
-    if "principal" not in g:
-        g.principal = storage().logins.principal(
-            authorization=request.headers.get("Authorization"),
-            api_key=request.headers.get("apikey", request.headers.get("X-API-Key")),
+    own, headers = app_ctx.g, request.headers
+    if "principal" not in own:
+        own.principal = storage().logins.principal(
+            authorization=headers.get("Authorization"),
+            api_key=headers.get("apikey", headers.get("X-API-Key")),
             waited=waited,
         )
-    return cast(Principal, g.principal)
+    return cast(Principal, own.principal)
 
 
 def timed_out() -> BodyTimeout:
@@ -69,37 +72,39 @@ def timed_out() -> BodyTimeout:
 
 
 def _begin() -> None:
-    g.began = time.perf_counter()
-    sent = request.headers.get("X-Request-ID", "")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    own, environ = app_ctx.g, request.environ
+    own.began = time.perf_counter()
+    sent = environ.get("HTTP_X_REQUEST_ID", "")
+    own.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
     # A client that sends or takes nothing for this long gives its thread back: gunicorn would wait for ever.
-    connection = request.environ.get("gunicorn.socket")
+    connection = environ.get("gunicorn.socket")
     if connection is not None:
         connection.settimeout(SILENCE_SECONDS)
-    _check_encoding()
-    if request.environ["PATH_INFO"].startswith("//"):
+    _check_encoding(environ)
+    if environ["PATH_INFO"].startswith("//"):
         raise NotFound(
             "No route begins with two slashes; GET /docs lists what there is."
         )  # the router would merge them
 
 
-def _check_encoding() -> None:
+def _check_encoding(environ: "WSGIEnvironment") -> None:
     """Refuse a URL that is not UTF-8 before the framework replaces what it cannot read (RFC 3986 section 2.5)."""
     try:
-        request.environ["PATH_INFO"].encode("latin-1").decode()
-        unquote_to_bytes(request.environ.get("QUERY_STRING", "").encode("latin-1")).decode()
+        environ["PATH_INFO"].encode("latin-1").decode()
+        unquote_to_bytes(environ.get("QUERY_STRING", "").encode("latin-1")).decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest("The URL is not valid UTF-8; percent-encode its path and query as UTF-8.") from error
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
+    own, answered = app_ctx.g, request_ctx.request
+    response.headers["X-Request-ID"] = own.request_id
     if response.status_code >= 400:
-        response.call_on_close(partial(_drain, request.environ))
+        response.call_on_close(partial(_drain, answered.environ))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    method, path = request.method, loggable(request.path)
+    method, path = answered.method, loggable(answered.path)
     log.log(
-        g.get("log_level", logging.INFO),
+        own.get("log_level", logging.INFO),
         "%s %s %s",
         method,
         path,
@@ -108,9 +113,9 @@ def _end(response: Response) -> Response:
             "method": method,
             "path": path,
             "status": response.status_code,
-            "bytes_in": request.content_length,
-            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
-            "client": request.remote_addr,
+            "bytes_in": answered.content_length,
+            "milliseconds": round((time.perf_counter() - own.began) * 1000, 1),
+            "client": answered.remote_addr,
         },
     )
     return response
