@@ -161,14 +161,15 @@ class Ledger:
         was_agreed = False
         while True:
             with self._claiming(note, hold) as transaction:
-                found = transaction.bucket(bucket.uid)
+                found = transaction.bucket_and_file(bucket.uid, key)
                 if found is None:
                     raise BucketNotFound(bucket.name)
-                if found[0].quota is not None and not holds_bucket:
+                bucket_now, _, row = found
+                if bucket_now.quota is not None and not holds_bucket:
                     raise Unavailable("The bucket was given a quota just now; try again.")
-                file, row = self._store.read(found[0], key), transaction.file(bucket.uid, key)
+                file = self._store.read(bucket_now, key)
                 if file == row or was_agreed:
-                    yield Decision(transaction, found[0], _agreed(transaction, self._store, found[0], key, file, row))
+                    yield Decision(transaction, bucket_now, _agreed(transaction, self._store, bucket, key, file, row))
                     self._drop(transaction, note)
                     if self._index.commits_durably:
                         self._store.settle(bucket, key)
