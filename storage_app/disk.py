@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -60,18 +60,22 @@ def write_all(file: IO[bytes], data: bytes) -> None:
         view = view[file.write(view) :]
 
 
-def write_new(path: Path | str, content: bytes, *, durable: bool) -> None:
-    """Write a file that is not there yet, with `durable` synced. What fails may leave a part of it."""
+def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequence[int] = ()) -> None:
+    """Write a file that is not there yet, with `durable` synced, and the open files `beside` with it.
+
+    What fails may leave a part of it.
+    """
     with translated(), open(path, "xb", buffering=0) as file:
         write_all(file, content)
         if durable:
-            sync(file.fileno())
+            sync(*beside, file.fileno())
 
 
-def sync(descriptor: int) -> None:
+def sync(*descriptors: int) -> None:
     """Make what was written durable. It takes milliseconds, in which others can compute."""
     with turns.paused():
-        os.fsync(descriptor)
+        for descriptor in descriptors:
+            os.fsync(descriptor)
 
 
 def sync_directory(directory: Path | str) -> None:

@@ -198,7 +198,7 @@ class Uploads:
         `seen` is what was there when it was last looked: the record is staged as if it still were.
         """
         with (
-            self._store.stage_sidecar(plan.bucket, inheriting(file, seen)) as sidecar,
+            self._store.stage_sidecar(plan.bucket, inheriting(file, seen), staged) as sidecar,
             self._ledger.deciding(note, plan.bucket, file.key) as decision,
         ):
             current = decision.current
@@ -262,7 +262,6 @@ class Upload:
     def _finish(self, plan: Plan, description: Description) -> tuple[File, bool]:
         key = check_key(plan.key or "")
         file = self._describe(description, key)
-        self._staged.seal()
         if self.plan.key is None or self.plan.size is None:
             self._note, self._existing = self._uploads.complete_note(self._note, plan.bucket, key, self.size)
         file = replace(file, blob=self._note.blob or "")

@@ -73,8 +73,11 @@ class BlobStore(Protocol):
         The store may move it away, by its `name`, or read it; the caller closes it.
         """
 
-    def stage_sidecar(self, bucket: Bucket, file: File) -> StagedSidecar:
-        """Prepare the record of `file`, and the place of it. Raises `BucketNotFound` when the bucket is gone."""
+    def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedSidecar:
+        """Prepare the record of `file`, and the place of it. Raises `BucketNotFound` when the bucket is gone.
+
+        With `blob`, seal that too: both become durable together, which takes less time than one after the other.
+        """
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         """Make `sidecar` the record of its key, its bytes first where `blob` is given. This is the commit of a write.

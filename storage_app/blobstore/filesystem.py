@@ -57,11 +57,11 @@ class FilesystemStore:
     def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBytes:
         return StagedBytes(self._staging, source.name)
 
-    def stage_sidecar(self, bucket: Bucket, file: File) -> StagedRecord:
+    def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedRecord:
         # Here, where nobody waits for a lock: a new subdirectory is synced.
         with translated():
             self._make_subdirectory(bucket, key_hash(file.key))
-        return StagedRecord(self._staging, file)
+        return StagedRecord(self._staging, file, cast(StagedBytes | None, blob))
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         record = cast(StagedRecord, sidecar)

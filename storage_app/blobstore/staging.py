@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -29,10 +30,10 @@ class Staging:
     def new_path(self) -> str:
         return f"{self.directory}/{secrets.token_hex(8)}"
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write a file that is not there yet, whole, or leave none."""
+    def write(self, path: str, content: bytes, *, beside: Sequence[int] = ()) -> None:
+        """Write a file that is not there yet, whole, or leave none; sync the open files `beside` with it."""
         with self.discarded_on_failure(path):
-            write_new(path, content, durable=self.durable)
+            write_new(path, content, durable=self.durable, beside=beside)
 
     def move_in(self, source: str, path: str) -> None:
         """Move a file of another program here, and give it the rights that our own have. Raises OSError."""
@@ -126,8 +127,15 @@ class StagedBytes(_Staged):
     def seal(self) -> None:
         with translated():
             if self._staging.durable:
-                sync(self._file.fileno())
-            self._file.close()
+                sync(self.fileno())
+            self.close()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def close(self) -> None:
+        """End bytes that are durable."""
+        self._file.close()
 
     def discard(self) -> None:
         with suppress(OSError):
@@ -136,12 +144,14 @@ class StagedBytes(_Staged):
 
 
 class StagedRecord(_Staged):
-    """A sidecar."""
+    """A sidecar; with `blob`, the bytes beside it are sealed."""
 
-    def __init__(self, staging: Staging, file: File) -> None:
+    def __init__(self, staging: Staging, file: File, blob: StagedBytes | None = None) -> None:
         super().__init__(staging)
         self.file = file
-        staging.write(self.path, dump_file(file))
+        staging.write(self.path, dump_file(file), beside=[] if blob is None else [blob.fileno()])
+        if blob is not None:
+            blob.close()
 
     def restage(self, file: File) -> None:
         if file != self.file:

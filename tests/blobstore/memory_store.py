@@ -104,7 +104,9 @@ class MemoryStore:
         staged.write(source.read())
         return staged
 
-    def stage_sidecar(self, bucket: Bucket, file: File) -> _StagedRecord:
+    def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> _StagedRecord:
+        if blob is not None:
+            blob.seal()
         return _StagedRecord(self._staged, file)
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:

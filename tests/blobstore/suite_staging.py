@@ -69,6 +69,15 @@ class OfStaging(SuitePart):
         assert content(store, file) == b"spooled"
         self.assert_holds(store, file)
 
+    def test_bytes_are_sealed_with_their_record(self, store: BlobStore) -> None:
+        file = a_file("cat.jpg", size=3, blob=new_blob_name("cat.jpg"))
+        with store.stage(BUCKET) as blob:
+            blob.write(b"abc")
+            with store.stage_sidecar(BUCKET, file, blob) as sidecar:
+                store.place(BUCKET, sidecar, blob)
+        assert content(store, file) == b"abc"
+        self.assert_holds(store, file)
+
     def test_what_was_adopted_and_not_placed_is_discarded(self, store: BlobStore, tmp_path: Path) -> None:
         source = tmp_path / "0000000001"
         source.write_bytes(b"spooled")
