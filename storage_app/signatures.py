@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 
 import filetype
+from filetype.match import match
+from filetype.types.document import ZippedDocumentBase
 
 HEAD_BYTES = 8192
 
@@ -25,7 +27,7 @@ def recognize(head: bytes) -> str | None:
         # Many signatures are words ("BM", "GIF", "MZ"): a letter about a BMW is no bitmap.
         return next((kind for prefix, kind in _TEXT_SIGNATURES if head.startswith(prefix)), None)
     try:
-        found = filetype.guess(head)
+        found = match(head, filetype.TYPES if head.startswith(b"PK\x03\x04") else _NO_ZIPPED_DOCUMENTS)
     except RecursionError:
         # A thousand empty Zstandard frames in a row exhaust the library's recursion.
         return None
@@ -147,6 +149,8 @@ _MODERN: Mapping[str, str] = {
     "sqlite": "application/vnd.sqlite3",
     "deb": "application/vnd.debian.binary-package",
 }
+# The library looks for a zip through most of the head, once for each kind of document that is one.
+_NO_ZIPPED_DOCUMENTS = [kind for kind in filetype.TYPES if not isinstance(kind, ZippedDocumentBase)]
 _RECOGNIZABLE = frozenset(_MODERN.get(kind.extension, kind.mime) for kind in filetype.TYPES)
 
 _ISO_MEDIA = frozenset({"video/mp4", "video/x-m4v", "video/quicktime", "video/3gpp", "audio/mp4"})

@@ -2,13 +2,15 @@ import mimetypes
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
+import filetype
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage_app.content_types import PLAIN_TEXT, UNKNOWN, Decision, decide, is_inline_safe, normalize
-from storage_app.signatures import HEAD_BYTES
+from storage_app.signatures import HEAD_BYTES, recognize
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00\x90wS\xde"
 APNG = PNG[:33] + b"\x00\x00\x00\x08acTL\x00\x00\x00\x02\x00\x00\x00\x00\xf3\x8d\x93\x70"
@@ -416,6 +418,26 @@ def test_damaged_heads_are_judged_too(head: bytes, damage: bytes, position: int)
     damaged = head[:position] + damage + head[position + len(damage) :]
     assert decide("image/avif", damaged, "").content_type
     assert decide(None, damaged, "").content_type
+
+
+# The first file of a zip, whose name and content say that it is a document.
+ZIPPED = [ZIP + bytes(16) + name for name in (b"word/", b"mimetypeapplication/vnd.oasis.opendocument.text", b"a.txt")]
+
+
+@given(st.sampled_from([b"", b"\x93", b"PK\x03", bytes(30)]), st.sampled_from([*ZIPPED, NOISE]), st.binary())
+def test_zipped_documents_are_looked_for_where_one_can_be(before: bytes, zipped: bytes, after: bytes) -> None:
+    head = before + zipped + after
+    with patch("storage_app.signatures._NO_ZIPPED_DOCUMENTS", filetype.TYPES):
+        every = recognize(head)
+    assert recognize(head) == every
+
+
+def test_zipped_documents_are_recognized() -> None:
+    assert [recognize(head) for head in ZIPPED] == [
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.oasis.opendocument.text",
+        "application/zip",
+    ]
 
 
 def test_frames_that_exhaust_the_library_are_no_error() -> None:
