@@ -79,6 +79,8 @@ def configure(level: str, form: str) -> None:
     logging.config.dictConfig(configuration(level, form))
     # No line shows them, and every record would ask for them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    # Nor the line of code that logged, for which the stack is searched: so `logging` documents to leave it out.
+    logging._srcfile = None  # noqa: SLF001
 
 
 def _time(record: logging.LogRecord) -> str:
