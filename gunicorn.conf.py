@@ -83,8 +83,9 @@ max_requests_jitter = 1_000_000
 limit_request_line = 8190
 limit_request_field_size = 8190
 
-# Files leave by sendfile(2), whatever SENDFILE in the environment says.
-sendfile = True
+# Files leave by sendfile(2), whatever SENDFILE in the environment says. gunicorn 27 takes any value of its own setting
+# `sendfile` for a no, even True.
+raw_env = ["SENDFILE=true"]
 # The heartbeat is a file's time stamp. In memory, a busy disk cannot make a healthy worker look dead.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 # Nobody needs a second way in; by default gunicorn makes a socket in the home folder.

@@ -4,7 +4,7 @@ import base64
 import os
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 from typing import IO, BinaryIO, cast
@@ -208,9 +208,14 @@ def _send(
     headers["Content-Length"] = str(span.length)
     if ranges is not None:
         headers["Content-Range"] = span.content_range(file.size)
-    if span.length > STEP_BYTES:
+    window = Window(blob, span)
+    body: Iterable[bytes]
+    if span.length <= STEP_BYTES:
+        with blob:
+            body = [window.read(span.length)]
+    else:
         turns.leave()  # to send so much takes as long as the client likes
-    body = wrap_file(request.environ, cast(IO[bytes], Window(blob, span)), STEP_BYTES)
+        body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
     return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.memory import resident_bytes
 from tests.support.service import RunningService, bearer, wait_briefly
+from tests.support.strace import traced
 
 MIB = 1024 * 1024
 MAX_GROWTH = 50 * MIB
@@ -169,3 +170,14 @@ def test_declared_length_is_believed_before_bytes_come(service: RunningService, 
     response.close()
     connection.close()
     assert (response.status, problem["code"], problem["limit"]) == (413, "file_too_large", MIB)
+
+
+def test_bytes_leave_by_sendfile(tmp_path: Path) -> None:
+    with RunningService(tmp_path / "store", WEB_CONCURRENCY="1", SENDFILE="no") as service:
+        httpx.post(f"{service.url}/buckets", json={"name": "large"}, headers=bearer()).raise_for_status()
+        url = f"{service.url}/files/upload-direct/large/a"
+        httpx.put(url, content=bytes(MIB), headers=bearer()).raise_for_status()
+        with traced(service.worker_pids()[0], tmp_path / "calls", names=("sendfile",)) as calls:
+            answer = httpx.get(f"{service.url}/files/download/large/a", headers=bearer())
+    assert answer.content == bytes(MIB)
+    assert calls
