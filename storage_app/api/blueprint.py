@@ -149,8 +149,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
-    # The decorators of flask-smorest put a function of their own around the view, each of which asks Flask whether the
-    # view is asynchronous. Those that only document leave it as it is here.
+    # Each decorator of flask-smorest puts a function around the view. Those that only document leave it as it is here.
 
     def doc(self, **kwargs: Any) -> Callable[[View], View]:
         """Document a view by hand."""
