@@ -3,6 +3,7 @@
 import base64
 import os
 import re
+import socket
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -203,7 +204,7 @@ def _send(
     request: Request, file: File, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], blob: BinaryIO
 ) -> Response:
     if ranges is not None and len(ranges) > 1:
-        return _send_parts(file, ranges, headers, blob)
+        return _send_parts(request, file, ranges, headers, blob)
     span = ByteRange(0, file.size) if ranges is None else ranges[0]
     headers["Content-Length"] = str(span.length)
     if ranges is not None:
@@ -214,20 +215,35 @@ def _send(
         with blob:
             body = [window.read(span.length)]
     else:
-        turns.leave()  # to send so much takes as long as the client likes
+        _leave_to_client(request)
         body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
     return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
 
-def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:
+def _send_parts(
+    request: Request, file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO
+) -> Response:
     # RFC 9110 section 15.3.7.2: with several parts, `Content-Range` stands in each, and not in the header section.
     parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
-    turns.leave()  # to send them takes as long as the client likes
+    _leave_to_client(request)
     response = Response(parts, status=206, headers=headers)
     response.call_on_close(blob.close)
     return response
+
+
+def _leave_to_client(request: Request) -> None:
+    """Let the client take as long as it likes for an answer, unless it takes nothing at all for its timeout.
+
+    Python would wait until the kernel has room for more, and that is when a third of what it holds is gone, of up to
+    4 MiB. The kernel itself sees whether anything is taken (tcp(7), TCP_USER_TIMEOUT).
+    """
+    turns.leave()
+    connection = request.environ.get("gunicorn.socket")
+    if connection is not None and connection.family != socket.AF_UNIX and (silence := connection.gettimeout()):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(silence * 1000))
+        connection.settimeout(None)
 
 
 def _until(chosen: str, *, remaining_seconds: int) -> str:
