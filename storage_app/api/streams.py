@@ -1,7 +1,7 @@
 """The bytes of an answer: a window of a file, or several as `multipart/byteranges`."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from .ranges import ByteRange
@@ -13,14 +13,14 @@ class Window:
     """One range of an open file, as WSGI servers send files.
 
     gunicorn hands `fileno` and the position it finds there to sendfile(2), and sends as much as Content-Length says;
-    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed.
+    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed, and calls `then`.
     """
 
-    def __init__(self, blob: BinaryIO, span: ByteRange) -> None:
+    def __init__(self, blob: BinaryIO, span: ByteRange, then: Callable[[], object] = lambda: None) -> None:
         self._blob = blob
         self._stop = span.stop
+        self._then = then
         self.fileno = blob.fileno
-        self.close = blob.close
         self.seek(span.start)
 
     def read(self, size: int) -> bytes:
@@ -29,6 +29,10 @@ class Window:
     def seek(self, offset: int) -> int:
         """Go to `offset` of the file, not of the window: where sendfile(2) fails, Python goes on from there."""
         return self._blob.seek(offset)
+
+    def close(self) -> None:
+        self._blob.close()
+        self._then()
 
 
 class Parts:
