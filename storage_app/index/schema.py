@@ -78,17 +78,20 @@ files = sa.Table(
 )
 
 # What a process is about to do. It reserves `size` bytes of the bucket's quota, and says which key to look at again if
-# the process does not come back.
+# the process does not come back. There are as many as writes in progress, and each is written and struck: SQLite keeps
+# them in one tree, and looks through all for those of a bucket. A server's dead rows would be in the way of that.
 notes = sa.Table(
     "notes",
     schema,
     sa.Column("id", _TEXT, primary_key=True),
     sa.Column("process", _TEXT, nullable=False),
     sa.Column("kind", _TEXT, nullable=False),
-    sa.Column("bucket_uid", _TEXT, nullable=False, index=True),
+    sa.Column("bucket_uid", _TEXT, nullable=False),
     sa.Column("key", _TEXT),
     sa.Column("blob", _TEXT),
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Index("notes_by_bucket", "bucket_uid").ddl_if(dialect="postgresql"),
+    sqlite_with_rowid=False,
 )
 
 # What is to be removed a minute from `since`: bytes of `key` that were replaced or deleted, or, where there is no key,
