@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from .errors import InsufficientStorage, Unavailable
 from .turns import turns
@@ -53,11 +52,11 @@ def read_whole(path: str) -> bytes:
         return file.readall()
 
 
-def write_all(file: IO[bytes], data: bytes) -> None:
-    """Write all of `data`; a raw write may be short. Raises OSError."""
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of `data`; one write may be short. Raises OSError."""
     view = memoryview(data)
     while view:
-        view = view[file.write(view) :]
+        view = view[os.write(descriptor, view) :]
 
 
 def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequence[int] = ()) -> None:
@@ -65,10 +64,14 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
 
     What fails may leave a part of it.
     """
-    with translated(), open(path, "xb", buffering=0) as file:
-        write_all(file, content)
-        if durable:
-            sync(*beside, file.fileno())
+    with translated():
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(descriptor, content)
+            if durable:
+                sync(*beside, descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync(*descriptors: int) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 
 from ..domain import new_generation
 
@@ -10,6 +11,7 @@ MAX_SLUG_CHARACTERS = 64
 MAX_EXTENSION_CHARACTERS = 16
 
 
+@lru_cache(maxsize=1024)  # a request asks for it up to five times
 def key_hash(key: str) -> str:
     """Return the name that a key's sidecar and blobs begin with: 128 bits of SHA-256, hex."""
     return hashlib.sha256(key.encode()).hexdigest()[:32]

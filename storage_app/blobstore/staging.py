@@ -121,7 +121,7 @@ class StagedBytes(_Staged):
 
     def write(self, data: bytes) -> int:
         with translated():
-            write_all(self._file, data)
+            write_all(self._file.fileno(), data)
         return len(data)
 
     def seal(self) -> None:
