@@ -25,6 +25,7 @@ from storage_app.worker import Worker
 
 ROOT = Path(__file__).resolve().parent
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+PR_SET_TIMERSLACK = 29  # <linux/prctl.h>
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 ENDING_A_START = (*ENDING, signal.SIGHUP)
@@ -183,12 +184,15 @@ def check_address(host: str, port: int) -> None:
 
 
 def post_fork(server: Any, worker: Any) -> None:
-    """Let the worker keep the memory of the pieces of bodies that it reads.
+    """Let the worker keep the memory of the pieces of bodies that it reads, and have it woken when it asks for it.
 
     glibc takes pieces of more than 128 KiB from the kernel one by one, and gives back what is free at the end of a
-    heap: page by page, that costs a fresh worker more than the bytes themselves.
+    heap: page by page, that costs a fresh worker more than the bytes themselves. Linux lets a sleep of 20 microseconds,
+    as there are between two looks at the index's lock, take 100, to wake processes together and save power.
     """
     libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)  # nanoseconds, for this thread and those that it makes
     if hasattr(libc, "mallopt"):
         libc.mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024)
         libc.mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024)

@@ -33,8 +33,8 @@ _HEAD_SECONDS = 10
 _HEAD_BYTES = 32 * 1024
 
 # A worker that has taken many connections leaves the next one to others for a moment.
-_MANY = 50
-_FORBEARANCE_SECONDS = 0.00002
+_MANY = 20
+_FORBEARANCE_SECONDS = 0.0001
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
