@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum, StrEnum
+from functools import lru_cache
 from typing import Any
 
 from .errors import InvalidName, InvalidRequest, PreconditionFailed
@@ -169,6 +170,7 @@ def _matches(tags: frozenset[str], existing: File | None) -> bool:
     return existing is not None and ("*" in tags or existing.etag in tags)
 
 
+@lru_cache(maxsize=1024)  # every request asks, and of few names
 def check_bucket_name(name: str) -> str:
     """Return `name` if a bucket may be called so; raise `InvalidName` with the rule it breaks."""
     if not _BUCKET_NAME.fullmatch(name):

@@ -47,6 +47,11 @@ class Guard:
 
         Raises as `bucket` does, then `FileNotFound`: a missing file is told only to who might read it.
         """
+        bucket, file = self.bucket_and_file(principal, bucket_name, key)
+        return bucket, self.check_file(principal, bucket, key, file, action)
+
+    def bucket_and_file(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File | None]:
+        """Return the bucket with what is at `key`, whoever may see it. Raises as `bucket` does, then `InvalidName`."""
         try:
             check_key(key)
         except InvalidName:
@@ -55,8 +60,7 @@ class Guard:
         found = self._index.bucket_and_file(check_bucket_name(bucket_name), key)
         if found is None:
             raise self._no_bucket(principal, bucket_name, Action.SEE_BUCKET)
-        bucket, file = found
-        return bucket, self.check_file(principal, bucket, key, file, action)
+        return found
 
     def check_file(self, principal: Principal, bucket: Bucket, key: str, file: File | None, action: Action) -> File:
         """Return `file` if it is there and `principal` may do `action` with it."""

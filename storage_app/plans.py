@@ -11,16 +11,24 @@ from .index import Note, Transaction
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """That somebody has looked at a key, and found `file` there, or nothing."""
+
+    file: File | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What is known of an upload before its bytes come.
 
     `size` is their exact number, `least_size` what it is at least, `signed_size` what it must be. A `key` of None is
-    not known yet: it comes with the body.
+    not known yet: it comes with the body. `seen` is None where nobody has looked at the key.
     """
 
     bucket: Bucket
     right: UploadRight
     key: str | None = None
+    seen: Seen | None = None
     size: int | None = None
     least_size: int = 0
     signed_size: int | None = None

@@ -8,10 +8,10 @@ from typing import Any
 
 from .access import Action
 from .content_types import normalize
-from .domain import Bucket, Principal, WriteConditions, check_filename, check_key, check_metadata
+from .domain import Bucket, Principal, WriteConditions, check_filename, check_metadata
 from .errors import ContentTypeNotAllowed, InvalidRequest
 from .guards import Guard
-from .plans import Description, Plan
+from .plans import Description, Plan, Seen
 from .tokens import Disposition, SignedDownload, SignedUpload, SignedUrls
 from .uploads import Uploads
 
@@ -58,12 +58,13 @@ class Signing:
 
         Refuses what an upload would be refused for now; the upload itself is judged against what is there then.
         """
-        bucket, right = self._uploads.right(principal, bucket_name)
+        bucket, right, seen = self._uploads.look(principal, bucket_name, key)
         content_type = _bindable(promise)
         plan = Plan(
             bucket,
             right,
-            key=check_key(key),
+            key=key,
+            seen=seen,
             size=promise.size,
             content_type=content_type,
             overwrite=overwrite,
@@ -105,12 +106,13 @@ class Signing:
         return SignedLink(self._urls.sign(grant), bucket.name, key, grant.expires_at)
 
 
-def planned(grant: SignedUpload, bucket: Bucket, *, least_size: int, conditions: WriteConditions) -> Plan:
+def planned(grant: SignedUpload, bucket: Bucket, seen: Seen, *, least_size: int, conditions: WriteConditions) -> Plan:
     """Return the plan of an upload under `grant`."""
     return Plan(
         bucket,
         grant.right,
         key=grant.key,
+        seen=seen,
         least_size=least_size,
         signed_size=grant.size,
         overwrite=grant.overwrite,

@@ -28,6 +28,7 @@ from .errors import (
     FileTooLarge,
     Forbidden,
     InsufficientStorage,
+    InvalidName,
     InvalidSignedUrl,
 )
 from .guards import Guard, refusal
@@ -37,6 +38,7 @@ from .locks import UploadSlots
 from .plans import (
     Description,
     Plan,
+    Seen,
     check_accepted,
     check_exact_quota,
     check_quota,
@@ -79,17 +81,33 @@ class Uploads:
     def right(self, principal: Principal, bucket_name: str) -> tuple[Bucket, UploadRight]:
         """Return the bucket and what `principal` may upload there; refuse who may upload nothing."""
         bucket, _ = self._guard.bucket(principal, bucket_name)
+        return bucket, self._right(principal, bucket)
+
+    def look(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, UploadRight, Seen]:
+        """Return and refuse as `right` does, with a look at `key`, in one look-up."""
+        try:
+            bucket, file = self._guard.bucket_and_file(principal, bucket_name, key)
+        except InvalidName:
+            self.right(principal, bucket_name)  # who may upload nothing is told that first
+            raise
+        return bucket, self._right(principal, bucket), Seen(file)
+
+    def _right(self, principal: Principal, bucket: Bucket) -> UploadRight:
         right = upload_right(principal, bucket, anonymous_uploads=self._guard.anonymous_uploads)
         if not right.create and right.replace is Replace.NONE:
             raise refusal(principal, Action.CREATE_FILE)
-        return bucket, right
+        return right
 
-    def signed_bucket(self, grant: SignedUpload, bucket_name: str) -> Bucket:
-        """Return the bucket of an upload URL; raises `InvalidSignedUrl` when it was deleted since."""
-        found = self._index.bucket(check_bucket_name(bucket_name))
+    def look_signed(self, grant: SignedUpload, bucket_name: str) -> tuple[Bucket, Seen]:
+        """Return the bucket of an upload URL with a look at its key.
+
+        Raises `InvalidSignedUrl` when the bucket was deleted since.
+        """
+        found = self._index.bucket_and_file(check_bucket_name(bucket_name), grant.key)
         if found is None or found[0].uid != grant.bucket_uid:
             raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
-        return found[0]
+        bucket, file = found
+        return bucket, Seen(file)
 
     def check(self, plan: Plan, *, stored: bool = False) -> File | None:
         """Refuse what can be refused before the first byte; return the file that is there now, if its key is known.
@@ -98,7 +116,8 @@ class Uploads:
         """
         existing = None
         if plan.key is not None:
-            existing = self._index.file(plan.bucket.uid, check_key(plan.key))
+            seen = plan.seen or Seen(self._index.file(plan.bucket.uid, check_key(plan.key)))
+            existing = seen.file
             check_target(plan, plan.key, existing)
         elif not plan.right.create and not self._index.owns_any(plan.bucket.uid, plan.right.owner_id):
             raise Forbidden("You may not upload to this bucket; ask its owner for a grant.")

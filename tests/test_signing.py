@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.domain import ANONYMOUS, NOBODY, UNCONDITIONAL, Bucket, File, Grant, Principal, WriteConditions
+from storage_app.domain import ANONYMOUS, NOBODY, UNCONDITIONAL, File, Grant, Principal, WriteConditions
 from storage_app.errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -71,9 +71,10 @@ def use(
 ) -> tuple[File, bool]:
     """PUT to the URL as the routes do: the declared length first, then the bytes."""
     grant = grant_of(core, link)
-    bucket: Bucket = core.uploads.signed_bucket(grant, link.bucket_name)
     description = described(grant, filename=None, content_type=content_type, sha256=frozenset())
-    plan = planned(grant, bucket, least_size=len(data), conditions=conditions)
+    plan = planned(
+        grant, *core.uploads.look_signed(grant, link.bucket_name), least_size=len(data), conditions=conditions
+    )
     with core.uploads.begin(plan) as upload:
         upload.write(data)
         return upload.finish(description)

@@ -21,7 +21,7 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
-from storage_app.plans import Plan
+from storage_app.plans import Plan, Seen
 from storage_app.tokens import SignedUpload
 from storage_app.uploads import Upload
 from tests.support.core import ALICE, BOB, CAROL, Core, open_core
@@ -62,6 +62,9 @@ def test_who_may_upload_nothing_is_refused_first(
     core.bucket("public", is_public=True)
     with pytest.raises(refusal):
         core.uploads.right(by, bucket)
+    for key in ("a", "/no key"):
+        with pytest.raises(refusal):
+            core.uploads.look(by, bucket, key)
 
 
 def test_anonymous_uploads_may_be_switched_off(tmp_path: Path) -> None:
@@ -173,7 +176,9 @@ def test_least_size_is_refused_before_bytes_too(core: Core) -> None:
 def test_signed_bucket_is_the_one_that_was_signed(core: Core) -> None:
     bucket = core.buckets.get(ALICE, "photos")[0]
     grant = SignedUpload(bucket.uid, "a", 2**40, UploadRight("alice", True, Replace.ANY))
-    assert core.uploads.signed_bucket(grant, "photos") == bucket
+    assert core.uploads.look_signed(grant, "photos") == (bucket, Seen(None))
+    file, _ = core.put("a")
+    assert core.uploads.look_signed(grant, "photos") == (bucket, Seen(file))
     for name in ("missing", core.bucket("other").name):
         with pytest.raises(InvalidSignedUrl):
-            core.uploads.signed_bucket(grant, name)
+            core.uploads.look_signed(grant, name)

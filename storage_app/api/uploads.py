@@ -102,11 +102,12 @@ class RawUpload(MethodView):
     @blueprint.response(200, FileSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
         """Upload a file as it is; it replaces the one that is there."""
-        bucket, right = services().uploads.right(g.principal, bucket_id)
+        bucket, right, seen = services().uploads.look(g.principal, bucket_id, file_id)
         plan = Plan(
             bucket,
             right,
             key=file_id,
+            seen=seen,
             overwrite=query["overwrite"] == "true",
             conditions=write_conditions(request.headers),
         )
@@ -119,7 +120,7 @@ def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     grant = storage().signed_urls.upload(token, file_id, waited=offload.seconds_waited(request))
     plan = planned(
         grant,
-        services().uploads.signed_bucket(grant, bucket_id),
+        *services().uploads.look_signed(grant, bucket_id),
         least_size=_least_size() if is_form(request) else 0,
         conditions=write_conditions(request.headers),
     )
