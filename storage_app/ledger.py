@@ -64,7 +64,8 @@ class Ledger:
         self._held: set[str] = set()
 
     def close(self) -> None:
-        """Throw the notebook away, unless something in it is left to others. Nothing may be in progress."""
+        """Close the notebook, and throw it away unless something in it is left to others."""
+        self._notebook.close()
         if not self._notebook.notes():
             self._notebooks.throw_away(self.process)
 
@@ -168,7 +169,8 @@ class Ledger:
                 if bucket_now.quota is not None and not holds_bucket:
                     raise Unavailable("The bucket was given a quota just now; try again.")
                 file = self._store.read(bucket_now, key)
-                if file == row or was_agreed:
+                # A record that is missing no write took away: a delete's note would have been put right by now.
+                if file in (row, None) or was_agreed:
                     yield Decision(transaction, bucket_now, _agreed(transaction, self._store, bucket, key, file, row))
                     self._drop(transaction, note)
                     if self._index.commits_durably:

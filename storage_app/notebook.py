@@ -7,7 +7,7 @@ after a power cut an index that could have lost transactions is made again, and 
 import itertools
 import json
 import os
-import weakref
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -32,6 +32,16 @@ class Notebook:
         self._new_pages = itertools.count()
         self._free_pages: list[int] = []
         self._descriptor: int | None = None
+        self._is_closed = False
+        self._using = threading.Lock()  # a write must not meet a descriptor that was closed and is another's by now
+
+    def close(self) -> None:
+        """Refuse whatever comes later, with `Unavailable`; what stands is left to others."""
+        with self._using:
+            self._is_closed = True
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
 
     def write(self, note: Note) -> None:
         """Write `note` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
@@ -65,7 +75,7 @@ class Notebook:
         return [note for note, _ in list(self._notes.values())]
 
     def _put(self, page: int, text: bytes) -> None:
-        with translated():
+        with self._using, translated():
             if os.pwrite(self._opened(), text, page * PAGE_BYTES) < len(text):
                 raise OSError("a note was written in part")
 
@@ -76,12 +86,11 @@ class Notebook:
             return next(self._new_pages)
 
     def _opened(self) -> int:
+        if self._is_closed:
+            raise OSError("the notebook was closed")
         if self._descriptor is None:
             self._path.parent.mkdir(exist_ok=True)
-            descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            # Not before the last request has let go of it: it would write into what has got the number since.
-            weakref.finalize(self, os.close, descriptor)
-            self._descriptor = descriptor
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         return self._descriptor
 
 

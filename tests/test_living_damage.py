@@ -89,6 +89,7 @@ def test_note_that_a_database_brought_back_is_put_right(root: Path) -> None:
 def test_store_is_opened_again_without_leaving_files_open(root: Path) -> None:
     with open_core(root) as core:
         core.bucket()
+        core.put("a.txt")
         descriptors = Path("/proc/self/fd")
         before = len(list(descriptors.iterdir()))
         for _ in range(5):

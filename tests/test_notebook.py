@@ -103,6 +103,18 @@ def test_note_that_cannot_be_written_is_refused_and_leaves_its_page(
     assert [note.key for note in notebooks.read("me")] == ["a.txt", "c.txt"]
 
 
+def test_closed_notebook_takes_nothing_more_and_keeps_what_stands(notebooks: Notebooks, notebook: Notebook) -> None:
+    standing = a_note()
+    notebook.write(standing)
+    for _ in range(2):
+        notebook.close()
+    with pytest.raises(Unavailable):
+        notebook.write(a_note("b.txt"))
+    with pytest.raises(Unavailable):
+        notebook.strike(standing)
+    assert list(notebooks.read("me")) == notebook.notes() == [standing]
+
+
 def test_thrown_away(notebooks: Notebooks, notebook: Notebook) -> None:
     notebook.write(a_note())
     assert notebooks.processes() == ["me"]
