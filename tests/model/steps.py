@@ -134,18 +134,17 @@ def _stage(state: State, rules: Rules, number: int) -> Move:
 
 
 def _must_agree(state: State, rules: Rules, number: int) -> bool:
-    """Whether the row says something else than the sidecar, and no note in the index is put right before."""
-    if state.index.row == state.disk.sidecar or state.processes[number].at is At.PLACED_UNDECIDED:
+    """Whether the row says something else than a sidecar that is there, and no note in the index is put right first."""
+    if state.disk.sidecar in (state.index.row, None) or state.processes[number].at is At.PLACED_UNDECIDED:
         return False
     return rules.keep(Clause.AGREED) and _fence_other(state, rules, number)[1] is None
 
 
 def _agree(state: State, rules: Rules) -> Move:
     """Make the row agree, in a transaction of its own: what is decided may be a refusal, and be undone."""
-    row, sidecar = state.index.row, state.disk.sidecar
-    unnamed = blobs_of(row) - blobs_of(sidecar) if sidecar is not None else frozenset[str]()
+    unnamed = blobs_of(state.index.row) - blobs_of(state.disk.sidecar)
     state = _synced_to_commit(state, rules)
-    index = state.index._replace(row=sidecar, memories=state.index.memories | unnamed)
+    index = state.index._replace(row=state.disk.sidecar, memories=state.index.memories | unnamed)
     return "makes the row agree with the sidecar", with_index(state, rules, index)
 
 
