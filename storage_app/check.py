@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .agreement import agree_on_bucket, agree_on_file
 from .blobstore import BlobStore, DamagedRecord
 from .domain import Bucket, File
 from .errors import DamagedFile, Unavailable
 from .index import Index, Note, NoteKind
-from .ledger import Ledger, agree_on_bucket, agree_on_file
+from .ledger import Ledger
 
 _BATCH = 1000
 
@@ -110,7 +111,7 @@ class Check:
             return not self._is_explained(bucket, blob)
 
     def _is_explained(self, bucket: Bucket, blob: str) -> bool:
-        return self._store.is_named(bucket, blob) or self._index.explains(bucket.uid, blob)
+        return self._store.is_named(bucket, blob) or self._ledger.explains(bucket.uid, blob)
 
     def _is_settled(self, bucket: Bucket, file: File) -> bool:
         """Whether the sidecar still says so: the file may have been replaced or deleted since it was listed."""

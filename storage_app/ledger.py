@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from .agreement import act_on, agree_on_bucket, agree_on_file, make_agree, put_right
 from .blobstore import BlobStore
-from .domain import Bucket, File, Totals, now, quoted
-from .errors import BucketNotFound, DamagedFile, StorageError, Unavailable
+from .domain import Bucket, File, Totals, now
+from .errors import BucketNotFound, StorageError, Unavailable
 from .index import Index, Note, NoteKind, Transaction
 from .locks import Processes
 from .notebook import Notebooks
@@ -64,10 +65,14 @@ class Ledger:
         self._held: set[str] = set()
 
     def close(self) -> None:
-        """Close the notebook, and throw it away unless something in it is left to others."""
-        self._notebook.close()
-        if not self._notebook.notes():
-            self._notebooks.throw_away(self.process)
+        """Close the notebook, and remove it unless something in it is left to others."""
+        if self._notebook.close():
+            self._notebooks.remove(self.process)
+
+    def explains(self, bucket_uid: str, blob: str) -> bool:
+        """Whether a note, wherever it stands, or a memory names these bytes."""
+        noted = any((note.bucket_uid, note.blob) == (bucket_uid, blob) for note in self._notebooks.standing())
+        return noted or self._index.explains(bucket_uid, blob)
 
     @contextmanager
     def noted(self, note: Note, check: Check | None = None) -> Iterator[Note]:
@@ -171,7 +176,9 @@ class Ledger:
                 file = self._store.read(bucket_now, key)
                 # A record that is missing no write took away: a delete's note would have been put right by now.
                 if file in (row, None) or was_agreed:
-                    yield Decision(transaction, bucket_now, _agreed(transaction, self._store, bucket, key, file, row))
+                    yield Decision(
+                        transaction, bucket_now, make_agree(transaction, self._store, bucket, key, file, row)
+                    )
                     self._drop(transaction, note)
                     if self._index.commits_durably:
                         self._store.settle(bucket, key)
@@ -265,16 +272,20 @@ class Ledger:
     def _put_standing_right(self, note: Note) -> None:
         """Put right what `note` says, which stands in a notebook."""
         with self._index.write() as transaction:
-            _act_on(transaction, self._store, note)
+            act_on(transaction, self._store, note)
 
     def _put_right_notes_of(self, process: str) -> int:
         notes = self._index.notes_of(process)
         for note in notes:
             self.put_right(note)
-        standing = list(self._notebooks.read(process))
+        try:
+            standing = list(self._notebooks.read(process))
+        except StorageError as error:  # one that cannot be read must not hold up the others
+            log.warning("notes of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
+            return len(notes)
         closed = [self._close(note, self._put_standing_right) for note in standing]
         if all(closed):
-            self._notebooks.throw_away(process)
+            self._notebooks.remove(process)
         return len(notes) + len(standing)
 
 
@@ -286,99 +297,3 @@ def claim(transaction: Transaction, note: Note) -> None:
     """Make sure, inside the deciding transaction, that nobody took this process for gone and put its note right."""
     if transaction.note(note.id) is None:
         raise Unavailable("The write was given up because this process was taken for gone; try again.")
-
-
-def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
-    """Put right what `note` says, and strike it, if it still stands in the index."""
-    current = transaction.note(note.id)  # it may say more by now
-    if current is not None:
-        _act_on(transaction, store, current)
-        transaction.drop_note(current)
-
-
-def _act_on(transaction: Transaction, store: BlobStore, note: Note) -> None:
-    """Make the row of the noted key or bucket agree with its sidecar.
-
-    The noted bytes become a memory where the sidecar does not name them. A record that cannot be read is damage that
-    the note does not explain: row and bytes stay as they are.
-    """
-    try:
-        if note.kind is NoteKind.BUCKET and note.key is not None:
-            transaction.hold_bucket(note.key)
-            agree_on_bucket(transaction, store, note.key, adopt=True)
-        elif note.key is not None:
-            _put_file_right(transaction, store, note, note.key)
-    except DamagedFile as error:
-        log.error("%s", error.detail, extra={"key": note.key, "blob": note.blob})
-
-
-def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key: str) -> None:
-    found = transaction.bucket(note.bucket_uid)
-    if found is not None:
-        transaction.hold_key(found[0].name, key)
-        found = transaction.bucket(note.bucket_uid)
-    if found is None:  # in the trash, with all its bytes
-        return
-    file = agree_on_file(transaction, store, found[0], key)
-    if note.blob is not None and (file is None or file.blob != note.blob):
-        transaction.remember_blob(note.bucket_uid, key, note.blob, now())
-
-
-def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
-    """Read the sidecar of `key`, make the row agree with it, and return what it says.
-
-    Bytes that another sidecar took the place of become a memory, and so do those of a row whose sidecar is missing if a
-    note says that it was deleted. Without one that is damage, and the bytes could be somebody's.
-    """
-    return _agreed(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
-
-
-def _agreed(
-    transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
-) -> File | None:
-    """The same, where the sidecar and the row have been read."""
-    if file == row:
-        return file
-    log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
-    if transaction.commits_durably:  # or a power cut could take back what the row says
-        store.settle(bucket, key)
-    if file is not None:
-        transaction.put_file(file, row)
-    elif row is not None:
-        transaction.drop_file(row)
-    if row is not None and row.blob != (file.blob if file else None) and (file or _was_deleted(transaction, row)):
-        transaction.remember_blob(bucket.uid, key, row.blob, now())
-    return file
-
-
-def _was_deleted(transaction: Transaction, row: File) -> bool:
-    return any(note.kind is NoteKind.DELETE for note in transaction.notes_on(row.bucket_uid, row.key))
-
-
-def agree_on_bucket(
-    transaction: Transaction, store: BlobStore, name: str, *, adopt: bool = False
-) -> tuple[Bucket, Totals] | None:
-    """Read the record of the bucket called `name`, make the row agree with it, and return what it says.
-
-    A bucket without a row gets one only with `adopt`: no note explains it, so it was copied in, and may hold files.
-    Raises `DamagedFile` when it is a copy of another.
-    """
-    record = store.read_bucket(name)
-    known = transaction.bucket_named(name)
-    changed = record or (known[0] if known is not None else None)
-    if transaction.commits_durably and changed is not None and (known is None or record != known[0]):
-        store.settle_bucket(changed)  # or a power cut could take back what the row says
-    if known is not None and (record is None or record.uid != known[0].uid):
-        transaction.drop_bucket(known[0].uid)
-        transaction.remember_bucket(known[0].uid, now())
-        known = None
-    if record is None:
-        return None
-    other = transaction.bucket(record.uid)
-    if other is not None and other[0].name != name:
-        raise DamagedFile(f"Bucket {quoted(name)} is a copy of {quoted(other[0].name)} with the same uid.")
-    if known is None and not adopt:
-        return record, Totals(0, 0)
-    if known is None or known[0] != record:
-        transaction.put_bucket(record)
-    return transaction.bucket(record.uid)

@@ -95,11 +95,15 @@ def is_recovered(layout: Layout, index: Index) -> bool:
 
 
 def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
-    """Write down that nothing was cut short, so that the next start need not look. Does nothing while others live."""
+    """Write down that nothing was cut short, so that the next start need not look.
+
+    Does nothing while others live, nor where one was killed in the middle of a write: what it noted may be lost in a
+    power cut, and then the index must be made again.
+    """
     layout = Layout(root)
     with if_free(layout.start_lock) as alone:
         others = not alone or Processes(layout.alive, layout.staging).living()
-        if others or not (index_url or layout.index.exists()):
+        if others or not (index_url or layout.index.exists()) or any(Notebooks(layout.notes).standing()):
             return
         index = open_index(layout, index_url)
         try:

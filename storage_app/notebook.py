@@ -1,7 +1,7 @@
 """Notes of one process in a file of its own, where a transaction for each would take longer than the write it is for.
 
-Others read them when the process is gone. A kill leaves in the page cache what was written, and so nothing is synced:
-after a power cut an index that could have lost transactions is made again, and needs no notes.
+Others read them when the process is gone. A kill leaves in the page cache what was written, and so nothing is synced.
+A power cut may take it, but after that the index is made again, unless it was stopped in order with no note standing.
 """
 
 import itertools
@@ -35,34 +35,37 @@ class Notebook:
         self._is_closed = False
         self._using = threading.Lock()  # a write must not meet a descriptor that was closed and is another's by now
 
-    def close(self) -> None:
-        """Refuse whatever comes later, with `Unavailable`; what stands is left to others."""
+    def close(self) -> bool:
+        """Refuse whatever comes later, with `Unavailable`. Tell whether nothing stands that would be left to others."""
         with self._using:
             self._is_closed = True
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
+            return not self._notes
 
     def write(self, note: Note) -> None:
         """Write `note` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
         text = json.dumps({name: getattr(note, name) for name in _FIELDS}, ensure_ascii=False).encode() + b"\n"
         assert len(text) <= PAGE_BYTES, "a note is longer than its page"
-        _, page = self._notes.get(note.id) or (note, self._free_page())
-        try:
-            self._put(page, text)
-        except StorageError:
-            if note.id not in self._notes:
-                self._free_pages.append(page)
-            raise
-        self._notes[note.id] = note, page
+        with self._using:
+            _, page = self._notes.get(note.id) or (note, self._free_page())
+            try:
+                self._put(page, text)
+            except StorageError:
+                if note.id not in self._notes:
+                    self._free_pages.append(page)
+                raise
+            self._notes[note.id] = note, page
 
     def strike(self, note: Note) -> None:
         """Strike a note that stands here; does nothing with others. Raises as `write` does."""
-        if note.id in self._notes:
-            _, page = self._notes[note.id]
-            self._put(page, _STRUCK)
-            del self._notes[note.id]
-            self._free_pages.append(page)
+        with self._using:
+            if note.id in self._notes:
+                _, page = self._notes[note.id]
+                self._put(page, _STRUCK)
+                del self._notes[note.id]
+                self._free_pages.append(page)
 
     def __contains__(self, note: Note) -> bool:
         return note.id in self._notes
@@ -75,7 +78,7 @@ class Notebook:
         return [note for note, _ in list(self._notes.values())]
 
     def _put(self, page: int, text: bytes) -> None:
-        with self._using, translated():
+        with translated():
             if os.pwrite(self._opened(), text, page * PAGE_BYTES) < len(text):
                 raise OSError("a note was written in part")
 
@@ -106,18 +109,25 @@ class Notebooks:
 
     def processes(self) -> list[str]:
         """Return the ids of the processes that have one."""
-        return [entry.name for entry in scan(self._directory)]
+        entries = (entry for entry in scan(self._directory) if not entry.name.startswith("."))
+        return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+
+    def standing(self) -> Iterator[Note]:
+        """Yield the notes that stand in the notebooks of all processes."""
+        for process in self.processes():
+            yield from self.read(process)
 
     def read(self, process: str) -> Iterator[Note]:
-        """Yield the notes that stand in the notebook of `process`."""
-        with suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
+        """Yield the notes that stand in the notebook of `process`; raises `Unavailable` when it cannot be read."""
+        with translated(), suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
             while page := file.read(PAGE_BYTES):
                 note = _note_from(page)
                 if note is not None:
                     yield note
 
-    def throw_away(self, process: str) -> None:
-        (self._directory / process).unlink(missing_ok=True)
+    def remove(self, process: str) -> None:
+        with translated():
+            (self._directory / process).unlink(missing_ok=True)
 
 
 def _note_from(page: bytes) -> Note | None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
+from .agreement import agree_on_bucket, agree_on_file
 from .blobstore import BlobStore, DamagedRecord
 from .domain import Bucket, File, now
 from .errors import DamagedFile, Unavailable
 from .index import Index, Transaction
-from .ledger import agree_on_bucket, agree_on_file
 
 # Files for one transaction. Beside others, requests wait for it, so it is short.
 _BATCH = 1000
@@ -111,7 +111,10 @@ class Rebuilding:
             return False
 
     def _remember_replaced(self, bucket: Bucket) -> None:
-        """Remember the bytes that neither their sidecar nor a note names: the index had forgotten them."""
+        """Remember the bytes that neither their sidecar nor a note in the index names, which had forgotten them.
+
+        Notes in notebooks keep nothing: who has one places bytes and sidecar while nobody else can look.
+        """
         for key, blob in self.store.replaced_blobs(bucket):
             if self.index.explains(bucket.uid, blob):
                 continue

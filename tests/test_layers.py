@@ -19,7 +19,7 @@ LAYERS: list[tuple[str, set[str]]] = [
     ("stores", {"blobstore", "index", "tokens"}),
     (
         "services",
-        {"guards", "notebook", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing"}
+        {"guards", "notebook", "agreement", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing"}
         | {"rebuild", "maintenance", "janitor", "check"},
     ),
     ("wiring", {"storage"}),

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from storage_app.domain import UNCONDITIONAL, Grant, Totals
-from storage_app.errors import BucketNotFound, FileExists, FileNotFound, Unavailable
-from storage_app.index import Note, NoteKind, Transaction, sqlite
-from storage_app.ledger import Ledger, agree_on_bucket, agree_on_file, claim, put_right
-from storage_app.notebook import Notebooks
-from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core, open_storage
+from storage_app.domain import UNCONDITIONAL, Grant
+from storage_app.errors import BucketNotFound, FileNotFound, Unavailable
+from storage_app.index import NoteKind, Transaction, sqlite
+from storage_app.ledger import Ledger
+from tests.support.core import ALICE, Core, open_core, open_storage
 
 
 class Stopped(BaseException):
@@ -182,45 +181,6 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
             after.check()
 
 
-@pytest.fixture
-def note(core: Core) -> Note:
-    """A note of a process that is gone, for old.txt."""
-    return core.note(NoteKind.WRITE, "old.txt", "blob-that-never-came", process="gone")
-
-
-def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, note: Note) -> None:
-    before = core.file("old.txt")
-    for _ in range(2):
-        with core.index.write() as transaction:
-            put_right(transaction, core.store, note)
-    assert core.file("old.txt") == before
-    core.check()
-
-
-def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, note: Note) -> None:
-    file = core.file("old.txt")
-    assert file is not None
-    named = core.note(NoteKind.WRITE, "old.txt", file.blob, process="gone")
-    with core.index.write() as transaction:
-        for each in (note, named):
-            put_right(transaction, core.store, each)
-    memories = core.index.memories(file.updated_at.replace(year=9999), after=0, limit=10)
-    assert [memory.blob for memory in memories] == ["blob-that-never-came"]
-
-
-def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:
-    notes = [
-        Note("gone", NoteKind.WRITE, "no-such-uid", "a", "blob"),
-        Note("gone", NoteKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
-        Note("gone", NoteKind.BUCKET, "no-such-uid", "no-such-bucket"),
-    ]
-    with core.index.write() as transaction:
-        for each in notes:
-            transaction.add_note(each)
-            put_right(transaction, core.store, each)
-    core.check()
-
-
 def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
     """Its note was put right by another; its late write must not count."""
 
@@ -249,23 +209,6 @@ def test_stale_note_is_put_right_though_the_write_is_refused(core: Core, process
     core.check()
 
 
-def test_row_is_made_to_agree_though_the_write_is_refused(core: Core) -> None:
-    """A write was cut short after its sidecar was placed: who is told that the file is there must find it there."""
-    bucket = core.buckets.get(ALICE, "photos")[0]
-    file = a_file("new.txt", bucket_uid=bucket.uid)
-    notebook = Notebooks(core.layout.notes).of("gone")
-    notebook.write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", file.blob))
-    with core.store.stage(bucket) as staged, core.store.stage_sidecar(bucket, file) as sidecar:
-        staged.write(b"abc")
-        staged.seal()
-        core.store.place(bucket, sidecar, staged)
-    with pytest.raises(FileExists):
-        core.put("new.txt", overwrite=False)
-    assert core.file("new.txt") == file
-    core.services.janitor.look()
-    core.check()
-
-
 def test_stale_note_on_a_bucket_is_put_right_though_the_change_is_refused(core: Core) -> None:
     bucket = core.buckets.get(ALICE, "photos")[0]
     core.note(NoteKind.BUCKET, "photos", process="gone")
@@ -274,40 +217,6 @@ def test_stale_note_on_a_bucket_is_put_right_though_the_change_is_refused(core: 
         core.buckets.change(ALICE, "photos", {"is_public": True})
     assert core.notes() == []
     assert core.index.bucket("photos") is None
-
-
-def test_claim_of_a_note_that_is_there_passes(core: Core, note: Note) -> None:
-    with core.index.write() as transaction:
-        claim(transaction, note)
-        transaction.drop_note(note)
-        with pytest.raises(Unavailable):
-            claim(transaction, note)
-
-
-def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:
-    bucket = core.buckets.get(ALICE, "photos")[0]
-    file = core.file("old.txt")
-    assert file is not None
-    with core.index.write() as transaction:
-        transaction.put_file(a_file("ghost", bucket_uid=bucket.uid, size=50), None)
-        transaction.drop_file(file)
-        assert agree_on_file(transaction, core.store, bucket, "ghost") is None
-        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
-        transaction.put_file(a_file("old.txt", bucket_uid=bucket.uid, size=99), file)
-        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
-    assert core.totals() == Totals(1, 3)
-    core.check()
-
-
-def test_bucket_row_is_made_to_agree_with_its_record(core: Core) -> None:
-    bucket, totals = core.buckets.get(ALICE, "photos")
-    with core.index.write() as transaction:
-        transaction.put_bucket(a_bucket("ghost"))
-        assert agree_on_bucket(transaction, core.store, "ghost") is None
-        transaction.put_bucket(a_bucket("photos", uid=bucket.uid, owner_id="mallory", is_public=True))
-        assert agree_on_bucket(transaction, core.store, "photos") == (bucket, totals)
-    assert core.buckets.get(SERVICE, "photos") == (bucket, totals)
-    core.check()
 
 
 @pytest.mark.parametrize("bucket", ["photos", "capped"])
@@ -319,7 +228,8 @@ def test_failure_to_put_right_does_not_hide_the_first_error(
 
     with monkeypatch.context() as patched:
         patched.setattr(core.store, "place", lambda *_: (_ for _ in ()).throw(Unavailable("the disk is away")))
-        patched.setattr("storage_app.ledger._act_on", refuse)
+        for module in ("ledger", "agreement"):
+            patched.setattr(f"storage_app.{module}.act_on", refuse)
         with pytest.raises(Unavailable, match="the disk is away"):
             core.put("new.txt", to=bucket)
     assert len(core.notes()) == 1

@@ -115,10 +115,10 @@ def test_closed_notebook_takes_nothing_more_and_keeps_what_stands(notebooks: Not
     assert list(notebooks.read("me")) == notebook.notes() == [standing]
 
 
-def test_thrown_away(notebooks: Notebooks, notebook: Notebook) -> None:
+def test_removed(notebooks: Notebooks, notebook: Notebook) -> None:
     notebook.write(a_note())
     assert notebooks.processes() == ["me"]
-    notebooks.throw_away("me")
-    notebooks.throw_away("me")
+    notebooks.remove("me")
+    notebooks.remove("me")
     assert notebooks.processes() == []
     assert list(notebooks.read("me")) == []

@@ -147,7 +147,7 @@ class Index:
         return [Memory(*row[:4]) for row in rows]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether a note or a memory names these bytes."""
+        """Whether a note that stands here or a memory names these bytes."""
         return any(
             self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
             for table in (schema.notes, schema.memories)
