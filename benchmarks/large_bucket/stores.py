@@ -106,10 +106,10 @@ class MeasuredStore:
         file, body = self._file(bucket, number)
         if self.rows_alone:
             return file
-        with blobs.stage(bucket) as staged, blobs.stage_sidecar(bucket, file) as sidecar:
+        with blobs.stage(bucket) as staged:
             staged.write(body)
-            staged.seal()
-            blobs.place(bucket, sidecar, staged)
+            with blobs.stage_sidecar(bucket, file, staged) as sidecar:
+                blobs.place(bucket, sidecar, staged)
         return file
 
     def _file(self, bucket: Bucket, number: int) -> tuple[File, bytes]:

@@ -29,9 +29,6 @@ class StagedBlob(Protocol):
     def write(self, data: bytes) -> int:
         """Append `data`; all of it or an error."""
 
-    def seal(self) -> None:
-        """End the bytes and make them durable. `place` takes sealed blobs only."""
-
     def discard(self) -> None:
         """Forget the bytes, wherever they were; does nothing once they are placed. Never raises."""
 
@@ -76,11 +73,13 @@ class BlobStore(Protocol):
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedSidecar:
         """Prepare the record of `file`, and the place of it. Raises `BucketNotFound` when the bucket is gone.
 
-        With `blob`, seal that too: both become durable together, which takes less time than one after the other.
+        With `blob`, end its bytes too: both become durable together, which takes less time than one after the other.
         """
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         """Make `sidecar` the record of its key, its bytes first where `blob` is given. This is the commit of a write.
+
+        A `blob` is one that went through `stage_sidecar`: its bytes are ended, and durable where the store can.
 
         The sidecar's replacement is atomic: after any failure there is the old record or the new one, and where the
         new one is, its bytes are too. Raises `BucketNotFound` when the bucket is gone or another has its name, and then

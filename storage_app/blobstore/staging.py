@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ..disk import sync, translated, write_all, write_new
+from ..disk import translated, write_all, write_new
 from ..domain import File
 from ..turns import turns
 from .records import dump_file
@@ -117,18 +117,12 @@ class StagedBytes(_Staged):
             if source is not None:
                 staging.move_in(source, self.path)
             mode = "xb" if source is None else "ab"
-            self._file = open(self.path, mode, buffering=0)  # noqa: SIM115  `seal` or `discard` closes
+            self._file = open(self.path, mode, buffering=0)  # noqa: SIM115  `close` or `discard` closes
 
     def write(self, data: bytes) -> int:
         with translated():
             write_all(self._file.fileno(), data)
         return len(data)
-
-    def seal(self) -> None:
-        with translated():
-            if self._staging.durable:
-                sync(self.fileno())
-            self.close()
 
     def fileno(self) -> int:
         return self._file.fileno()
@@ -144,7 +138,7 @@ class StagedBytes(_Staged):
 
 
 class StagedRecord(_Staged):
-    """A sidecar; with `blob`, the bytes beside it are sealed."""
+    """A sidecar; with `blob`, the bytes beside it are ended, durable as itself."""
 
     def __init__(self, staging: Staging, file: File, blob: StagedBytes | None = None) -> None:
         super().__init__(staging)

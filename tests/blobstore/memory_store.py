@@ -56,15 +56,12 @@ class _Staged:
 class _StagedBytes(_Staged):
     def __init__(self, waiting: set[_Staged]) -> None:
         super().__init__(waiting)
-        self._buffer = bytearray()
-        self.content = b""
+        self.buffer = bytearray()
+        self.content = b""  # until `stage_sidecar` ends the bytes
 
     def write(self, data: bytes) -> int:
-        self._buffer += data
+        self.buffer += data
         return len(data)
-
-    def seal(self) -> None:
-        self.content = bytes(self._buffer)
 
 
 class _StagedRecord(_Staged):
@@ -106,7 +103,8 @@ class MemoryStore:
 
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> _StagedRecord:
         if blob is not None:
-            blob.seal()
+            written = cast(_StagedBytes, blob)
+            written.content = bytes(written.buffer)
         return _StagedRecord(self._staged, file)
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:

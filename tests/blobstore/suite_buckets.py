@@ -94,10 +94,8 @@ class OfBuckets(SuitePart):
             put(store)
         if removed != "after the record was staged":
             store.remove_bucket(BUCKET)
-        with store.stage(BUCKET) as blob:
-            blob.seal()
-            with pytest.raises(BucketNotFound):
-                self._place_after_removing(store, file, blob if with_bytes else None)
+        with store.stage(BUCKET) as blob, pytest.raises(BucketNotFound):
+            self._place_after_removing(store, file, blob if with_bytes else None)
         assert store.read_bucket("photos") is None
         sweep(store)
         store.create_bucket(BUCKET)
@@ -126,6 +124,6 @@ class OfBuckets(SuitePart):
         assert store.read(BUCKET, "cat.jpg") is None
 
     def _place_after_removing(self, store: BlobStore, file: File, blob: StagedBlob | None) -> None:
-        with store.stage_sidecar(BUCKET, file) as sidecar:
+        with store.stage_sidecar(BUCKET, file, blob) as sidecar:
             store.remove_bucket(BUCKET)
             store.place(BUCKET, sidecar, blob)

@@ -28,8 +28,7 @@ class OfStaging(SuitePart):
     def test_nothing_is_seen_before_it_is_placed(self, store: BlobStore, there: bool) -> None:
         before = [put(store)] if there else []
         new = a_file("cat.jpg", size=0, blob=new_blob_name("cat.jpg"))
-        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new) as sidecar:
-            blob.seal()
+        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new, blob) as sidecar:
             assert sidecar.file == new
             assert store.read(BUCKET, "cat.jpg") == (before[0] if there else None)
             assert listed(store) == before
@@ -38,44 +37,33 @@ class OfStaging(SuitePart):
                 store.open(BUCKET, new.blob)
         self.assert_holds(store, *before)
 
-    @pytest.mark.parametrize("sealed", [False, True])
+    @pytest.mark.parametrize("ended", [False, True])
     @pytest.mark.parametrize("raised", [None, ValueError, KeyboardInterrupt])
     def test_what_is_not_placed_is_discarded_on_leaving(
-        self, store: BlobStore, raised: type[BaseException] | None, sealed: bool
+        self, store: BlobStore, raised: type[BaseException] | None, ended: bool
     ) -> None:
         old = put(store)
-        with (
-            pytest.raises(raised) if raised else nullcontext(),
-            store.stage(BUCKET) as blob,
-            store.stage_sidecar(BUCKET, replace(old, blob=new_blob_name("cat.jpg"))),
-        ):
+        new = replace(old, blob=new_blob_name("cat.jpg"))
+        with pytest.raises(raised) if raised else nullcontext(), store.stage(BUCKET) as blob:
             blob.write(b"abc")
-            if sealed:
-                blob.seal()
-            assert len(list(self.leftovers(store))) == 2
-            if raised:
-                raise raised
+            with store.stage_sidecar(BUCKET, new, blob if ended else None):
+                assert len(list(self.leftovers(store))) == 2
+                if raised:
+                    raise raised
         self.assert_holds(store, old)
 
     def test_what_was_adopted_is_placed_as_what_was_written(self, store: BlobStore, tmp_path: Path) -> None:
         source = tmp_path / "0000000001"
         source.write_bytes(b"spooled")
         file = a_file("cat.jpg", size=7, blob=new_blob_name("cat.jpg"))
-        with source.open("rb") as opened, store.adopt(BUCKET, opened) as blob:
-            blob.seal()
-            with store.stage_sidecar(BUCKET, file) as sidecar:
-                store.place(BUCKET, sidecar, blob)
+        with (
+            source.open("rb") as opened,
+            store.adopt(BUCKET, opened) as blob,
+            store.stage_sidecar(BUCKET, file, blob) as sidecar,
+        ):
+            store.place(BUCKET, sidecar, blob)
         source.unlink(missing_ok=True)
         assert content(store, file) == b"spooled"
-        self.assert_holds(store, file)
-
-    def test_bytes_are_sealed_with_their_record(self, store: BlobStore) -> None:
-        file = a_file("cat.jpg", size=3, blob=new_blob_name("cat.jpg"))
-        with store.stage(BUCKET) as blob:
-            blob.write(b"abc")
-            with store.stage_sidecar(BUCKET, file, blob) as sidecar:
-                store.place(BUCKET, sidecar, blob)
-        assert content(store, file) == b"abc"
         self.assert_holds(store, file)
 
     def test_what_was_adopted_and_not_placed_is_discarded(self, store: BlobStore, tmp_path: Path) -> None:
@@ -87,8 +75,7 @@ class OfStaging(SuitePart):
 
     def test_what_is_placed_is_not_discarded(self, store: BlobStore) -> None:
         file = a_file("cat.jpg", size=0)
-        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, file) as sidecar:
-            blob.seal()
+        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, file, blob) as sidecar:
             store.place(BUCKET, sidecar, blob)
             for staged in (blob, sidecar, blob, sidecar):
                 staged.discard()
@@ -98,8 +85,7 @@ class OfStaging(SuitePart):
     def test_what_was_discarded_cannot_be_placed(self, store: BlobStore, lost: str) -> None:
         old = put(store)
         new = replace(old, blob=new_blob_name("cat.jpg"), size=0)
-        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new) as sidecar:
-            blob.seal()
+        with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new, blob) as sidecar:
             for staged in (blob, blob) if lost == "bytes" else (sidecar, sidecar):
                 staged.discard()
             with pytest.raises(Unavailable):

@@ -163,9 +163,9 @@ def test_write_is_durable_before_and_after_it_is_placed(tmp_path: Path, monkeypa
     with syncs(monkeypatch) as synced:
         put(store)
     staging = tmp_path / ".system" / "staging" / "me"
-    # Bytes; the new subdirectory's parent; the record; then the subdirectory they are in.
-    assert [synced[0].parent, synced[2].parent] == [staging, staging]
-    assert synced[1::2] == [tmp_path / "photos", subdirectory]
+    # The new subdirectory's parent; the bytes and the record; then the subdirectory they are in.
+    assert [path.parent for path in synced[1:3]] == [staging, staging]
+    assert [synced[0], *synced[3:]] == [tmp_path / "photos", subdirectory]
     with syncs(monkeypatch) as synced:
         put(store)
     assert synced[2:] == [subdirectory]

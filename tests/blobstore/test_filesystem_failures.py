@@ -72,8 +72,7 @@ def test_refused_rename_is_translated_and_changes_nothing(
 def test_process_whose_staging_was_taken_can_write_nothing(store: FilesystemStore, operation: str) -> None:
     file = put(store)
     with store.stage(BUCKET) as blob:
-        blob.seal()
-        record = store.stage_sidecar(BUCKET, replace(file, blob=new_blob_name("cat.jpg"), size=0))
+        record = store.stage_sidecar(BUCKET, replace(file, blob=new_blob_name("cat.jpg"), size=0), blob)
         shutil.rmtree(store.root / ".system" / "staging" / "me")
         call = {
             "stage": lambda: store.stage(BUCKET),

@@ -80,7 +80,7 @@ def types_of(port: type) -> set[Any]:
 
 @pytest.mark.parametrize("port", PORTS)
 def test_port_names_no_rename_lock_or_directory(port: type) -> None:
-    assert len(list(members(port))) >= 5
+    assert len(list(members(port))) >= 4
     assert words_of(port) & OF_A_FILESYSTEM == set()
 
 

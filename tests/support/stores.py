@@ -26,8 +26,7 @@ def put(store: BlobStore, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bu
     file = a_file(key, **{"bucket_uid": bucket.uid, "blob": blob_name, "size": len(data)} | fields)
     with store.stage(bucket) as blob:
         blob.write(data)
-        blob.seal()
-        store.place(bucket, store.stage_sidecar(bucket, file), blob)
+        store.place(bucket, store.stage_sidecar(bucket, file, blob), blob)
     store.settle(bucket, key)
     return file
 
@@ -53,10 +52,9 @@ def receive(
             assert blob.write(piece) == len(piece)
         if promised not in (None, size):
             raise BrokenStreamError
-        blob.seal()
         named = {"bucket_uid": bucket.uid, "blob": blob_name or new_blob_name(key)}
         file = a_file(key, size=size, sha256=digest.hexdigest(), **named)
-        with store.stage_sidecar(bucket, file) as sidecar:
+        with store.stage_sidecar(bucket, file, blob) as sidecar:
             store.place(bucket, sidecar, blob)
     store.settle(bucket, key)
     return file
