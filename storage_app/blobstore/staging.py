@@ -128,7 +128,7 @@ class StagedBytes(_Staged):
         return self._file.fileno()
 
     def close(self) -> None:
-        """End bytes that are durable."""
+        """End bytes that are durable. Raises OSError."""
         self._file.close()
 
     def discard(self) -> None:
@@ -143,9 +143,10 @@ class StagedRecord(_Staged):
     def __init__(self, staging: Staging, file: File, blob: StagedBytes | None = None) -> None:
         super().__init__(staging)
         self.file = file
-        staging.write(self.path, dump_file(file), beside=[] if blob is None else [blob.fileno()])
-        if blob is not None:
-            blob.close()
+        with translated(), staging.discarded_on_failure(self.path):
+            staging.write(self.path, dump_file(file), beside=[] if blob is None else [blob.fileno()])
+            if blob is not None:
+                blob.close()  # some disks say only now that there is no room
 
     def restage(self, file: File) -> None:
         if file != self.file:
