@@ -1,4 +1,7 @@
-"""Connections are spread over the workers: a worker answers with one core, however many ask it."""
+"""Connections are spread over the workers: a worker answers with one core, however many ask it.
+
+One that has many waits for a part of a millisecond before it takes another, so it must be woken on time.
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
@@ -37,6 +40,14 @@ def test_no_worker_takes_most_of_the_connections(service: RunningService) -> Non
             connect(service, stack)
         wait_until(lambda: sum(taken()) == CONNECTIONS)
         assert min(taken()) >= CONNECTIONS // 8, taken()
+
+
+def test_workers_are_woken_when_they_ask_for_it(service: RunningService) -> None:
+    try:
+        slack = [int(Path(f"/proc/{pid}/timerslack_ns").read_text()) for pid in service.worker_pids()]
+    except PermissionError:
+        pytest.skip("this needs root, to read the timer slack of another process")
+    assert slack == [1, 1]
 
 
 def connect(service: RunningService, stack: ExitStack) -> None:
