@@ -3,11 +3,10 @@
 import base64
 import os
 import re
-import socket
 import unicodedata
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import IO, BinaryIO, cast
 from urllib.parse import quote
 
@@ -24,6 +23,7 @@ from ..turns import turns
 from .answers import ReadyResponse
 from .conditions import Outcome, evaluate, range_applies
 from .ranges import ByteRange, parse_range
+from .requests import send_at_pace_of_client
 from .streams import STEP_BYTES, Parts, Window
 
 # Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
@@ -214,7 +214,8 @@ def _send(
         with blob:
             body = [Window(blob, span).read(span.length)]
     else:
-        window = Window(blob, span, then=_leave_to_client(request))
+        turns.leave()
+        window = Window(blob, span, then=send_at_pace_of_client(request.environ))
         body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
     return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
@@ -226,31 +227,12 @@ def _send_parts(
     parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
-    then = _leave_to_client(request)
+    turns.leave()
+    then = send_at_pace_of_client(request.environ)
     response = Response(parts, status=206, headers=headers)
     response.call_on_close(blob.close)
     response.call_on_close(then)
     return response
-
-
-def _leave_to_client(request: Request) -> Callable[[], object]:
-    """Let the client take as long as it likes for an answer, unless it takes nothing at all for its timeout.
-
-    Python would wait until the kernel has room for more, and that is when a third of what it holds is gone, of up to
-    4 MiB. The kernel itself sees whether anything is taken (tcp(7), TCP_USER_TIMEOUT).
-
-    From now on only full packets go, and not whatever is there when the client takes some. Returns what is to be called
-    at the end of the answer, and sends the rest.
-    """
-    turns.leave()
-    connection = request.environ.get("gunicorn.socket")
-    if connection is None or connection.family == socket.AF_UNIX or not (silence := connection.gettimeout()):
-        return lambda: None
-    set_option = partial(connection.setsockopt, socket.IPPROTO_TCP)
-    set_option(socket.TCP_USER_TIMEOUT, int(silence * 1000))
-    connection.settimeout(None)
-    set_option(socket.TCP_NODELAY, 0)
-    return partial(set_option, socket.TCP_NODELAY, 1)
 
 
 def _until(chosen: str, *, remaining_seconds: int) -> str:
