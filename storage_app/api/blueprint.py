@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar, cast
 import flask_smorest
 import marshmallow as ma
 from flask import Request, Response, request
-from flask.views import MethodView
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -127,7 +126,10 @@ class Blueprint(flask_smorest.Blueprint):
     def arguments(
         self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json", **kwargs: Any
     ) -> Callable[[View], View]:
-        """Hand what a request carries at `location` to a view, checked by `schema`, as its first argument."""
+        """Hand what a request carries at `location` to a view, checked by `schema`, as its next argument.
+
+        Of several such decorators, the outermost gives the first.
+        """
         schema = schema() if isinstance(schema, type) else schema
         parse = super().arguments(schema, location=location, **kwargs)
         return _without_query(parse, schema.load({})) if location == "query" else cast(Callable[[View], View], parse)
@@ -167,8 +169,8 @@ def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Cal
         parsing = parse(view)
 
         @wraps(parsing)
-        def handing(self: MethodView, **path: Any) -> Any:
-            return parsing(self, **path) if request.query_string else view(self, defaults.copy(), **path)
+        def handing(*handed: Any, **path: Any) -> Any:
+            return parsing(*handed, **path) if request.query_string else view(*handed, defaults.copy(), **path)
 
         return cast(View, handing)
 
