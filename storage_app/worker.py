@@ -34,7 +34,7 @@ _HEAD_BYTES = 32 * 1024
 
 # A worker that has taken many connections leaves the next one to others for a moment.
 _MANY = 20
-_FORBEARANCE_SECONDS = 0.0001
+_BACKOFF_SECONDS = 0.0001
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -53,7 +53,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless another worker does, which has fewer and so waits less: all are woken by it."""
         if self.cfg.workers > 1:
-            time.sleep(min(self.nr_conns, _MANY) * _FORBEARANCE_SECONDS)
+            time.sleep(min(self.nr_conns, _MANY) * _BACKOFF_SECONDS)
         super().accept(listener)
 
     def run(self) -> None:

@@ -215,7 +215,7 @@ def _send(
             body = [Window(blob, span).read(span.length)]
     else:
         turns.leave()
-        window = Window(blob, span, then=send_at_pace_of_client(request.environ))
+        window = Window(blob, span, on_close=send_at_pace_of_client(request.environ))
         body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
     return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
@@ -228,10 +228,10 @@ def _send_parts(
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
     turns.leave()
-    then = send_at_pace_of_client(request.environ)
+    on_close = send_at_pace_of_client(request.environ)
     response = Response(parts, status=206, headers=headers)
     response.call_on_close(blob.close)
-    response.call_on_close(then)
+    response.call_on_close(on_close)
     return response
 
 

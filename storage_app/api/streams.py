@@ -13,13 +13,14 @@ class Window:
     """One range of an open file, as WSGI servers send files.
 
     gunicorn hands `fileno` and the position it finds there to sendfile(2), and sends as much as Content-Length says;
-    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed, and calls `then`.
+    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed, and calls
+    `on_close`.
     """
 
-    def __init__(self, blob: BinaryIO, span: ByteRange, then: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, blob: BinaryIO, span: ByteRange, on_close: Callable[[], object] = lambda: None) -> None:
         self._blob = blob
         self._stop = span.stop
-        self._then = then
+        self._on_close = on_close
         self.fileno = blob.fileno
         self.seek(span.start)
 
@@ -32,7 +33,7 @@ class Window:
 
     def close(self) -> None:
         self._blob.close()
-        self._then()
+        self._on_close()
 
 
 class Parts:

@@ -20,7 +20,7 @@ from ..turns import PATIENCE_SECONDS, acquired, turns
 _LOCK_WAIT_SECONDS = 30
 # Another process holds the lock for some tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
-_LOOKS_AT_FIRST = 10
+_SPINS = 10
 _MAX_CONNECTIONS = 256
 _MAX_AT_HAND = 8
 _PASSING = (
@@ -217,7 +217,7 @@ class Sqlite:
             path = self.path.with_name("index.lock")
             with translated():
                 self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        looks, pause = 0, _LOCK_POLL_SECONDS
+        attempts, pause = 0, _LOCK_POLL_SECONDS
         while True:
             try:
                 fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -228,8 +228,8 @@ class Sqlite:
                 if pause >= PATIENCE_SECONDS:
                     turns.leave()
                 time.sleep(pause)  # flock itself knows no bound
-                looks += 1
-                if looks > _LOOKS_AT_FIRST:
+                attempts += 1
+                if attempts > _SPINS:
                     pause = min(2 * pause, PATIENCE_SECONDS)
 
 

@@ -39,7 +39,7 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """Yield the COMMITs of process `number` that fail, or seem to, while it lives on."""
     name, process = NAMES[number], state.processes[number]
     failed = state.with_process(number, _given_up(process, At.FAILED))
-    if process.at is At.IDLE and rules.keep(Clause.NOTED) and not rules.is_jotted(number):
+    if process.at is At.IDLE and rules.keep(Clause.NOTED) and not rules.notes_in_notebook(number):
         noted = _note(state, rules, number)
         happened = noted.with_process(number, noted.processes[number]._replace(at=At.FAILED))
         yield f"{name} is told that the COMMIT of its note failed, but it happened", happened
@@ -52,7 +52,7 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
 def put_right(state: State, rules: Rules, note: Note) -> State:
     """Make the row agree with the sidecar, turn the note into memories, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
-    state = state._replace(jotted=state.jotted - {note})
+    state = state._replace(in_notebooks=state.in_notebooks - {note})
     if not rules.keep(Clause.PUT_RIGHT_LOOKS):
         return with_index(state, rules, index._replace(notes=index.notes - {note}))
     former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None
@@ -115,8 +115,8 @@ def _note(state: State, rules: Rules, number: int) -> State:
     if not rules.keep(Clause.NOTED):
         return state
     note = Note(number, blob)
-    if rules.is_jotted(number):
-        return state._replace(jotted=state.jotted | {note})
+    if rules.notes_in_notebook(number):
+        return state._replace(in_notebooks=state.in_notebooks | {note})
     return with_index(state, rules, state.index._replace(notes=state.index.notes | {note}))
 
 
@@ -151,7 +151,7 @@ def _agree(state: State, rules: Rules) -> Move:
 def _decide(state: State, rules: Rules, number: int) -> Move:
     """Begin the transaction, which is the key's lock, and judge against the sidecar."""
     process = state.processes[number]
-    claims = rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and not rules.is_jotted(number)
+    claims = rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and not rules.notes_in_notebook(number)
     if claims and state.index.note_of(number) is None:
         return "does not find its note: 5xx", state.with_process(number, process.over(At.UNKNOWN))
     state, puts_right = _fence_other(state, rules, number)
@@ -265,8 +265,8 @@ def _committed(state: State, rules: Rules, number: int, process: Process) -> Sta
 def _answer(state: State, rules: Rules, number: int) -> State:
     if rules.keep(Clause.SYNCED_BEFORE_ANSWER):
         state = state._replace(disk=state.disk.synced())
-    jotted = frozenset(note for note in state.jotted if note.process != number)
-    return state.with_process(number, state.processes[number].over(At.DONE))._replace(jotted=jotted)
+    in_notebooks = frozenset(note for note in state.in_notebooks if note.process != number)
+    return state.with_process(number, state.processes[number].over(At.DONE))._replace(in_notebooks=in_notebooks)
 
 
 def _given_up(process: Process, at: At) -> Process:
@@ -287,8 +287,8 @@ def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
     over = state.with_process(number, process.over(at))
     if process.at is At.FAILED and not rules.keep(Clause.FAILED_PUT_RIGHT):
         yield answer, over
-    elif note in state.jotted and at is At.REFUSED:
-        yield f"strikes its note and {answer}", over._replace(jotted=over.jotted - {note})
+    elif note in state.in_notebooks and at is At.REFUSED:
+        yield f"strikes its note and {answer}", over._replace(in_notebooks=over.in_notebooks - {note})
     elif note is None:
         yield f"finds nothing to put right and {answer}", over
     elif state.holder is None:

@@ -79,8 +79,8 @@ TAKEN_OUT = [
 def test_no_order_of_two_operations_and_troubles_breaks_a_promise(long: bool, capsys: pytest.CaptureFixture[str]):
     states = 0
     for operations, before, troubles in LONG if long else SHORT:
-        for commits_last, jots in INDEXES:
-            explored = explore(Rules(operations, commits_last, jots), old=before, most_troubles=troubles)
+        for commits_last, has_notebooks in INDEXES:
+            explored = explore(Rules(operations, commits_last, has_notebooks), old=before, most_troubles=troubles)
             assert explored.violation is None, f"{operations}, before: {before}\n{explored.violation}"
             states += explored.states
     with capsys.disabled():

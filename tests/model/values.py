@@ -227,7 +227,7 @@ class Sweep(NamedTuple):
 class State(NamedTuple):
     disk: Disk
     index: Index  # type: ignore[assignment]  # it hides a tuple's method
-    jotted: frozenset[Note] = frozenset()  # what stands in the notebooks of processes
+    in_notebooks: frozenset[Note] = frozenset()  # what stands in the notebooks of processes
     processes: tuple[Process, ...] = (Process(), Process())
     holder: int | None = None
     past: frozenset[Index] = frozenset()
@@ -238,7 +238,8 @@ class State(NamedTuple):
 
     def note_of(self, process: int) -> Note | None:
         """Return the note of `process`, wherever it stands."""
-        return self.index.note_of(process) or next((note for note in self.jotted if note.process == process), None)
+        in_notebook = (note for note in self.in_notebooks if note.process == process)
+        return self.index.note_of(process) or next(in_notebook, None)
 
     def with_process(self, number: int, process: Process) -> "State":
         processes = (*self.processes[:number], process, *self.processes[number + 1 :])
@@ -253,17 +254,17 @@ class Rules(NamedTuple):
     does, and only notes are put right; there a process that is taken for gone has lost its session, and with it the
     lock that it believes to hold.
 
-    With the first kind, writes and edits may be noted in notebooks (`jots`), which only their own process sees until it
-    is gone; nothing is lost of them but in a power cut.
+    With the first kind, writes and edits may be noted in notebooks (`has_notebooks`), which only their own process sees
+    until it is gone; nothing is lost of them but in a power cut.
     """
 
     operations: tuple[Operation, Operation]
     commits_last: bool = False
-    jots: bool = False
+    has_notebooks: bool = False
     without: Clause | None = None
 
-    def is_jotted(self, number: int) -> bool:
-        return self.jots and self.operations[number] is not Operation.DELETE
+    def notes_in_notebook(self, number: int) -> bool:
+        return self.has_notebooks and self.operations[number] is not Operation.DELETE
 
     def keep(self, clause: Clause) -> bool:
         return self.without is not clause
