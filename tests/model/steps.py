@@ -7,6 +7,7 @@ reported as failed though it happened, in a process that lives on: that is `trou
 
 from collections.abc import Iterator
 
+from tests.model.putting_right import blobs_of, put_right, with_index
 from tests.model.values import (
     NAMES,
     OVER,
@@ -47,32 +48,6 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
         yield f"the COMMIT of {name} fails", _synced_to_commit(failed, rules)._replace(holder=None)
         happened = _committed(_synced_to_commit(failed, rules), rules, number, process)
         yield f"{name} is told that its COMMIT failed, but it happened", happened
-
-
-def put_right(state: State, rules: Rules, note: Note) -> State:
-    """Make the row agree with the sidecar, turn the note into memories, and touch nothing else."""
-    sidecar, index, disk = state.disk.sidecar, state.index, state.disk
-    state = state._replace(in_notebooks=state.in_notebooks - {note})
-    if not rules.keep(Clause.PUT_RIGHT_LOOKS):
-        return with_index(state, rules, index._replace(notes=index.notes - {note}))
-    former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None
-    if sidecar is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
-        former = None
-    unnamed = blobs_of(former, note) - blobs_of(sidecar)
-    if rules.keep(Clause.PUT_RIGHT_REMOVES_NOTHING):
-        index = index._replace(memories=index.memories | unnamed)
-    else:
-        disk = disk.renamed(*(Change(blob, removes=True) for blob in unnamed & disk.blobs))
-    if rules.commits_last and rules.keep(Clause.PUT_RIGHT_SYNCED):
-        disk = disk.synced()
-    return with_index(state._replace(disk=disk), rules, index._replace(row=sidecar, notes=index.notes - {note}))
-
-
-def with_index(state: State, rules: Rules, index: Index) -> State:
-    """Commit. What the index said before is kept only where a power cut could make somebody believe it."""
-    if rules.keep(Clause.SIDECARS_DECIDE):
-        return state._replace(index=index)
-    return state._replace(index=index, past=state.past | {state.index})
 
 
 def _next(state: State, rules: Rules, number: int) -> Iterator[Move]:
@@ -293,8 +268,3 @@ def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
         yield f"finds nothing to put right and {answer}", over
     elif state.holder is None:
         yield f"puts its note right and {answer}", put_right(over, rules, note)
-
-
-def blobs_of(*named: Record | Note | None) -> frozenset[str]:
-    """Return the names of the bytes that these sidecars, rows and notes name."""
-    return frozenset(one.blob for one in named if one is not None and one.blob is not None)

@@ -6,7 +6,7 @@ that had not begun may begin: they are what clients send to the service that was
 
 from collections.abc import Iterator
 
-from tests.model.steps import blobs_of, put_right, with_index
+from tests.model.putting_right import blobs_of, put_right, with_index
 from tests.model.values import (
     IN_TRANSACTION,
     NAMES,
