@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.disk import (
+from tests.support.disk import SmallDisk, read_only, small_disk
+from tests.support.operations import (
     DELETE,
     DELETE_BUCKET,
     EVERYTHING,
@@ -24,47 +25,19 @@ from tests.support.disk import (
     UPLOAD,
     WRITES,
     Operation,
-    SmallDisk,
     Target,
+    assert_refused,
     assert_sound,
+    attempt,
     fresh_targets,
-    read_only,
-    small_disk,
+    repeat,
     upload,
 )
-from tests.support.raw_http import MEMBERS, assert_nothing_left, assert_sentence, left_behind
+from tests.support.raw_http import assert_nothing_left, left_behind
 from tests.support.service import RunningService, bearer, wait_briefly
 from tests.support.strace import Call, failing_from, failing_once, telling, traced
 
 MANY = 64  # more pages, and more files, than any write here needs
-
-
-def attempt(operation: Operation, target: Target, where: str) -> bool:
-    """Do it on the failing disk and say whether it was done: whole or, in one sentence, not; reading always works."""
-    answer = operation.act(target)
-    if answer.is_success:
-        assert operation.look(target) == operation.after, where
-    else:
-        assert_refused(answer, where)
-        assert operation.look(target) in (operation.before, operation.after), where
-    return answer.is_success
-
-
-def repeat(operation: Operation, target: Target, where: str) -> None:
-    """Do it again on the mended disk. What had happened before the refusal may now be nothing, or a conflict."""
-    answer = operation.act(target)
-    assert answer.is_success or answer.status_code in (404, 409), (where, answer.text)
-    assert operation.look(target) == operation.after, where
-
-
-def assert_refused(answer: httpx.Response, where: str) -> None:
-    assert answer.status_code in (503, 507), (where, answer.text)
-    assert answer.headers["Content-Type"] == "application/problem+json", where
-    problem = answer.json()
-    assert set(problem) == MEMBERS, where
-    assert problem["code"] == {503: "unavailable", 507: "insufficient_storage"}[answer.status_code], where
-    assert ("Retry-After" in answer.headers) == (answer.status_code == 503), where
-    assert_sentence(problem["detail"])
 
 
 def client_of(service: RunningService) -> httpx.Client:
