@@ -8,6 +8,7 @@ from contextlib import closing
 from http.client import HTTPMessage, HTTPResponse
 from typing import Any, NamedTuple, Protocol, Self
 
+from storage_app.notebook import Notebooks
 from tests.support.service import RunningService, wait_briefly
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
@@ -105,11 +106,12 @@ def assert_sentence(text: str) -> None:
 
 
 def left_behind(service: RunningService) -> list[str]:
-    """Name what unfinished writes have left: staged and spooled files, and notes in the index."""
+    """Name what unfinished writes have left: staged and spooled files, and notes in the index and in notebooks."""
     system = service.storage_path / ".system"
     staged = [str(path) for name in ("staging", "spool") for path in (system / name).rglob("*") if path.is_file()]
     with closing(sqlite3.connect(f"file:{system / 'index.sqlite3'}?mode=ro", uri=True)) as index:
-        return staged + [f"note {row}" for row in index.execute("SELECT * FROM notes")]
+        notes = [*index.execute("SELECT * FROM notes"), *Notebooks(system / "notes").standing()]
+    return staged + [f"note {note}" for note in notes]
 
 
 def assert_nothing_left(service: RunningService) -> None:
