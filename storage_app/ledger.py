@@ -69,6 +69,11 @@ class Ledger:
         if self._notebook.close():
             self._notebooks.remove(self.process)
 
+    def probe(self) -> None:
+        """Write a note of nothing down where uploads have theirs; raises as they would."""
+        if not self._index.is_shared:
+            self._notebook.probe()
+
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Whether a note, wherever it stands, or a memory names these bytes."""
         noted = any((note.bucket_uid, note.blob) == (bucket_uid, blob) for note in self._notebooks.standing())

@@ -67,6 +67,12 @@ class Notebook:
                 del self._notes[note.id]
                 self._free_pages.append(page)
 
+    def probe(self) -> None:
+        """Write a note of nothing and strike it; raises as `write` does."""
+        note = Note("", NoteKind.WRITE, "", None)
+        self.write(note)
+        self.strike(note)
+
     def __contains__(self, note: Note) -> bool:
         return note.id in self._notes
 

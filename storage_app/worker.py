@@ -20,6 +20,7 @@ from typing import Any
 from gunicorn.http.body import LengthReader
 from gunicorn.workers import gthread
 
+from .patient_socket import PatientSocket
 from .socket_body import SocketBody
 from .turns import TURN_SECONDS, turns
 
@@ -70,6 +71,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def enqueue_req(self, conn: Any) -> None:
         """Take care of a connection that is new, or whose client has sent something."""
         if not conn.initialized:
+            conn.sock = PatientSocket.of(conn.sock)
             conn.init()
             # `handle` calls it before each request, after it has let the socket wait for ever.
             conn.init = partial(conn.sock.settimeout, _HEAD_SECONDS)

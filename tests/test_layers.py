@@ -13,7 +13,7 @@ FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallo
 
 # From the bottom up. A module imports from the layers below its own, and from its own.
 LAYERS: list[tuple[str, set[str]]] = [
-    ("values", {"errors", "version", "signatures", "digests", "turns", "socket_body"}),
+    ("values", {"errors", "version", "signatures", "digests", "turns", "socket_body", "patient_socket"}),
     ("domain", {"domain", "content_types", "setting_kinds"}),
     ("settings", {"disk", "settings", "locks", "layout", "reserve", "spool", "access"}),
     ("stores", {"blobstore", "index", "tokens"}),

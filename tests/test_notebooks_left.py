@@ -124,3 +124,11 @@ def test_check_knows_bytes_that_a_notebook_names(core: Core) -> None:
     assert len(list(check.findings())) == 1
     Notebooks(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", blob))
     assert list(check.findings()) == []
+
+
+def test_probe_finds_out_that_notes_cannot_be_written(core: Core) -> None:
+    core.ledger.probe()
+    assert core.notes() == []
+    core.ledger.close()
+    with pytest.raises(Unavailable):
+        core.ledger.probe()

@@ -23,7 +23,7 @@ from ..turns import turns
 from .answers import ReadyResponse
 from .conditions import Outcome, evaluate, range_applies
 from .ranges import ByteRange, parse_range
-from .requests import send_at_pace_of_client
+from .requests import send_full_packets
 from .streams import STEP_BYTES, Parts, Window
 
 # Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
@@ -215,7 +215,7 @@ def _send(
             body = [Window(blob, span).read(span.length)]
     else:
         turns.leave()
-        window = Window(blob, span, on_close=send_at_pace_of_client(request.environ))
+        window = Window(blob, span, on_close=send_full_packets(request.environ))
         body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
     return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
@@ -228,7 +228,7 @@ def _send_parts(
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
     turns.leave()
-    on_close = send_at_pace_of_client(request.environ)
+    on_close = send_full_packets(request.environ)
     response = Response(parts, status=206, headers=headers)
     response.call_on_close(blob.close)
     response.call_on_close(on_close)

@@ -73,23 +73,17 @@ def timed_out() -> BodyTimeout:
     return BodyTimeout(f"No byte of the body came for {SILENCE_SECONDS} seconds; send it again.")
 
 
-def send_at_pace_of_client(environ: "WSGIEnvironment") -> Callable[[], object]:
-    """Let the client take as long as it likes for an answer, unless it takes nothing at all for its timeout.
+def send_full_packets(environ: "WSGIEnvironment") -> Callable[[], object]:
+    """Have only full packets go from now on, and not whatever is there when the client takes some.
 
-    Python would wait until the kernel has room for more, and that is when a third of what it holds is gone, of up to
-    4 MiB. The kernel itself sees whether anything is taken (tcp(7), TCP_USER_TIMEOUT).
-
-    From now on only full packets go, and not whatever is there when the client takes some. Returns what is to be called
-    at the end of the answer, and sends the rest.
+    Returns what is to be called at the end of the answer, and sends the rest.
     """
     connection = environ.get("gunicorn.socket")
-    if connection is None or connection.family == socket.AF_UNIX or not (silence := connection.gettimeout()):
+    if connection is None or connection.family == socket.AF_UNIX:
         return lambda: None
-    set_option = partial(connection.setsockopt, socket.IPPROTO_TCP)
-    set_option(socket.TCP_USER_TIMEOUT, int(silence * 1000))
-    connection.settimeout(None)
-    set_option(socket.TCP_NODELAY, 0)
-    return partial(set_option, socket.TCP_NODELAY, 1)
+    set_option = partial(connection.setsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    set_option(0)
+    return partial(set_option, 1)
 
 
 def _begin() -> None:

@@ -22,6 +22,7 @@ class Window:
         self._stop = span.stop
         self._on_close = on_close
         self.fileno = blob.fileno
+        self.tell = blob.tell
         self.seek(span.start)
 
     def read(self, size: int) -> bytes:

@@ -1,0 +1,91 @@
+"""A connection that bears with slow readers, and not with silent ones."""
+
+import socket
+import time
+from fcntl import ioctl
+from struct import unpack
+from termios import TIOCOUTQ
+from typing import Any
+
+# Less than that, the kernel takes at once from most answers' first byte on.
+_SMALL_BYTES = 64 * 1024
+
+
+class PatientSocket(socket.socket):
+    """A socket whose timeout ends a long answer only when the client takes nothing at all for so long.
+
+    Python takes for silence that the kernel has no room for more, and Linux says that it has only when a third of what
+    it holds is free again, of up to 4 MiB: a reader of less than 24 KiB a second would be cut off within a minute. The
+    kernel's own bound (tcp(7), TCP_USER_TIMEOUT) takes for silence that the client's window stays nearly shut.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, plain: socket.socket) -> "PatientSocket":
+        """Take the place of `plain`, which is of no use afterwards."""
+        return cls(fileno=plain.detach())
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send `count` bytes of `file` from `offset` on, or all; raises `TimeoutError` as described."""
+        silence = self.gettimeout()
+        if not silence or not count:
+            return super().sendfile(file, offset, count)
+        end, patience = offset + count, _Patience(self, silence)
+        self.settimeout(patience.step)
+        try:
+            while offset < end:
+                try:
+                    super().sendfile(file, offset, end - offset)
+                    break
+                except TimeoutError:
+                    reached = max(offset, file.tell())  # it tells how far it came by the place where it leaves the file
+                    patience.wait_on(sent=reached - offset)
+                    offset = reached
+        finally:
+            self.settimeout(silence)
+        return count
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of `data`; raises `TimeoutError` as described."""
+        silence = self.gettimeout()
+        if not silence or len(data) <= _SMALL_BYTES:
+            super().sendall(data, flags)
+            return
+        rest, patience = memoryview(data), _Patience(self, silence)
+        self.settimeout(patience.step)
+        try:
+            while rest:
+                try:
+                    sent = self.send(rest, flags)
+                except TimeoutError:
+                    sent = 0
+                    patience.wait_on(sent=sent)
+                rest = rest[sent:]
+        finally:
+            self.settimeout(silence)
+
+
+class _Patience:
+    """How long a client has taken nothing: looked at every `step` seconds, given up after `silence`."""
+
+    def __init__(self, connection: socket.socket, silence: float) -> None:
+        self._connection = connection
+        self._silence = silence
+        self._taken_at = time.monotonic()
+        self._held = self._held_now()
+        self.step = silence / 2
+
+    def wait_on(self, *, sent: int) -> None:
+        """Return when it is worth waiting on, after a step in which `sent` bytes went; raise `TimeoutError` else."""
+        held, now = self._held_now(), time.monotonic()
+        if sent or held < self._held:
+            self._taken_at = now
+        elif now - self._taken_at >= self._silence:
+            raise TimeoutError("the client takes nothing")
+        self._held = held
+
+    def _held_now(self) -> int:
+        """Return how many bytes the kernel holds that the client has not acknowledged (tcp(7), SIOCOUTQ)."""
+        (held,) = unpack("i", ioctl(self._connection, TIOCOUTQ, bytes(4)))
+        return int(held)
