@@ -179,7 +179,8 @@ class Ledger:
                 if bucket_now.quota is not None and not holds_bucket:
                     raise Unavailable("The bucket was given a quota just now; try again.")
                 file = self._store.read(bucket_now, key)
-                # A record that is missing no write took away: a delete's note would have been put right by now.
+                # No write takes a record away, and the note of a delete would have been put right by now: that one is
+                # missing is damage, and stays as it is where the decision is a refusal.
                 if file in (row, None) or was_agreed:
                     yield Decision(
                         transaction, bucket_now, make_agree(transaction, self._store, bucket, key, file, row)

@@ -1,6 +1,7 @@
 """Putting right by hand: one note, one row or one record, made to agree with what lies in the store."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,18 +13,12 @@ from storage_app.ledger import claim
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
-        yield core
-
-
 @pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket()
-    opened.put("old.txt", b"old")
-    yield opened
-    opened.empty()
+def core(tmp_path: Path) -> Iterator[Core]:
+    with open_core(tmp_path / "store") as core:
+        core.bucket()
+        core.put("old.txt", b"old")
+        yield core
 
 
 @pytest.fixture

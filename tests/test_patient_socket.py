@@ -56,7 +56,7 @@ def test_slow_reader_gets_everything(pair: tuple[PatientSocket, socket.socket], 
         while len(received) < len(CONTENT) - 200:
             received.extend(reader.recv(64 * 1024))
             if time.monotonic() - began < 4 * SILENCE:  # long enough to be taken for silent
-                time.sleep(SILENCE / 10)
+                time.sleep(SILENCE / 10)  # its pace is what is tested
 
     thread = threading.Thread(target=read)
     thread.start()

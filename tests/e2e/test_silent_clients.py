@@ -97,7 +97,7 @@ def test_slow_reader_gets_everything(impatient: RunningService, large: bytes, ra
         body = bytearray()
         for _ in range(30):
             body += response.read(16 * 1024)
-            time.sleep(0.1)
+            time.sleep(0.1)  # its pace is what is tested
         body += response.read()
         assert len(body) == int(response.headers["Content-Length"])
         assert large[-1_000_000:] in body
