@@ -160,17 +160,19 @@ class Resting:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        self._lock = threading.Lock()  # whoever is in `_since` is in `_epoll`, too
         self._since: dict[int, tuple[Any, float]] = {}  # by descriptor, first who has rested longest
         self._ready: deque[Any] = deque()
 
     def add(self, conn: Any) -> None:
         # A request that came with the one before can be answered as soon as the client takes answers.
         event = select.EPOLLOUT if conn.parser.unreader.buf.getvalue() else select.EPOLLIN
-        self._since[conn.sock.fileno()] = conn, time.monotonic()  # before an event can come
-        try:
-            self._epoll.modify(conn.sock, event | select.EPOLLONESHOT)
-        except FileNotFoundError:
-            self._epoll.register(conn.sock, event | select.EPOLLONESHOT)
+        with self._lock:
+            self._since[conn.sock.fileno()] = conn, time.monotonic()  # before an event can come
+            try:
+                self._epoll.modify(conn.sock, event | select.EPOLLONESHOT)
+            except FileNotFoundError:
+                self._epoll.register(conn.sock, event | select.EPOLLONESHOT)
 
     def next(self, timeout: float) -> Any:
         """Return a connection whose client has sent something or gone, in the order of that; None after `timeout`."""
@@ -182,12 +184,17 @@ class Resting:
 
     def remove(self, until: float) -> Iterator[Any]:
         """Remove the connections that have rested since `until` or longer, one by one."""
-        for conn, since in list(self._since.values()):  # a copy: others may add one
-            if since > until:
-                return
+        while (conn := self._remove_one(until)) is not None:
+            yield conn
+
+    def _remove_one(self, until: float) -> Any:
+        with self._lock:
+            conn, since = next(iter(self._since.values()), (None, 0.0))
+            if conn is None or since > until:
+                return None
             del self._since[conn.sock.fileno()]
             self._epoll.unregister(conn.sock)  # or what comes for others would count as come for the next to `add` it
-            yield conn
+            return conn
 
     def is_empty(self) -> bool:
         return not self._since and not self._ready

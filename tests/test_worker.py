@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,6 +308,28 @@ def test_what_comes_for_others_is_not_taken_for_the_next_request() -> None:
         assert resting._epoll.poll(0) == []
         resting.add(conn)
         assert resting.next(SOON) is conn
+
+
+def test_a_connection_that_just_comes_to_rest_can_be_given_back() -> None:
+    """A worker that stops gives all of them back, those that the main thread adds at the same moment, too."""
+
+    class Socket(socket.socket):
+        asked = 0
+
+        def fileno(self) -> int:
+            self.asked += 1
+            if self.asked == 2:  # the first time it was noted as resting, and now it is to be watched
+                removals.append(pool.submit(lambda: list(resting.remove(time.monotonic()))))
+                wait(removals, timeout=0.1)
+            return super().fileno()
+
+    client, server = socket.socketpair()
+    removals: list[Future[list[Any]]] = []
+    with closing(client), closing(Socket(fileno=server.detach())) as sock, ThreadPoolExecutor(1) as pool:
+        conn = SimpleNamespace(sock=sock, parser=SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO())))
+        resting = worker.Resting()
+        resting.add(conn)
+        assert removals[0].result(SOON) == [conn]
 
 
 def test_a_leader_that_fails_is_replaced(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
