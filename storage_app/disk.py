@@ -9,6 +9,9 @@ from types import TracebackType
 from .errors import InsufficientStorage, Unavailable
 from .turns import turns
 
+# Records are smaller, nearly all of them.
+_PIECE_BYTES = 64 * 1024
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -48,8 +51,11 @@ def translated() -> _Translation:
 
 def read_whole(path: str) -> bytes:
     """Return what a small file holds; raises OSError."""
-    with open(path, "rb", buffering=0) as file:
-        return file.readall()
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object takes three more calls of the system
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _PIECE_BYTES), b""))
+    finally:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

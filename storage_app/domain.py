@@ -187,6 +187,7 @@ def check_bucket_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=256)  # a request has the same key more than once
 def check_key(key: str) -> str:
     """Return `key` if a file may have it; raise `InvalidName` with the rule it breaks."""
     _check_text(key, "a file id", MAX_KEY_BYTES)
@@ -214,6 +215,8 @@ def check_cache_control(value: str) -> str:
 
 def check_metadata(metadata: Mapping[str, Any], max_bytes: int = MAX_METADATA_BYTES) -> Mapping[str, Any]:
     """Return `metadata` if a file may carry it; raise `InvalidRequest` when it is too large or not valid Unicode."""
+    if not metadata:
+        return metadata
     try:
         size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
     except (UnicodeEncodeError, RecursionError) as error:

@@ -133,7 +133,7 @@ class UploadSlots:
                 return descriptor
             os.close(descriptor)
         raise TooManyUploads(
-            f"{len(self._paths)} uploads are in progress, as many as MAX_UPLOADS allows; try again in a moment.",
+            f"As many uploads are in progress as MAX_UPLOADS allows ({len(self._paths)}); try again in a moment.",
             retry_after=5,
         )
 

@@ -20,6 +20,7 @@ from .index import Note, NoteKind
 PAGE_BYTES = 4096
 
 _STRUCK = b"\0"
+_JSON = json.JSONEncoder(ensure_ascii=False)
 _FIELDS = Note.__dataclass_fields__
 
 
@@ -46,7 +47,7 @@ class Notebook:
 
     def write(self, note: Note) -> None:
         """Write `note` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
-        text = json.dumps({name: getattr(note, name) for name in _FIELDS}, ensure_ascii=False).encode() + b"\n"
+        text = _JSON.encode({name: getattr(note, name) for name in _FIELDS}).encode() + b"\n"
         assert len(text) <= PAGE_BYTES, "a note is longer than its page"
         with self._using:
             _, page = self._notes.get(note.id) or (note, self._free_page())

@@ -23,9 +23,20 @@ _HTML = re.compile(
 
 def recognize(head: bytes) -> str | None:
     """Return the content type that the bytes themselves carry, or None. Text carries none, HTML included."""
-    if is_text(head):
-        # Many signatures are words ("BM", "GIF", "MZ"): a letter about a BMW is no bitmap.
-        return next((kind for prefix, kind in _TEXT_SIGNATURES if head.startswith(prefix)), None)
+    return recognize_in(head, is_text=is_text(head))
+
+
+def recognize_in(head: bytes, *, is_text: bool) -> str | None:
+    """Do the same for who knows already whether it is text."""
+    return _recognize_text(head) if is_text else _recognize_binary(head)
+
+
+def _recognize_text(head: bytes) -> str | None:
+    # Many signatures are words ("BM", "GIF", "MZ"): a letter about a BMW is no bitmap.
+    return next((kind for prefix, kind in _TEXT_SIGNATURES if head.startswith(prefix)), None)
+
+
+def _recognize_binary(head: bytes) -> str | None:
     try:
         found = match(head, filetype.TYPES if head.startswith(b"PK\x03\x04") else _NO_ZIPPED_DOCUMENTS)
     except RecursionError:
@@ -40,7 +51,7 @@ def recognize(head: bytes) -> str | None:
 def is_text(head: bytes) -> bool:
     """Tell whether `head` is UTF-8 text. Its last character may be cut."""
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+        text = head if head.isascii() else codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return False
     return bool(text) and len(head.translate(None, _BINARY_DATA)) == len(head)

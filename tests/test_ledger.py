@@ -165,7 +165,7 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
     with monkeypatch.context() as patched:
         patched.setattr(Ledger, "put_right", lambda *_: None)
         # What a dead process can no longer do: clean up behind itself.
-        patched.setattr("storage_app.blobstore.filesystem.StagedBytes.discard", lambda self: self._file.close())
+        patched.setattr("storage_app.blobstore.filesystem.StagedBytes.discard", lambda self: self.close())
         patched.setattr("storage_app.blobstore.filesystem.StagedRecord.discard", lambda _: None)
         stopped = stop_at(core, write, step, when, Stopped(), patched)
         with pytest.raises(Stopped):

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request, Response, request
+from flask import Request, Response
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -31,7 +31,7 @@ from . import offload, problems, strict_json
 from .answers import json_answer
 from .arguments import PATH_PARAMETERS
 from .bodies import RequestBody
-from .requests import authenticate
+from .requests import authenticate, this_request
 from .schemas import ProblemSchema
 
 MAX_JSON_BYTES = 1024 * 1024
@@ -112,7 +112,7 @@ class Blueprint(flask_smorest.Blueprint):
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 if who in (Access.ANYONE, Access.CREDENTIAL):
-                    principal = authenticate(waited=offload.seconds_waited(request))
+                    principal = authenticate(waited=offload.seconds_waited(this_request()))
                     if who is Access.CREDENTIAL and principal.kind is PrincipalKind.NOBODY:
                         raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
                 return view(*args, **kwargs)
@@ -170,7 +170,7 @@ def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Cal
 
         @wraps(parsing)
         def handing(*handed: Any, **path: Any) -> Any:
-            return parsing(*handed, **path) if request.query_string else view(*handed, defaults.copy(), **path)
+            return parsing(*handed, **path) if this_request().query_string else view(*handed, defaults.copy(), **path)
 
         return cast(View, handing)
 

@@ -162,8 +162,8 @@ def declared_digests(request: Request) -> frozenset[str]:
     """
     digests = set()
     for name in ("Content-Digest", "Repr-Digest"):
-        value = request.headers.get(name, "")
-        if _HAS_DIGEST.search(value):
+        value = request.headers.get(name)
+        if value is not None and _HAS_DIGEST.search(value):
             digests.add(_decoded_digest(name, value))
     return frozenset(digests)
 

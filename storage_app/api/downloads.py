@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import Response, g, request
+from flask import Response, g
 from flask.views import MethodView
 
 from ..domain import Bucket, File, now
@@ -20,7 +20,7 @@ from ..tokens import Disposition
 from . import delivery, offload
 from .blueprint import Access, Blueprint
 from .openapi import READ_CONDITIONS, bytes_out
-from .requests import services, storage
+from .requests import services, storage, this_request
 
 blueprint = Blueprint("Downloads", __name__, description="Bytes out.")
 
@@ -91,6 +91,7 @@ def _deliver(
     filename: str | None = None,
     expires_at: datetime | None = None,
 ) -> Response:
+    request = this_request()
     by_nginx = offload.sends_downloads(request)
     cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None else 0
     response = delivery.deliver(

@@ -20,10 +20,10 @@ import hmac
 import logging
 import math
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, g
 
 from ..errors import Unavailable
-from .requests import storage
+from .requests import storage, this_request
 
 
 def init_app(app: Flask) -> None:
@@ -85,20 +85,22 @@ def _value(req: Request, name: str) -> str | None:
 
 
 def _begin() -> None:
+    request = this_request()
     if "X-Upload-Length" not in request.headers or not is_nginx(request):
         return
     if storage().settings.upload_offload != "nginx":  # every upload would come without its body
         raise Unavailable("nginx spools the bodies of uploads, but UPLOAD_OFFLOAD is off here: set it to nginx.")
-    if _wants_a_verdict():
+    if _wants_a_verdict(request):
         g.log_level = logging.DEBUG  # one upload is one line in the log
 
 
 def _only_a_verdict(response: Response) -> Response:
     # nginx takes any 2xx for a yes.
-    if response.status_code != 204 and _wants_a_verdict() and is_nginx(request):
+    request = this_request()
+    if response.status_code != 204 and _wants_a_verdict(request) and is_nginx(request):
         return Response(status=403)
     return response
 
 
-def _wants_a_verdict() -> bool:
-    return request.headers.get("X-Upload-Check") == "verdict"
+def _wants_a_verdict(req: Request) -> bool:
+    return req.headers.get("X-Upload-Check") == "verdict"

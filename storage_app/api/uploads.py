@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, g, request
+from flask import Request, Response, g
 from flask.views import MethodView
 from marshmallow import ValidationError
 
@@ -33,6 +33,7 @@ from ..errors import (
 )
 from ..plans import Description, Plan
 from ..signing import described, planned
+from ..socket_body import is_here
 from ..tokens import SignedUpload
 from ..uploads import Upload
 from . import offload
@@ -42,7 +43,7 @@ from .blueprint import Access, Blueprint, refuse_fields
 from .bodies import MAX_FORM_BYTES, Form, check_raw, declared_digests, is_form, raw_body, read_form
 from .conditions import write_conditions
 from .openapi import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
-from .requests import services, storage
+from .requests import services, storage, this_request
 from .schemas import FileSchema, file_json
 
 blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
@@ -75,12 +76,13 @@ class FormUpload(MethodView):
     @blueprint.response(201, FileSchema, headers=written_headers())
     def post(self, bucket_id: str) -> Response:
         """Upload a file as a form."""
+        request = this_request()
         bucket, right = services().uploads.right(g.principal, bucket_id)
         if not is_form(request):
             raise UnsupportedMediaType("Send a form as multipart/form-data, or the raw file to /files/upload-direct.")
-        plan = Plan(bucket, right, least_size=_least_size(), conditions=write_conditions(request.headers))
+        plan = Plan(bucket, right, least_size=_least_size(request), conditions=write_conditions(request.headers))
         with ExitStack() as stack:
-            upload, form = _receive_form(stack, plan)
+            upload, form = _receive_form(stack, request, plan)
             fields = _form_fields(form)
             description = Description(
                 filename=form.filename,
@@ -102,6 +104,7 @@ class RawUpload(MethodView):
     @blueprint.response(200, FileSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
         """Upload a file as it is; it replaces the one that is there."""
+        request = this_request()
         bucket, right, seen = services().uploads.look(g.principal, bucket_id, file_id)
         plan = Plan(
             bucket,
@@ -112,27 +115,28 @@ class RawUpload(MethodView):
             conditions=write_conditions(request.headers),
         )
         description = Description(content_type=request.content_type, sha256=declared_digests(request))
-        return _receive_raw(bucket_id, plan, description)
+        return _receive_raw(bucket_id, request, plan, description)
 
 
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     """Answer `PUT /files/signed/...`: the file as it is, or a form with the one part `file`."""
+    request = this_request()
     grant = storage().signed_urls.upload(token, file_id, waited=offload.seconds_waited(request))
     plan = planned(
         grant,
         *services().uploads.look_signed(grant, bucket_id),
-        least_size=_least_size() if is_form(request) else 0,
+        least_size=_least_size(request) if is_form(request) else 0,
         conditions=write_conditions(request.headers),
     )
     if is_form(request):
-        return _written(bucket_id, *_receive_signed_form(plan, grant))
+        return _written(bucket_id, *_receive_signed_form(request, plan, grant))
     description = described(grant, filename=None, content_type=request.content_type, sha256=declared_digests(request))
-    return _receive_raw(bucket_id, plan, description)
+    return _receive_raw(bucket_id, request, plan, description)
 
 
-def _receive_signed_form(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
+def _receive_signed_form(request: Request, plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
     with ExitStack() as stack:
-        upload, form = _receive_form(stack, plan)
+        upload, form = _receive_form(stack, request, plan)
         if form.fields:
             refuse_fields({name: ["Unknown field."] for name in form.fields})
         return upload.finish(
@@ -140,28 +144,28 @@ def _receive_signed_form(plan: Plan, grant: SignedUpload) -> tuple[File, bool]:
         )
 
 
-def _receive_raw(bucket_id: str, plan: Plan, description: Description) -> Response:
+def _receive_raw(bucket_id: str, request: Request, plan: Plan, description: Description) -> Response:
     check_raw(request)
-    plan = replace(plan, content_type=description.content_type)
     if offload.has_spooled(request):
-        return _receive_spooled(bucket_id, replace(plan, size=offload.length(request)), description)
+        plan = replace(plan, content_type=description.content_type, size=offload.length(request))
+        return _receive_spooled(bucket_id, request, plan, description)
     body = raw_body(request)
-    is_here = offload.has_whole_body(request)
-    with services().uploads.begin(replace(plan, size=body.length), is_here=is_here) as upload:
+    plan = replace(plan, content_type=description.content_type, size=body.length)
+    with services().uploads.begin(plan, is_here=_is_here(request)) as upload:
         body.copy_to(upload)
         return _written(bucket_id, *upload.finish(description))
 
 
-def _receive_spooled(bucket_id: str, plan: Plan, description: Description) -> Response:
+def _receive_spooled(bucket_id: str, request: Request, plan: Plan, description: Description) -> Response:
     """Answer a raw PUT whose body nginx takes, before it does or afterwards."""
     if offload.is_check(request):
         services().uploads.check_ahead(plan)
         return Response(status=204)
     with ExitStack() as stack:
-        return _written(bucket_id, *_take_over(stack, plan).finish(description))
+        return _written(bucket_id, *_take_over(stack, request, plan).finish(description))
 
 
-def _take_over(stack: ExitStack, plan: Plan) -> Upload:
+def _take_over(stack: ExitStack, request: Request, plan: Plan) -> Upload:
     path = offload.spool_path(request)
     if path is None and plan.size == 0:  # nginx writes no file for nothing
         return stack.enter_context(services().uploads.begin(plan, is_here=True))
@@ -171,9 +175,9 @@ def _take_over(stack: ExitStack, plan: Plan) -> Upload:
     return stack.enter_context(services().uploads.take_over(plan, body))
 
 
-def _receive_form(stack: ExitStack, plan: Plan) -> tuple[Upload, Form]:
+def _receive_form(stack: ExitStack, request: Request, plan: Plan) -> tuple[Upload, Form]:
     """Read the form; its file goes into an upload that lives as long as `stack`."""
-    upload = stack.enter_context(services().uploads.begin(plan, is_here=offload.has_whole_body(request)))
+    upload = stack.enter_context(services().uploads.begin(plan, is_here=_is_here(request)))
     return upload, read_form(request, upload)
 
 
@@ -189,7 +193,12 @@ def _form_fields(form: Form) -> dict[str, Any]:
     return fields
 
 
-def _least_size() -> int:
+def _is_here(request: Request) -> bool:
+    """Whether all of the body is here, so that nobody waits for it."""
+    return is_here(request.environ["wsgi.input"]) or offload.has_whole_body(request)
+
+
+def _least_size(request: Request) -> int:
     """Return how long the file in a form is at least: the rest may take no more than the form's limit."""
     return max(0, (request.content_length or 0) - MAX_FORM_BYTES)
 

@@ -1,7 +1,7 @@
 """What lies in a process's staging directory until a rename places it."""
 
+import itertools
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Sequence
@@ -23,12 +23,13 @@ class Staging:
         self.directory = directory
         self.durable = durable
         self._undiscarded: set[str] = set()
+        self._numbers = itertools.count()  # the directory is the process's own
         directory.mkdir(parents=True, exist_ok=True)
         # What the umask left of the directory's mode, it leaves of a file's.
         self._file_mode = stat.S_IMODE(directory.stat().st_mode) & 0o666
 
     def new_path(self) -> str:
-        return f"{self.directory}/{secrets.token_hex(8)}"
+        return f"{self.directory}/{next(self._numbers)}"
 
     def write(self, path: str, content: bytes, *, beside: Sequence[int] = ()) -> None:
         """Write a file that is not there yet, whole, or leave none; sync the open files `beside` with it."""
@@ -116,24 +117,27 @@ class StagedBytes(_Staged):
         with translated(), staging.discarded_on_failure(self.path):
             if source is not None:
                 staging.move_in(source, self.path)
-            mode = "xb" if source is None else "ab"
-            self._file = open(self.path, mode, buffering=0)  # noqa: SIM115  `close` or `discard` closes
+            new = os.O_CREAT | os.O_EXCL if source is None else os.O_APPEND
+            self._descriptor: int | None = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | new, 0o666)
 
     def write(self, data: bytes) -> int:
         with translated():
-            write_all(self._file.fileno(), data)
+            write_all(self.fileno(), data)
         return len(data)
 
     def fileno(self) -> int:
-        return self._file.fileno()
+        assert self._descriptor is not None, "the bytes were ended"
+        return self._descriptor
 
     def close(self) -> None:
         """End bytes that are durable. Raises OSError."""
-        self._file.close()
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
 
     def discard(self) -> None:
         with suppress(OSError):
-            self._file.close()
+            self.close()
         super().discard()
 
 

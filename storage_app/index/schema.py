@@ -172,7 +172,7 @@ def file_row(file: File) -> dict[str, Any]:
         "size": file.size,
         "sha256": file.sha256,
         "owner_id": file.owner_id,
-        "metadata": json.dumps(dict(file.metadata)),
+        "metadata": json.dumps(dict(file.metadata)) if file.metadata else "{}",
         "cache_control": file.cache_control,
         "created_at": to_microseconds(file.created_at),
         "updated_at": to_microseconds(file.updated_at),
