@@ -3,48 +3,69 @@
 import hashlib
 import os
 import threading
+from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
 # Less than this is hashed sooner than another thread has woken.
 _WORTH_A_THREAD = 64 * 1024
+_MOST_PIECES = 2
 
 
 class Sha256:
-    """The SHA-256 of bytes that come in pieces. One piece at most is being hashed while the next one comes."""
+    """The SHA-256 of bytes that come in pieces. Two of them at most are being hashed, or wait for it, while more come.
+
+    With one, whoever reads and whoever hashes would wait for each other in turn: neither takes the same time for all.
+    """
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
-        self._is_idle = threading.Lock()
+        self._pieces: deque[bytes] = deque()  # the first one is being hashed
+        self._one_is_done = threading.Condition()
         self._error: Exception | None = None
 
     def update(self, data: bytes) -> None:
         """Go on with `data`, which must not change any more."""
         if len(data) < _WORTH_A_THREAD:
             self.update_now(data)
-        else:
-            self._is_idle.acquire()
-            _threads.run(self._hash_beside, data)
+            return
+        with self._one_is_done:
+            self._one_is_done.wait_for(lambda: len(self._pieces) < _MOST_PIECES)
+            self._pieces.append(data)
+            if len(self._pieces) == 1:
+                _threads.run(self._hash_beside)
 
     def update_now(self, data: bytes) -> None:
         """The same where nothing can be done meanwhile, and another thread would only have to be told of it."""
-        with self._is_idle:
-            self._hash.update(data)
+        self._wait()
+        self._hash.update(data)
 
     def hexdigest(self) -> str:
         """Return the digest of all pieces; raises what hashing one of them in another thread did."""
-        with self._is_idle:
-            if self._error is not None:
-                raise self._error
-            return self._hash.hexdigest()
+        self._wait()
+        if self._error is not None:
+            raise self._error
+        return self._hash.hexdigest()
 
-    def _hash_beside(self, data: bytes) -> None:
-        try:
-            self._hash.update(data)
-        except Exception as error:  # noqa: BLE001  `hexdigest` raises it
-            self._error = error
-        finally:
-            self._is_idle.release()
+    def _wait(self) -> None:
+        if self._pieces:
+            with self._one_is_done:
+                self._one_is_done.wait_for(lambda: not self._pieces)
+
+    def _hash_beside(self) -> None:
+        is_left = True
+        while is_left:
+            try:
+                self._hash.update(self._pieces[0])
+            except Exception as error:  # noqa: BLE001  `hexdigest` raises it
+                self._error = error
+            with self._one_is_done:
+                self._pieces.popleft()
+                is_left = len(self._pieces) > 0
+                self._one_is_done.notify()
+            if is_left and _threads.are_wanted():
+                _threads.run(self._hash_beside)  # after the others
+                return
 
 
 class _Threads:
@@ -53,15 +74,19 @@ class _Threads:
     """
 
     def __init__(self) -> None:
-        self._pieces: SimpleQueue[tuple[Callable[[bytes], None], bytes]] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._starting = threading.Lock()
         self._has_started = False
 
-    def run(self, call: Callable[[bytes], None], data: bytes) -> None:
-        """Have a thread `call` what never raises with `data`."""
+    def run(self, call: Callable[[], None]) -> None:
+        """Have a thread `call` what never raises."""
         if not self._has_started:
             self._start()
-        self._pieces.put((call, data))
+        self._calls.put(call)
+
+    def are_wanted(self) -> bool:
+        """Whether somebody waits for one of them."""
+        return not self._calls.empty()
 
     def _start(self) -> None:
         """Start the threads; when they are first needed, so after any fork."""
@@ -73,9 +98,9 @@ class _Threads:
 
     def _run(self) -> None:
         while True:
-            call, data = self._pieces.get()
-            call(data)
-            del call, data  # or they would be kept until the next piece comes
+            call = self._calls.get()
+            call()
+            del call  # or what it belongs to would be kept until the next one comes
 
 
 _threads = _Threads()

@@ -22,29 +22,61 @@ def test_digest_is_that_of_all_pieces_in_order(sizes: list[int]) -> None:
     assert digest.hexdigest() == digest.hexdigest()  # more than once
 
 
-def test_large_piece_is_hashed_beside_what_comes_next() -> None:
-    """And the piece after it waits, or the order would be lost."""
-    go, begun = threading.Event(), threading.Event()
+class Held:
+    """A hash that goes on when it is told to, and notes when it has."""
 
-    class Held:
-        """A hash that goes on when it is told to."""
+    def __init__(self, name: str = "", noted: list[str] | None = None) -> None:
+        self.goes_on, self.begun = threading.Event(), threading.Event()
+        self._name, self._noted = name, [] if noted is None else noted
+        self._hash = hashlib.sha256()
 
-        def update(self, data: bytes) -> None:
-            begun.set()
-            assert go.wait(10)
-            real.update(data)
+    def update(self, data: bytes) -> None:
+        self.begun.set()
+        assert self.goes_on.wait(10)
+        self._noted.append(self._name)
+        self._hash.update(data)
 
-    digest = Sha256()
-    real, digest._hash = digest._hash, Held()  # type: ignore[assignment]
+    def hexdigest(self) -> str:
+        return self._hash.hexdigest()
+
+
+def held(name: str = "", noted: list[str] | None = None) -> tuple[Sha256, Held]:
+    digest, held = Sha256(), Held(name, noted)
+    digest._hash = held  # type: ignore[assignment]
+    return digest, held
+
+
+@pytest.mark.parametrize("last", [b"c" * LARGE, b"c"], ids=["large", "small"])
+def test_two_large_pieces_are_hashed_beside_what_comes_next(last: bytes) -> None:
+    """And the piece after them waits, or memory would grow without a bound."""
+    digest, hashing = held()
     digest.update(b"a" * LARGE)  # returns while the thread has not done
-    assert begun.wait(10)
-    digest._hash = real
+    digest.update(b"b" * LARGE)
+    assert hashing.begun.wait(10)
     with ThreadPoolExecutor(1) as threads:
-        next_piece = threads.submit(digest.update, b"b")
+        next_piece = threads.submit(digest.update, last)
         with pytest.raises(TimeoutError):
             next_piece.result(0.05)
-        go.set()
-    assert digest.hexdigest() == hashlib.sha256(b"a" * LARGE + b"b").hexdigest()
+        hashing.goes_on.set()
+    assert digest.hexdigest() == hashlib.sha256(b"a" * LARGE + b"b" * LARGE + last).hexdigest()
+
+
+def test_threads_are_for_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends fast would keep a thread for as long as it sends, and the others would not be read any more."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    monkeypatch.setattr(digests, "_threads", digests._Threads())
+    order: list[str] = []
+    fast, fast_hash = held("fast", order)
+    other, other_hash = held("other", order)
+    fast.update(b"a" * LARGE)
+    assert fast_hash.begun.wait(10)
+    fast.update(b"b" * LARGE)
+    other.update(b"c" * LARGE)
+    other_hash.goes_on.set()
+    fast_hash.goes_on.set()
+    fast.hexdigest()
+    other.hexdigest()
+    assert order == ["fast", "other", "fast"]
 
 
 def test_piece_that_cannot_be_hashed_is_told_with_the_digest() -> None:
