@@ -60,6 +60,9 @@ def make_venv(lock: int) -> None:
     if venv_works():
         return
     check_venv_module()
+    if VENV.is_symlink():
+        say(f"Removing the link .venv; what it leads to, {VENV.readlink()}, stays as it is.")
+        VENV.unlink()  # or all that is there would be cleared
     say("Making the virtual environment .venv ...")
     run([sys.executable, "-m", "venv", "--clear", str(VENV)], lock)
 

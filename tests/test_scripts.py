@@ -111,6 +111,18 @@ def test_moved_checkout_makes_its_environment_again(bare: Path, tmp_path: Path) 
     assert prepare(tmp_path / "moved") == (0, "")
 
 
+def test_environment_of_another_checkout_stays_as_it_is(tmp_path: Path) -> None:
+    other, checkout = tmp_path / "other", copy_checkout(tmp_path / "checkout")
+    other.mkdir()
+    (other / "kept").touch()
+    (checkout / "requirements.txt").write_text("")
+    (checkout / ".venv").symlink_to(other)
+    status, said = prepare(checkout)
+    assert (status, (checkout / ".venv").is_symlink()) == (0, False)
+    assert str(other) in said
+    assert [path.name for path in other.iterdir()] == ["kept"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_during_the_installation_ends_everything(bare: Path, number: signal.Signals) -> None:
     (bare / "requirements.txt").write_text(f"never-answered==1.0 --hash=sha256:{'0' * 64}\n")

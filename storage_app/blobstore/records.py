@@ -84,7 +84,7 @@ def _dump(record: Mapping[str, Any]) -> bytes:
     writes the same.
     """
     values = {"format": FORMAT, **record}
-    if any(isinstance(value, Mapping | list | tuple) and value for value in values.values()):
+    if any(isinstance(value, dict | list | tuple) and value for value in values.values()):
         text = json.dumps(values, ensure_ascii=False, indent=2)
     else:
         text = "{\n  " + _FLAT.encode(values)[1:-1] + "\n}"
