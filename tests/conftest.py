@@ -1,6 +1,7 @@
 """Fixtures: a store on a real disk, the application over it, and a real service where HTTP itself is the subject."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app import create_app, maintenance
+from storage_app import create_app, logs, maintenance
 from storage_app.settings import Settings, load_settings
 from storage_app.storage import Services, Storage
 from tests.support.postgres import PostgresServer, binaries
@@ -38,15 +39,41 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     return make
 
 
+# By what they are made from. All else they look up in their `Storage` at each request.
+_APPLICATIONS: dict[tuple[object, ...], Flask] = {}
+
+
+def application(settings: Settings) -> Flask:
+    """Return an application that was made before, if there is one: making one takes longer than most tests."""
+    made_from = (settings.cors_origins, settings.trusted_proxies)
+    if made_from not in _APPLICATIONS:
+        _APPLICATIONS[made_from] = create_app(settings)
+    app = _APPLICATIONS[made_from]
+    logs.configure(settings.log_level, settings.log_format)
+    app.extensions["storage"] = Storage(settings)
+    return app
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recovered store with nothing in it, to be copied."""
+    path = tmp_path_factory.mktemp("empty") / "store"
+    maintenance.recover(path, durable=False)
+    return path
+
+
 @pytest.fixture
-def make_app(make_settings: Callable[..., Settings]) -> Iterator[Callable[..., Flask]]:
+def make_app(make_settings: Callable[..., Settings], empty_store: Path) -> Iterator[Callable[..., Flask]]:
     """Make an application over a recovered store; keyword arguments are environment variables."""
     made: list[Storage] = []
 
     def make(**environment: str) -> Flask:
         settings = make_settings(**environment)
-        maintenance.recover(settings.storage_path, durable=False)
-        app = create_app(settings)
+        if settings.storage_path.exists():
+            maintenance.recover(settings.storage_path, durable=False)
+        else:
+            shutil.copytree(empty_store, settings.storage_path)
+        app = create_app(settings) if made else application(settings)  # the first one's may be in use still
         made.append(app.extensions["storage"])
         return app
 

@@ -57,7 +57,8 @@ def test_bucket_record_is_complete_and_readable_by_people() -> None:
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
-    lambda values: st.lists(values) | st.dictionaries(TEXTS, values),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(TEXTS, values, max_size=3),
+    max_leaves=6,
 )
 
 
