@@ -223,7 +223,7 @@ class Index:
         with self._translated:
             connection = self._database.borrow()
             try:
-                return statement.run(driver_of(connection.connection), self._engine.dialect, **values)
+                return statement.run(driver_of(connection), self._engine.dialect, **values)
             finally:
                 self._database.give_back(connection)
 

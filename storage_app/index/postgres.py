@@ -55,11 +55,11 @@ class Postgres:
                 self._complete = True  # unknown; who asks it next hears why
         return self._complete
 
-    def borrow(self) -> sa.Connection:
-        """Lend a connection for a look-up."""
-        return self.engine.connect()
+    def borrow(self) -> sa.PoolProxiedConnection:
+        """Lend a connection of the driver for a look-up."""
+        return self.engine.raw_connection()
 
-    def give_back(self, connection: sa.Connection) -> None:
+    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
         connection.close()
 
     @contextmanager

@@ -56,10 +56,10 @@ class Sqlite:
         )
         event.listen(self.engine, "connect", self._configure)
         event.listen(self.engine, "checkin", self._drop_what_is_useless)
-        # A few connections for look-ups and write transactions, the one used last at the end: it need not read again
-        # what it wrote. The way through the pool takes longer than a look-up; but whatever else needs a connection
-        # finds it there, and waits there for one.
-        self._at_hand: list[sa.Connection] = []
+        # A few connections for look-ups, the one used last at the end. The way through the pool takes longer than a
+        # look-up; but whatever else needs a connection finds it there, and waits there for one.
+        self._at_hand: list[sa.PoolProxiedConnection] = []
+        self._for_writing: sa.Connection | None = None
         self._closed = False
         self._opened: tuple[int, int] | None = None
         # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
@@ -72,6 +72,9 @@ class Sqlite:
         self._let_go()
         self.engine.dispose()
         with self._writer:
+            if self._for_writing is not None:
+                self._for_writing.close()
+                self._for_writing = None
             if self._lock_file is not None:
                 os.close(self._lock_file)
                 self._lock_file = None
@@ -80,16 +83,15 @@ class Sqlite:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
 
-    def borrow(self) -> sa.Connection:
-        """Lend a connection for a look-up."""
+    def borrow(self) -> sa.PoolProxiedConnection:
+        """Lend a connection of the driver for a look-up."""
         try:
             return self._at_hand.pop()
         except IndexError:
-            return self.engine.connect()
+            return self.engine.raw_connection()
 
-    def give_back(self, connection: sa.Connection) -> None:
-        usable = not connection.invalidated and not self._is_useless(connection.info)
-        if usable and len(self._at_hand) < _MAX_AT_HAND:
+    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
+        if len(self._at_hand) < _MAX_AT_HAND and not self._is_useless(connection.info):
             self._at_hand.append(connection)
         else:
             connection.close()
@@ -97,7 +99,7 @@ class Sqlite:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Give the connections at hand back to the pool."""
+        """Give the connections for look-ups back to the pool."""
         with suppress(IndexError):
             while True:
                 self._at_hand.pop().close()
@@ -116,7 +118,7 @@ class Sqlite:
         try:
             if not self.is_current():
                 raise Unavailable("The index was replaced by another just now; try again.")
-            connection = self.borrow()
+            connection, self._for_writing = self._for_writing or self.engine.connect(), None
             try:
                 driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
                 execute(driver, "BEGIN IMMEDIATE")
@@ -128,9 +130,16 @@ class Sqlite:
                         execute(driver, "ROLLBACK")
                     raise
             finally:
-                self.give_back(connection)
+                self._keep(connection)
         finally:
             self._let_others_in(descriptor)
+
+    def _keep(self, connection: sa.Connection) -> None:
+        """Keep the one connection for writing: making one takes as long as a statement."""
+        if connection.invalidated or self._is_useless(connection.info):
+            connection.close()
+        else:
+            self._for_writing = connection
 
     @contextmanager
     def alone(self) -> Iterator[None]:
