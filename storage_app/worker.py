@@ -168,11 +168,19 @@ class Resting:
         # A request that came with the one before can be answered as soon as the client takes answers.
         event = select.EPOLLOUT if conn.parser.unreader.buf.getvalue() else select.EPOLLIN
         with self._lock:
-            self._since[conn.sock.fileno()] = conn, time.monotonic()  # before an event can come
+            descriptor = conn.sock.fileno()
+            self._since[descriptor] = conn, time.monotonic()  # before an event can come
             try:
-                self._epoll.modify(conn.sock, event | select.EPOLLONESHOT)
-            except FileNotFoundError:
-                self._epoll.register(conn.sock, event | select.EPOLLONESHOT)
+                self._watch(descriptor, event | select.EPOLLONESHOT)
+            except BaseException:
+                del self._since[descriptor]
+                raise
+
+    def _watch(self, descriptor: int, events: int) -> None:
+        try:
+            self._epoll.modify(descriptor, events)
+        except FileNotFoundError:
+            self._epoll.register(descriptor, events)
 
     def next(self, timeout: float) -> Any:
         """Return a connection whose client has sent something or gone, in the order of that; None after `timeout`."""

@@ -24,6 +24,7 @@ from tests.support.service import RunningService, bearer
 from tests.support.worker import SOON, Client, Server, Waiting
 
 FOREVER = 3600.0
+NOTHING_AHEAD = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO()))
 
 
 @pytest.fixture
@@ -300,8 +301,7 @@ def test_what_comes_for_others_is_not_taken_for_the_next_request() -> None:
     """A connection that was given back is answered by others, and may rest again before the leader looks."""
     client, server = socket.socketpair()
     with closing(client), closing(server):
-        conn = SimpleNamespace(sock=server, parser=SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO())))
-        resting = worker.Resting()
+        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
         resting.add(conn)
         assert list(resting.remove(time.monotonic())) == [conn]
         client.sendall(b"GET")
@@ -310,26 +310,33 @@ def test_what_comes_for_others_is_not_taken_for_the_next_request() -> None:
         assert resting.next(SOON) is conn
 
 
-def test_a_connection_that_just_comes_to_rest_can_be_given_back() -> None:
+def test_a_connection_that_just_comes_to_rest_can_be_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that stops gives all of them back, those that the main thread adds at the same moment, too."""
-
-    class Socket(socket.socket):
-        asked = 0
-
-        def fileno(self) -> int:
-            self.asked += 1
-            if self.asked == 2:  # the first time it was noted as resting, and now it is to be watched
-                removals.append(pool.submit(lambda: list(resting.remove(time.monotonic()))))
-                wait(removals, timeout=0.1)
-            return super().fileno()
-
     client, server = socket.socketpair()
-    removals: list[Future[list[Any]]] = []
-    with closing(client), closing(Socket(fileno=server.detach())) as sock, ThreadPoolExecutor(1) as pool:
-        conn = SimpleNamespace(sock=sock, parser=SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO())))
-        resting = worker.Resting()
+    with closing(client), closing(server), ThreadPoolExecutor(1) as pool:
+        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
+        removals: list[Future[list[Any]]] = []
+        watch = resting._watch
+
+        def remove_meanwhile(descriptor: int, events: int) -> None:
+            removals.append(pool.submit(lambda: list(resting.remove(time.monotonic()))))
+            wait(removals, timeout=0.1)
+            watch(descriptor, events)
+
+        monkeypatch.setattr(resting, "_watch", remove_meanwhile)
         resting.add(conn)
         assert removals[0].result(SOON) == [conn]
+
+
+def test_a_connection_that_cannot_be_watched_does_not_rest() -> None:
+    """Or the worker would wait for it for ever."""
+    client, server = socket.socketpair()
+    with closing(client), closing(server):
+        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
+        resting._epoll.close()
+        with pytest.raises(ValueError, match="closed epoll"):
+            resting.add(conn)
+        assert resting.is_empty()
 
 
 def test_a_leader_that_fails_is_replaced(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,6 @@ from ..errors import (
 )
 from ..plans import Description, Plan
 from ..signing import described, planned
-from ..socket_body import is_here
 from ..tokens import SignedUpload
 from ..uploads import Upload
 from . import offload
@@ -151,7 +150,7 @@ def _receive_raw(bucket_id: str, request: Request, plan: Plan, description: Desc
         return _receive_spooled(bucket_id, request, plan, description)
     body = raw_body(request)
     plan = replace(plan, content_type=description.content_type, size=body.length)
-    with services().uploads.begin(plan, is_here=_is_here(request)) as upload:
+    with services().uploads.begin(plan, is_here=offload.has_whole_body(request)) as upload:
         body.copy_to(upload)
         return _written(bucket_id, *upload.finish(description))
 
@@ -177,7 +176,7 @@ def _take_over(stack: ExitStack, request: Request, plan: Plan) -> Upload:
 
 def _receive_form(stack: ExitStack, request: Request, plan: Plan) -> tuple[Upload, Form]:
     """Read the form; its file goes into an upload that lives as long as `stack`."""
-    upload = stack.enter_context(services().uploads.begin(plan, is_here=_is_here(request)))
+    upload = stack.enter_context(services().uploads.begin(plan, is_here=offload.has_whole_body(request)))
     return upload, read_form(request, upload)
 
 
@@ -191,11 +190,6 @@ def _form_fields(form: Form) -> dict[str, Any]:
     except ValidationError as error:
         refuse_fields(error.normalized_messages())  # type: ignore[no-untyped-call]
     return fields
-
-
-def _is_here(request: Request) -> bool:
-    """Whether all of the body is here, so that nobody waits for it."""
-    return is_here(request.environ["wsgi.input"]) or offload.has_whole_body(request)
 
 
 def _least_size(request: Request) -> int:

@@ -11,9 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.disruptions import takes_bytes_in, wait_until
 from tests.support.nginx import LEAST_SPOOLED, NginxGateway
-from tests.support.raw_http import SlowClient, assert_nothing_left, assert_problem, bucket_on_disk, send
+from tests.support.raw_http import assert_nothing_left, assert_problem, bucket_on_disk, send
 from tests.support.service import RunningService, bearer
 
 FORM = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
@@ -58,25 +57,6 @@ def test_silent_upload_gets_408(
     assert "seconds" in problem["detail"]
     assert_nothing_left(impatient)
     assert bucket_on_disk(impatient, "silence") == [".bucket.json"]
-
-
-def test_body_that_is_here_whole_needs_no_slot(tmp_path: Path) -> None:
-    with RunningService(tmp_path / "store", MAX_UPLOADS="1") as service:
-        httpx.post(f"{service.url}/buckets", json={"name": "silence"}, headers=bearer()).raise_for_status()
-        target = "/files/upload-direct/silence"
-        raw = [*bearer().items(), ("Content-Length", "5")]
-        form = [*bearer().items(), ("Content-Type", "multipart/form-data; boundary=cut")]
-        form_body = FORM + b"\r\n--cut--\r\n"
-        with SlowClient(service, f"PUT {target}/slow", raw) as slow:
-            slow.send(b"abc")
-            wait_until(lambda: any(takes_bytes_in(service, pid) for pid in service.worker_pids()))
-            refused = send(service, f"PUT {target}/chunked", [*bearer().items(), ("Transfer-Encoding", "chunked")])
-            assert_problem(refused, 503, "too_many_uploads")
-            assert send(service, f"PUT {target}/whole", raw, b"whole").status == 201
-            whole_form = [*form, ("Content-Length", str(len(form_body)))]
-            assert send(service, "POST /files/upload/silence", whole_form, form_body).status == 201
-            slow.send(b"de")
-            assert slow.answer().status == 201
 
 
 def test_silent_large_form_gets_408_through_nginx(impatient: RunningService, tmp_path: Path) -> None:
