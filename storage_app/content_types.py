@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .signatures import canonical, is_text, recognize, recognize_in, rules_out, tells_apart
+from .signatures import canonical, is_text, recognize, recognize_as, rules_out, tells_apart
 
 MAX_CONTENT_TYPE_BYTES = 255
 UNKNOWN = "application/octet-stream"
@@ -83,7 +83,7 @@ def is_inline_safe(content_type: str) -> bool:
 def _detect(head: bytes, name: str) -> str:
     """Find the type of a file of which none was declared."""
     text = is_text(head)
-    found, named = recognize_in(head, is_text=text), _by_name(name)
+    found, named = recognize_as(head, text=text), _by_name(name)
     if found is not None:
         return named if named is not None and tells_apart(named, found) else found
     if named is None or _contradicts(head, named):

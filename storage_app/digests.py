@@ -13,9 +13,10 @@ _MOST_PIECES = 2
 
 
 class Sha256:
-    """The SHA-256 of bytes that come in pieces. Two of them at most are being hashed, or wait for it, while more come.
+    """The SHA-256 of bytes that come in pieces, from one thread. Two pieces at most are hashed, or wait, beside it.
 
     With one, whoever reads and whoever hashes would wait for each other in turn: neither takes the same time for all.
+    So up to three pieces of an upload are in memory: one is being hashed, one waits, one is being written.
     """
 
     def __init__(self) -> None:
@@ -53,17 +54,18 @@ class Sha256:
                 self._one_is_done.wait_for(lambda: not self._pieces)
 
     def _hash_beside(self) -> None:
-        is_left = True
-        while is_left:
+        while True:
             try:
                 self._hash.update(self._pieces[0])
             except Exception as error:  # noqa: BLE001  `hexdigest` raises it
                 self._error = error
             with self._one_is_done:
                 self._pieces.popleft()
-                is_left = len(self._pieces) > 0
+                is_done = not self._pieces
                 self._one_is_done.notify()
-            if is_left and _threads.are_wanted():
+            if is_done:
+                return
+            if _threads.are_wanted():
                 _threads.run(self._hash_beside)  # after the others
                 return
 

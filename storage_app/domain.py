@@ -187,7 +187,6 @@ def check_bucket_name(name: str) -> str:
     return name
 
 
-@lru_cache(maxsize=256)  # a request has the same key more than once
 def check_key(key: str) -> str:
     """Return `key` if a file may have it; raise `InvalidName` with the rule it breaks."""
     _check_text(key, "a file id", MAX_KEY_BYTES)

@@ -23,12 +23,12 @@ _HTML = re.compile(
 
 def recognize(head: bytes) -> str | None:
     """Return the content type that the bytes themselves carry, or None. Text carries none, HTML included."""
-    return recognize_in(head, is_text=is_text(head))
+    return recognize_as(head, text=is_text(head))
 
 
-def recognize_in(head: bytes, *, is_text: bool) -> str | None:
-    """Do the same for who knows already whether it is text."""
-    return _recognize_text(head) if is_text else _recognize_binary(head)
+def recognize_as(head: bytes, *, text: bool) -> str | None:
+    """Return what `recognize` does, for who has asked `is_text` already: that looks at every byte."""
+    return _recognize_text(head) if text else _recognize_binary(head)
 
 
 def _recognize_text(head: bytes) -> str | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,16 +24,16 @@ def test_digest_is_that_of_all_pieces_in_order(sizes: list[int]) -> None:
 
 
 class Held:
-    """A hash that goes on when it is told to, and notes when it has."""
+    """A hash that takes as many pieces as it is allowed to, and notes when it has."""
 
     def __init__(self, name: str = "", noted: list[str] | None = None) -> None:
-        self.goes_on, self.begun = threading.Event(), threading.Event()
+        self.allowed, self.begun = threading.Semaphore(0), threading.Event()
         self._name, self._noted = name, [] if noted is None else noted
         self._hash = hashlib.sha256()
 
     def update(self, data: bytes) -> None:
         self.begun.set()
-        assert self.goes_on.wait(10)
+        assert self.allowed.acquire(timeout=10)
         self._noted.append(self._name)
         self._hash.update(data)
 
@@ -57,8 +58,39 @@ def test_two_large_pieces_are_hashed_beside_what_comes_next(last: bytes) -> None
         next_piece = threads.submit(digest.update, last)
         with pytest.raises(TimeoutError):
             next_piece.result(0.05)
-        hashing.goes_on.set()
+        hashing.allowed.release(3)
     assert digest.hexdigest() == hashlib.sha256(b"a" * LARGE + b"b" * LARGE + last).hexdigest()
+
+
+def test_next_piece_comes_as_soon_as_one_is_done() -> None:
+    """Not when all are: reading and hashing would wait for each other in turn."""
+    digest, hashing = held()
+    digest.update(b"a" * LARGE)
+    digest.update(b"b" * LARGE)
+    assert hashing.begun.wait(10)
+    hashing.allowed.release()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(digest.update, b"c" * LARGE).result(10)
+        hashing.allowed.release(2)
+    assert digest.hexdigest() == hashlib.sha256(b"a" * LARGE + b"b" * LARGE + b"c" * LARGE).hexdigest()
+
+
+def test_thread_goes_on_with_the_same_where_nobody_else_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one would have to be woken, and would find nothing of it in its core's cache."""
+    asked: list[object] = []
+    run = digests._threads.run
+
+    def note_and_run(call: Callable[[], None]) -> None:
+        asked.append(call)
+        run(call)
+
+    monkeypatch.setattr(digests._threads, "run", note_and_run)
+    digest, hashing = held()
+    digest.update(b"a" * LARGE)
+    digest.update(b"b" * LARGE)
+    hashing.allowed.release(2)
+    digest.hexdigest()
+    assert len(asked) == 1
 
 
 def test_threads_are_for_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,8 +104,8 @@ def test_threads_are_for_all_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fast_hash.begun.wait(10)
     fast.update(b"b" * LARGE)
     other.update(b"c" * LARGE)
-    other_hash.goes_on.set()
-    fast_hash.goes_on.set()
+    other_hash.allowed.release()
+    fast_hash.allowed.release(2)
     fast.hexdigest()
     other.hexdigest()
     assert order == ["fast", "other", "fast"]

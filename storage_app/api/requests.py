@@ -46,7 +46,7 @@ def init_app(app: Flask) -> None:
 
 
 def this_request() -> Request:
-    """Return the request itself: on the way through Flask's proxy, each look at it takes longer than the look."""
+    """Return the request itself, for what looks at it often: the way through Flask's proxy takes longer than a look."""
     return request_ctx.request
 
 

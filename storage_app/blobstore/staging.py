@@ -114,11 +114,15 @@ class StagedBytes(_Staged):
 
     def __init__(self, staging: Staging, source: str | None = None) -> None:
         super().__init__(staging)
-        with translated(), staging.discarded_on_failure(self.path):
-            if source is not None:
-                staging.move_in(source, self.path)
-            new = os.O_CREAT | os.O_EXCL if source is None else os.O_APPEND
-            self._descriptor: int | None = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC | new, 0o666)
+        self._descriptor: int | None = None
+        flags = os.O_WRONLY | os.O_CLOEXEC
+        with translated():
+            if source is None:
+                self._descriptor = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o666)
+            else:
+                with staging.discarded_on_failure(self.path):
+                    staging.move_in(source, self.path)
+                    self._descriptor = os.open(self.path, flags | os.O_APPEND)
 
     def write(self, data: bytes) -> int:
         with translated():

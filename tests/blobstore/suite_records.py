@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from storage_app.blobstore import BlobStore, key_hash, new_blob_name
+from storage_app.domain import check_metadata
 from storage_app.errors import BucketNotFound
 from tests.blobstore.suite_part import SuitePart
 from tests.support.core import A_TIME, a_bucket
@@ -65,6 +66,11 @@ class OfRecords(SuitePart):
         edited = edit(store, replace(put(store), metadata={"edited": True}))
         assert content(store, edited) == b"abc"
         self.assert_holds(store, edited)
+
+    def test_largest_record_is_read_whole(self, store: BlobStore) -> None:
+        largest = check_metadata({"all": [1] * 8180})  # 16 KB that people read in one line a number
+        file = edit(store, replace(put(store), metadata=largest))
+        self.assert_holds(store, file)
 
     def test_restaged_record_is_the_one_that_is_placed(self, store: BlobStore) -> None:
         file = put(store)

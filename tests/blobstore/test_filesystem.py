@@ -3,18 +3,20 @@
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from storage_app.blobstore import DamagedRecord, FilesystemStore, key_hash
+from storage_app.blobstore import BlobStore, DamagedRecord, FilesystemStore, key_hash, new_blob_name
 from storage_app.blobstore.records import dump_bucket, dump_file, load_file
+from storage_app.domain import File
 from storage_app.errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
 from tests.blobstore.suite import BlobStoreSuite
 from tests.support.core import a_bucket, a_file
-from tests.support.disk import syncs
-from tests.support.stores import BUCKET, put, sidecar_of, staged, unexplained
+from tests.support.disk import open_below, syncs
+from tests.support.stores import BUCKET, content, put, sidecar_of, staged, unexplained
 
 
 class TestFilesystemStore(BlobStoreSuite):
@@ -24,6 +26,25 @@ class TestFilesystemStore(BlobStoreSuite):
 
     def leftovers(self, store: FilesystemStore) -> Iterable[object]:
         return unexplained(store)
+
+    def assert_holds(self, store: BlobStore, *files: File) -> None:
+        super().assert_holds(store, *files)
+        assert isinstance(store, FilesystemStore)
+        assert open_below(store.root) == []
+
+
+def test_name_of_what_is_staged_is_nobody_elses(store: FilesystemStore) -> None:
+    """Were two to count in one directory, they would come to the same name, and neither may write over the other."""
+    other = FilesystemStore(store.root, process="me", durable=False)
+    with ExitStack() as stack, store.stage(BUCKET) as blob:
+        blob.write(b"abc")
+        with pytest.raises(Unavailable):
+            [stack.enter_context(other.stage(BUCKET)) for _ in range(10)]
+        file = a_file("cat.jpg", size=3, blob=new_blob_name("cat.jpg"))
+        with store.stage_sidecar(BUCKET, file, blob) as sidecar:
+            store.place(BUCKET, sidecar, blob)
+        assert content(store, file) == b"abc"
+    assert open_below(store.root) == []
 
 
 def test_layout_on_disk(store: FilesystemStore) -> None:

@@ -47,6 +47,15 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
         yield synced
 
 
+def open_below(root: Path) -> list[Path]:
+    """Return the paths below `root` that this process has open."""
+    opened = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # the listing's own
+            opened.append(descriptor.readlink())
+    return [path for path in opened if path.is_relative_to(root)]
+
+
 PAGE = 4096
 _TRIES = 100
 
