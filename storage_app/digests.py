@@ -28,18 +28,14 @@ class Sha256:
     def update(self, data: bytes) -> None:
         """Go on with `data`, which must not change any more."""
         if len(data) < _WORTH_A_THREAD:
-            self.update_now(data)
+            self._wait()
+            self._hash.update(data)
             return
         with self._one_is_done:
             self._one_is_done.wait_for(lambda: len(self._pieces) < _MOST_PIECES)
             self._pieces.append(data)
             if len(self._pieces) == 1:
                 _threads.run(self._hash_beside)
-
-    def update_now(self, data: bytes) -> None:
-        """The same where nothing can be done meanwhile, and another thread would only have to be told of it."""
-        self._wait()
-        self._hash.update(data)
 
     def hexdigest(self) -> str:
         """Return the digest of all pieces; raises what hashing one of them in another thread did."""

@@ -53,7 +53,7 @@ from .tokens import SignedUpload
 
 # How often the room on the disk is looked at while bytes arrive: others arrive beside them.
 _ROOM_CHECK_BYTES = 64 * 1024 * 1024
-_READ_BACK_BYTES = 256 * 1024
+_READ_BACK_BYTES = 1024 * 1024
 
 
 class Uploads:
@@ -259,7 +259,7 @@ class Upload:
             stream.seek(0)
             while data := stream.read(_READ_BACK_BYTES):
                 self._examine(data)
-                self._hash.update_now(data)
+                self._hash.update(data)
 
     def _examine(self, data: bytes) -> None:
         self.size += len(data)
