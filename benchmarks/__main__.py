@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in about a minute")
+    parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in two minutes")
     parser.add_argument("--rounds", type=_rounds, help=f"of every section (default: {FULL.rounds})")
     parser.add_argument(
         "--folder", type=Path, help="an existing one, on the disk to measure (default: for temporary files)"
@@ -107,8 +107,9 @@ def measured(
         show("Starting everybody")
         with started(list(lineup.values())):
             for section in others:
-                rows = [*chosen(section, quick=options.quick), *(Row(peer.name) for peer in options.peer)]
-                yield confirmed(partial(side_by_side, section, rows, lineup, material))
+                if rows := chosen(section, quick=options.quick):
+                    every = [*rows, *(Row(peer.name) for peer in options.peer)]
+                    yield confirmed(partial(side_by_side, section, every, lineup, material))
 
 
 def chosen(section: Section, *, quick: bool) -> Sequence[Row]:

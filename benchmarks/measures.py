@@ -18,11 +18,16 @@ SMALL_BYTES = 10 * 1024
 
 _TOUCHED = 16  # times as much memory as a large object has is used before an upload
 _CHECKED = 5  # of the objects that wrk has put
+_CLIENTS = 16
+_FIRST_MEASURED = 1_000_001  # of those that it puts into a folder
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. `large` and `huge` are MiB, `seconds` how long wrk runs, `kept` objects are downloaded."""
+    """How much is measured. `large` and `huge` are MiB, `seconds` how long wrk runs, `kept` objects are downloaded.
+
+    So many objects as `filled` says are in a folder that counts as full.
+    """
 
     rounds: int
     memory_rounds: int
@@ -31,14 +36,15 @@ class Scale:
     seconds: int
     first_bytes: int
     kept: int
+    filled: int
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        return {"large": self.large, "huge": self.huge}
+        return {"large": self.large, "huge": self.huge, "filled": self.filled}
 
 
-FULL = Scale(rounds=5, memory_rounds=3, large=256, huge=1024, seconds=3, first_bytes=50, kept=100)
-QUICK = Scale(rounds=2, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20)
+FULL = Scale(rounds=5, memory_rounds=3, large=256, huge=1024, seconds=3, first_bytes=50, kept=100, filled=10_000)
+QUICK = Scale(rounds=2, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20, filled=3_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +92,32 @@ def first_byte(target: Target, material: Material) -> Sample:
 
 
 def small_up(target: Target, material: Material) -> Sample:
-    """Measure the uploads a second of 16 clients."""
+    """Measure the uploads a second of 16 clients, into a folder with many objects."""
+    return _small_up(target, material, filled=material.scale.filled)
+
+
+def small_up_new(target: Target, material: Material) -> Sample:
+    """Measure the same into a folder with none."""
+    return _small_up(target, material, filled=0)
+
+
+def _small_up(target: Target, material: Material, *, filled: int) -> Sample:
     folder = f"small/{next(material.turns)}"
     # The folder is there then: clients that make it at the same time make rclone answer 500.
     ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
+    if filled:
+        small.fill(target, folder, size=SMALL_BYTES, clients=_CLIENTS, count=filled)
     touch_free_memory(material.scale.large * _TOUCHED)
     with _metered(target) as meter:
-        run = small.put_new(target, folder, size=SMALL_BYTES, clients=16, seconds=material.scale.seconds)
-    _check_small(target, folder, run.requests)
+        run = small.put_new(
+            target,
+            folder,
+            size=SMALL_BYTES,
+            clients=_CLIENTS,
+            seconds=material.scale.seconds,
+            first=_FIRST_MEASURED,
+        )
+    _check_small(target, folder, filled + run.requests)
     return meter.sample_of_small(run)
 
 
@@ -115,6 +139,7 @@ MEASURES: Mapping[str, Callable[[Target, Material], Sample]] = {
     "large-down": large_down,
     "first-byte": first_byte,
     "small-up": small_up,
+    "small-up-new": small_up_new,
     "small-down-16": small_down(16),
     "small-down-64": small_down(64),
 }

@@ -106,8 +106,6 @@ def test_goal_may_be_a_share_of_another_than_the_reference() -> None:
         (HALF_OF_PEER, 0.5, True, False),
         (HALF_OF_PEER, 0.3, False, False),
         (HALF_OF_PEER, 0.2, False, True),
-        (Goal(0.5, PEER, floor=0.1), 0.2, False, False),
-        (Goal(0.5, PEER, floor=0.1), 0.09, False, True),
         (TEN, 9, True, False),
         (TEN, 10, True, False),
         (TEN, 19, False, False),

@@ -10,11 +10,12 @@ from pathlib import Path
 from ..programs import program
 from ..targets import Target
 
-# What stands in a key for the number of the object; every object of a run has its own number, from 1.
+# What stands in a key for the number of the object; every object of a run has its own number.
 NUMBER = "NUMBER"
 
 _SCRIPT = Path(__file__).with_name("wrk.lua")
 _DIGITS = 10
+_FILLING_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,29 @@ def content(number: int, size: int) -> bytes:
     return f"{number:0{_DIGITS}d}".encode() + _filler(size)
 
 
-def put_new(target: Target, folder: str, *, size: int, clients: int, seconds: int) -> Run:
-    """Put new objects below `folder`, which is there. Raises `RuntimeError` when one is refused."""
+def put_new(target: Target, folder: str, *, size: int, clients: int, seconds: int, first: int = 1) -> Run:
+    """Put new objects, with numbers from `first` on, below `folder`, which is there. wrk takes one to try its script.
+
+    Raises `RuntimeError` when one is refused.
+    """
+    run, _ = _run(target, _to_put(target, folder, size, first), clients, seconds)
+    return run
+
+
+def fill(target: Target, folder: str, *, size: int, clients: int, count: int) -> None:
+    """Put so many objects, with numbers from 1 on, below `folder`, and a few more: those on their way at the end.
+
+    Raises `RuntimeError` when one is refused.
+    """
+    said, _ = _wrk(target, {**_to_put(target, folder, size, 1), "enough": count}, clients, _FILLING_SECONDS)
+    if said.split()[-1:] != ["filled"]:
+        raise RuntimeError(f"{target.name} did not take {count} objects in {_FILLING_SECONDS} seconds:\n{said}")
+
+
+def _to_put(target: Target, folder: str, size: int, first: int) -> Mapping[str, object]:
     request = target.put(f"{folder}/{NUMBER}")
-    wanted = {
+    return {
+        "first": first,
         "method": request.method,
         "path": request.path,
         "headers": request.headers,
@@ -44,8 +64,6 @@ def put_new(target: Target, folder: str, *, size: int, clients: int, seconds: in
         "filler": _filler(size),
         "after": request.after,
     }
-    run, _ = _run(target, wanted, clients, seconds)
-    return run
 
 
 def get_often(target: Target, keys: Sequence[str], *, size: int, clients: int, seconds: int) -> Run:
@@ -60,6 +78,11 @@ def get_often(target: Target, keys: Sequence[str], *, size: int, clients: int, s
 
 def _run(target: Target, wanted: object, clients: int, seconds: int) -> tuple[Run, int]:
     """Return what came of a run, and how many bytes were received."""
+    return _read(target, *_wrk(target, wanted, clients, seconds))
+
+
+def _wrk(target: Target, wanted: object, clients: int, seconds: int) -> tuple[str, float]:
+    """Return what wrk says, and what it took of a core, in seconds."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as data:
         data.write(f"return {as_lua(wanted)}")
         data.flush()
@@ -73,8 +96,7 @@ def _run(target: Target, wanted: object, clients: int, seconds: int) -> tuple[Ru
             text=True,
             check=False,
         )
-        own = _children_cpu_seconds() - before
-    return _read(target, said.stdout + said.stderr, own)
+        return said.stdout + said.stderr, _children_cpu_seconds() - before
 
 
 def _read(target: Target, said: str, own_cpu_seconds: float) -> tuple[Run, int]:
@@ -91,6 +113,8 @@ def as_lua(value: object) -> str:
     """Write a value as Lua's source has it."""
     if isinstance(value, bytes):
         return '"' + "".join(f"\\{byte:03d}" for byte in value) + '"'
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, str):
         return as_lua(value.encode())
     if isinstance(value, Mapping):

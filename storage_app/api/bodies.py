@@ -27,7 +27,7 @@ from ..turns import turns
 from ..uploads import Upload
 from .requests import timed_out
 
-# Of a client that sends faster than it is read, so much is taken at once: for a piece, threads wake.
+# Of a client that sends faster than it is read, so much is taken at once: each piece wakes other threads.
 STEP_BYTES = 1024 * 1024
 # Of any other: the memory for a piece is held while it is waited for.
 _FIRST_STEP_BYTES = 128 * 1024
