@@ -45,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     missed = [name for outcome in outcomes for name in outcome.missed]
-    print(f"Misses its bar: {'; '.join(missed)}." if missed else "Every bar is met.")
+    if missed:
+        print(f"Misses its bar: {'; '.join(missed)}.")
+    elif any(result.bar is not None for outcome in outcomes for result in outcome.results):
+        print("Every bar is met.")
     collapsed = [name for outcome in outcomes for name in outcome.collapsed]
     if collapsed:
         sys.exit(f"Far below its bar: {'; '.join(collapsed)}.")
@@ -69,7 +72,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "s3+http://host:port/bucket speaks S3 and wants no signatures; may be given again",
     )
     parser.add_argument("--report", type=Path, default=REPORT, help="where the page goes (default: %(default)s)")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    for name in options.only or []:
+        if not chosen(SECTIONS[name], quick=options.quick):
+            parser.error(f"{name} has no bar, so --quick leaves it out; measure it without --quick.")
+    return options
 
 
 def report(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
@@ -78,7 +85,11 @@ def report(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
     facts = machine.described(folder)
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), end="\n\n", flush=True)
     material = Material.make(folder, scale)
-    sections = [section for name, section in SECTIONS.items() if not options.only or name in options.only]
+    sections = [
+        section
+        for name, section in SECTIONS.items()
+        if (not options.only or name in options.only) and chosen(section, quick=options.quick)
+    ]
     outcomes = []
     for outcome in measured(folder, material, sections, options):
         print(f"{text.table(outcome)}\n", flush=True)
@@ -107,9 +118,8 @@ def measured(
         show("Starting everybody")
         with started(list(lineup.values())):
             for section in others:
-                if rows := chosen(section, quick=options.quick):
-                    every = [*rows, *(Row(peer.name) for peer in options.peer)]
-                    yield confirmed(partial(side_by_side, section, every, lineup, material))
+                rows = [*chosen(section, quick=options.quick), *(Row(peer.name) for peer in options.peer)]
+                yield confirmed(partial(side_by_side, section, rows, lineup, material))
 
 
 def chosen(section: Section, *, quick: bool) -> Sequence[Row]:

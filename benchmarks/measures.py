@@ -19,14 +19,14 @@ SMALL_BYTES = 10 * 1024
 _TOUCHED = 16  # times as much memory as a large object has is used before an upload
 _CHECKED = 5  # of the objects that wrk has put
 _CLIENTS = 16
-_FIRST_MEASURED = 1_000_001  # of those that it puts into a folder
+_FIRST_MEASURED = 1_000_001  # number of an object; those that were present before have lower ones
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
     """How much is measured. `large` and `huge` are MiB, `seconds` how long wrk runs, `kept` objects are downloaded.
 
-    So many objects as `filled` says are in a folder that counts as full.
+    `present` objects lie in a folder before small uploads into it are measured.
     """
 
     rounds: int
@@ -36,15 +36,15 @@ class Scale:
     seconds: int
     first_bytes: int
     kept: int
-    filled: int
+    present: int
 
     @property
     def sizes(self) -> Mapping[str, int]:
-        return {"large": self.large, "huge": self.huge, "filled": self.filled}
+        return {"large": self.large, "huge": self.huge, "present": self.present}
 
 
-FULL = Scale(rounds=5, memory_rounds=3, large=256, huge=1024, seconds=3, first_bytes=50, kept=100, filled=10_000)
-QUICK = Scale(rounds=2, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20, filled=3_000)
+FULL = Scale(rounds=5, memory_rounds=3, large=256, huge=1024, seconds=3, first_bytes=50, kept=100, present=10_000)
+QUICK = Scale(rounds=2, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20, present=3_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,21 +92,21 @@ def first_byte(target: Target, material: Material) -> Sample:
 
 
 def small_up(target: Target, material: Material) -> Sample:
-    """Measure the uploads a second of 16 clients, into a folder with many objects."""
-    return _small_up(target, material, filled=material.scale.filled)
+    """Measure the uploads a second of 16 clients, into a folder that is in use."""
+    return _into_folder(target, material, present=material.scale.present)
 
 
 def small_up_new(target: Target, material: Material) -> Sample:
-    """Measure the same into a folder with none."""
-    return _small_up(target, material, filled=0)
+    """Measure the same into a new folder."""
+    return _into_folder(target, material, present=0)
 
 
-def _small_up(target: Target, material: Material, *, filled: int) -> Sample:
+def _into_folder(target: Target, material: Material, *, present: int) -> Sample:
     folder = f"small/{next(material.turns)}"
     # The folder is there then: clients that make it at the same time make rclone answer 500.
     ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
-    if filled:
-        small.fill(target, folder, size=SMALL_BYTES, clients=_CLIENTS, count=filled)
+    if present:
+        small.fill(target, folder, size=SMALL_BYTES, clients=_CLIENTS, count=present)
     touch_free_memory(material.scale.large * _TOUCHED)
     with _metered(target) as meter:
         run = small.put_new(
@@ -117,7 +117,7 @@ def _small_up(target: Target, material: Material, *, filled: int) -> Sample:
             seconds=material.scale.seconds,
             first=_FIRST_MEASURED,
         )
-    _check_small(target, folder, filled + run.requests)
+    _check_small(target, folder, run.requests)
     return meter.sample_of_small(run)
 
 
@@ -175,8 +175,9 @@ def kept_key(number: int) -> str:
 
 
 def _check_small(target: Target, folder: str, answered: int) -> None:
-    """Raise `RuntimeError` when fewer objects are listed than were answered, or some of them are not as sent."""
-    keys = [key for key in target.keys(folder) if not key.endswith("/first")]
+    """Raise `RuntimeError` when fewer of those measured are listed than were answered, or some are not as sent."""
+    first = f"{folder}/{_FIRST_MEASURED:010}"
+    keys = [key for key in target.keys(folder) if key >= first and not key.endswith("/first")]
     if len(keys) < answered:
         raise RuntimeError(f"{target.name} lists {len(keys)} objects in {folder}, and answered {answered} uploads.")
     for key in keys[:: max(1, len(keys) // _CHECKED)]:

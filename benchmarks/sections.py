@@ -31,7 +31,7 @@ class Row:
 class Section:
     """One thing measured in several ways; ratios are to `reference`, where there is one.
 
-    In `title` and `note`, `{large}` and `{huge}` are sizes in MiB, and `{filled}` objects fill a folder.
+    In `title` and `note`, `{large}` and `{huge}` are sizes in MiB, and `{present}` is a number of objects.
     """
 
     name: str
@@ -159,7 +159,7 @@ SIDE_BY_SIDE = (
     ),
     _small_up(
         "small-up",
-        title="10 KiB up, 16 clients, into a folder of {filled:,} objects",
+        title="10 KiB up, 16 clients, into a folder of {present:,} objects",
         rows=(
             Row("raw, straight", *_shares(PEER, 0.8, 1.5)),
             Row("raw, through nginx", *_shares(PEER, 0.8, 1.5)),

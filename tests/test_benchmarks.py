@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks import programs
 from benchmarks.__main__ import confirmed
+from benchmarks.measures import FULL, QUICK, Scale
 from benchmarks.peers.given import given_peer
 from benchmarks.peers.nginx import replaced
 from benchmarks.report import page, text
@@ -240,3 +243,18 @@ def test_peer_is_given_by_its_url(given: str, path: str) -> None:
 def test_peer_that_cannot_be_understood_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="is meant, not"):
         given_peer(given)
+
+
+@pytest.mark.parametrize("scale", [FULL, QUICK], ids=["full", "quick"])
+@pytest.mark.parametrize("section", [*IN_MEMORY, *SIDE_BY_SIDE], ids=lambda section: section.name)
+def test_titles_say_how_much_is_measured(section: Section, scale: Scale) -> None:
+    outcome = Rounds(replace(section, rows=(), reference=""), []).outcome(scale.sizes)
+    assert "{" not in outcome.title + outcome.note
+    assert outcome.title
+
+
+def test_quick_run_of_what_has_no_bar_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.parse(["--quick", "--only", "small-up", "--only", "small-up-new"])
+    assert "small-up-new has no bar, so --quick leaves it out" in capsys.readouterr().err
+    assert command.parse(["--only", "small-up-new"]).only == ["small-up-new"]

@@ -1,4 +1,5 @@
--- What wrk sends. The argument names a file that says what: `paths` to get over and over, or how to put new objects.
+-- What wrk sends. The argument names a file that says what: `paths` to get over and over, or how to put new objects,
+-- until there are `enough` or the time is over.
 local wanted
 local count = 0
 local answered = 0
