@@ -44,14 +44,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
-    missed = [name for outcome in outcomes for name in outcome.missed]
-    if missed:
-        print(f"Misses its bar: {'; '.join(missed)}.")
-    elif any(result.bar is not None for outcome in outcomes for result in outcome.results):
-        print("Every bar is met.")
+    print(summary(outcomes))
     collapsed = [name for outcome in outcomes for name in outcome.collapsed]
     if collapsed:
         sys.exit(f"Far below its bar: {'; '.join(collapsed)}.")
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Say which bars are missed."""
+    missed = [name for outcome in outcomes for name in outcome.missed]
+    if missed:
+        return f"Misses its bar: {'; '.join(missed)}."
+    bars = [result.bar for outcome in outcomes for result in outcome.results if result.bar is not None]
+    return "Every bar is met." if bars else "Nothing here has a bar."
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -85,18 +90,18 @@ def report(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
     facts = machine.described(folder)
     print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), end="\n\n", flush=True)
     material = Material.make(folder, scale)
-    sections = [
-        section
-        for name, section in SECTIONS.items()
-        if (not options.only or name in options.only) and chosen(section, quick=options.quick)
-    ]
     outcomes = []
-    for outcome in measured(folder, material, sections, options):
+    for outcome in measured(folder, material, sections_of(options), options):
         print(f"{text.table(outcome)}\n", flush=True)
         outcomes.append(outcome)
     options.report.write_text(page.written(facts, outcomes))
     print(f"{options.report} has plots.\n")
     return outcomes
+
+
+def sections_of(options: argparse.Namespace) -> Sequence[Section]:
+    names = options.only or SECTIONS
+    return [section for name, section in SECTIONS.items() if name in names and chosen(section, quick=options.quick)]
 
 
 def scale_of(options: argparse.Namespace) -> Scale:

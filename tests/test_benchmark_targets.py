@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,7 +122,7 @@ def test_peer_whose_processes_are_not_ours_is_measured(lineup: Lineup, material:
 
 
 def test_uploads_that_wrk_could_not_make_end_the_benchmark(lineup: Lineup) -> None:
-    target = Refusing(lineup["raw, straight"])
+    target = refusing(lineup["raw, straight"])
     with pytest.raises(RuntimeError, match=r"raw, straight answered \d+ requests, and refused or dropped [1-9]"):
         small.put_new(target, "refused", size=SMALL_BYTES, clients=1, seconds=1, first=1)
 
@@ -141,21 +142,58 @@ def test_folder_is_filled_with_objects_of_their_own(lineup: Lineup, way: str) ->
 
 
 def test_folder_that_could_not_be_filled_ends_the_benchmark(lineup: Lineup) -> None:
-    target = Refusing(lineup["raw, straight"])
+    target = refusing(lineup["raw, straight"])
     with pytest.raises(RuntimeError, match=r"(?s)raw, straight did not take 5 objects.*refused 401"):
         small.fill(target, "refused", size=SMALL_BYTES, clients=1, count=5)
 
 
-class Refusing:
-    """A target whose uploads nobody may make."""
+@pytest.mark.parametrize(("section", "present"), [("small-up", SCALE.present), ("small-up-new", 0)])
+def test_folder_is_in_use_or_new(lineup: Lineup, material: Material, section: str, present: int) -> None:
+    raw = lineup["raw, straight"]
+    before = set(raw.keys("small"))
+    MEASURES[section](raw, material)
+    numbers = [key.rpartition("/")[2] for key in raw.keys("small") if key not in before]
+    others = [number for number in numbers if number < f"{1_000_000:010}"]
+    assert present <= len(others) <= present + 16
+    assert len(numbers) > len(others) + 1  # and what was measured
 
-    def __init__(self, target: Target) -> None:
+
+@pytest.mark.parametrize("section", ["small-up", "small-up-new"])
+def test_lost_upload_ends_the_benchmark(lineup: Lineup, material: Material, section: str) -> None:
+    raw = lineup["raw, straight"]
+
+    def without_the_measured(folder: str) -> Iterator[str]:
+        yield from (key for key in raw.keys(folder) if key < f"{folder}/{1_000_000:010}")
+
+    with pytest.raises(RuntimeError, match=r"raw, straight lists 0 objects in small/\d+, and answered \d+ uploads"):
+        MEASURES[section](Changed(raw, keys=without_the_measured), material)
+
+
+@pytest.mark.parametrize("section", ["small-up", "small-up-new"])
+def test_upload_with_other_bytes_ends_the_benchmark(lineup: Lineup, material: Material, section: str) -> None:
+    raw = lineup["raw, straight"]
+
+    def the_first_instead(key: str) -> Request:
+        measured = key.rpartition("/")[2] > f"{1_000_000:010}"
+        return raw.get(f"{key.rpartition('/')[0]}/first" if measured else key)
+
+    with pytest.raises(RuntimeError, match=r"raw, straight gave other bytes for small/\d+/0001\d+ than were put there"):
+        MEASURES[section](Changed(raw, get=the_first_instead), material)
+
+
+def refusing(target: Target) -> Target:
+    """Return a target whose uploads nobody may make."""
+    return Changed(target, put=lambda key: replace(target.put(key), headers={}))
+
+
+class Changed:
+    """`target`, but for some of its methods."""
+
+    def __init__(self, target: Target, **changes: Any) -> None:
         self.name, self.host, self.port, self.servers = target.name, target.host, target.port, target.servers
-        self.prepare, self.get, self.delete, self.keys = target.prepare, target.get, target.delete, target.keys
-        self._put = target.put
-
-    def put(self, key: str) -> Request:
-        return replace(self._put(key), headers={})
+        self.prepare, self.put, self.get = target.prepare, target.put, target.get
+        self.delete, self.keys = target.delete, target.keys
+        vars(self).update(changes)
 
 
 def test_download_of_another_size_ends_the_benchmark(lineup: Lineup) -> None:

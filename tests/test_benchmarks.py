@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import programs
-from benchmarks.__main__ import confirmed
+from benchmarks.__main__ import confirmed, summary
 from benchmarks.measures import FULL, QUICK, Scale
 from benchmarks.peers.given import given_peer
 from benchmarks.peers.nginx import replaced
@@ -136,6 +136,16 @@ def test_outcome_names_what_missed_its_bar(
     assert (outcome.missed, outcome.collapsed) == (missed, collapsed)
 
 
+def test_summary_says_which_bars_are_missed() -> None:
+    others = {"other way": [1], LIMIT: [20], PEER: [10, 10, 10]}
+    good, bad = outcome_of({"ours": [8], **others}), outcome_of({"ours": [4], **others})
+    barless = rounds_of(replace(SECTION, rows=(Row("other way"),)), [{"other way": [1], PEER: [10, 10]}])
+    assert summary([good]) == "Every bar is met."
+    assert summary([good, bad]) == "Misses its bar: 256 MiB <up>, ours."
+    assert summary([barless.outcome(SIZES)]) == "Nothing here has a bar."
+    assert summary([barless.outcome(SIZES), good]) == "Every bar is met."
+
+
 @pytest.mark.parametrize(("ours", "looks"), [([8], 1), ([1, 8], 2), ([1, 1, 8], 3), ([1, 1, 1], 3)])
 def test_collapse_is_looked_at_again(ours: Sequence[float], looks: int) -> None:
     seen = [outcome_of({"ours": [each], "other way": [1], LIMIT: [20], PEER: [10, 10, 10]}) for each in ours]
@@ -257,4 +267,16 @@ def test_quick_run_of_what_has_no_bar_is_refused(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         command.parse(["--quick", "--only", "small-up", "--only", "small-up-new"])
     assert "small-up-new has no bar, so --quick leaves it out" in capsys.readouterr().err
-    assert command.parse(["--only", "small-up-new"]).only == ["small-up-new"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], list(command.SECTIONS)),
+        (["--quick"], [name for name in command.SECTIONS if name != "small-up-new"]),
+        (["--only", "small-up-new", "--only", "large-up"], ["large-up", "small-up-new"]),
+        (["--quick", "--only", "small-up"], ["small-up"]),
+    ],
+)
+def test_command_measures_what_it_is_asked_for(arguments: Sequence[str], names: Sequence[str]) -> None:
+    assert [section.name for section in command.sections_of(command.parse(arguments))] == names

@@ -35,18 +35,18 @@ def content(number: int, size: int) -> bytes:
 
 
 def put_new(target: Target, folder: str, *, size: int, clients: int, seconds: int, first: int) -> Run:
-    """Put new objects, with numbers from `first` on, below `folder`, which is there. wrk takes one to try its script.
+    """Put new objects, with numbers from `first` on, below `folder`, which is there.
 
-    Raises `RuntimeError` when one is refused.
+    One number is left out: wrk tries its script with it, and sends nothing. Raises `RuntimeError` when one is refused.
     """
     run, _ = _run(target, _to_put(target, folder, size, first), clients, seconds)
     return run
 
 
 def fill(target: Target, folder: str, *, size: int, clients: int, count: int) -> None:
-    """Put so many objects, with numbers from 1 on, below `folder`, and up to one more of each client.
+    """Put `count` objects in the same way, with numbers from 1 on; those that are on their way then may come, too.
 
-    Raises `RuntimeError` when one is refused, or when it takes longer than ten minutes. wrk takes a number, as above.
+    Raises `RuntimeError` when one is refused, or when it takes longer than ten minutes.
     """
     said, _ = _wrk(target, {**_to_put(target, folder, size, 1), "enough": count}, clients, _FILLING_SECONDS)
     if said.split()[-1:] != ["filled"]:
