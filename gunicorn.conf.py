@@ -201,12 +201,16 @@ def post_fork(server: Any, worker: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Open the store in the worker, after the fork.
 
-    What keeps a recovered store from being opened passes: a full disk, a database server that is away.
+    What keeps a recovered store from being opened passes: a full disk, a database server that is away. An order to end
+    is carried out afterwards: gunicorn's handlers raise SystemExit, which in a transaction is logged as an error.
     """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         worker.wsgi.extensions["storage"].start()
     except StorageError as error:
         worker.log.error("The store could not be opened yet: %s", error.detail)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def worker_int(worker: Any) -> None:

@@ -147,6 +147,21 @@ def test_worker_starts_and_stops_the_store(conf: ModuleType) -> None:
     assert storage.calls == ["start", "stop"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM])
+@pytest.mark.usefixtures("_signals")
+def test_order_to_end_waits_until_the_store_is_open(conf: ModuleType, number: signal.Signals) -> None:
+    class Interrupted(Storage):
+        def start(self) -> None:
+            super().start()
+            signal.raise_signal(number)
+            self.calls.append("opened")
+
+    storage = Interrupted()
+    signal.signal(number, lambda *_: storage.calls.append("told to end"))
+    conf.post_worker_init(worker(storage))
+    assert storage.calls == ["start", "opened", "told to end"]
+
+
 def test_master_stops_no_store_for_a_worker_found_gone(conf: ModuleType) -> None:
     storage = Storage()
     conf.worker_exit(server(), worker(storage, pid=os.getpid() + 1))
