@@ -62,7 +62,11 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in two minutes")
-    parser.add_argument("--rounds", type=_rounds, help=f"of every section (default: {FULL.rounds})")
+    parser.add_argument(
+        "--rounds",
+        type=_rounds,
+        help=f"of every section (default: {FULL.rounds}, and {FULL.brief_rounds} of large files up and down)",
+    )
     parser.add_argument(
         "--folder", type=Path, help="an existing one, on the disk to measure (default: for temporary files)"
     )
@@ -107,7 +111,7 @@ def sections_of(options: argparse.Namespace) -> Sequence[Section]:
 def scale_of(options: argparse.Namespace) -> Scale:
     scale = QUICK if options.quick else FULL
     if options.rounds is not None:
-        return replace(scale, rounds=options.rounds, memory_rounds=options.rounds)
+        return replace(scale, rounds=options.rounds, brief_rounds=options.rounds, memory_rounds=options.rounds)
     return scale
 
 
@@ -155,11 +159,12 @@ def confirmed(measure: Callable[[], Outcome]) -> Outcome:
 def side_by_side(section: Section, rows: Sequence[Row], lineup: Lineup, material: Material) -> Outcome:
     """Measure one section, round after round."""
     name, rounds = section.name, Rounds(section, rows)
+    count = material.scale.brief_rounds if section.brief else material.scale.rounds
     for way in dict.fromkeys(rounds.turns()):
         if name in KEPT:
             KEPT[name](lineup[way], material)
-    for number in range(material.scale.rounds):
-        show(f"{name}, round {number + 1} of {material.scale.rounds}")
+    for number in range(count):
+        show(f"{name}, round {number + 1} of {count}")
         rounds.run(lambda way: MEASURES[name](lineup[way], material))
     return rounds.outcome(material.scale.sizes)
 

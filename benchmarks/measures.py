@@ -26,10 +26,11 @@ _FIRST_MEASURED = 1_000_001  # number of an object; those that were present befo
 class Scale:
     """How much is measured. `large` and `huge` are MiB, `seconds` how long wrk runs, `kept` objects are downloaded.
 
-    `present` objects lie in a folder before small uploads into it are measured.
+    `present` objects lie in a folder before small uploads into it are measured. Brief sections have `brief_rounds`.
     """
 
     rounds: int
+    brief_rounds: int
     memory_rounds: int
     large: int
     huge: int
@@ -43,8 +44,28 @@ class Scale:
         return {"large": self.large, "huge": self.huge, "present": self.present}
 
 
-FULL = Scale(rounds=5, memory_rounds=3, large=256, huge=1024, seconds=3, first_bytes=50, kept=100, present=10_000)
-QUICK = Scale(rounds=2, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20, present=3_000)
+FULL = Scale(
+    rounds=5,
+    brief_rounds=11,
+    memory_rounds=3,
+    large=256,
+    huge=1024,
+    seconds=3,
+    first_bytes=50,
+    kept=100,
+    present=10_000,
+)
+QUICK = Scale(
+    rounds=2,
+    brief_rounds=4,
+    memory_rounds=1,
+    large=64,
+    huge=64,
+    seconds=1,
+    first_bytes=20,
+    kept=20,
+    present=3_000,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Section:
     """One thing measured in several ways; ratios are to `reference`, where there is one.
 
     In `title` and `note`, `{large}` and `{huge}` are sizes in MiB, and `{present}` is a number of objects.
+    A measurement of a `brief` section takes less than a second, and luck is much of it, so that it has more rounds.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Section:
     rows: tuple[Row, ...]
     reference: str = ""
     cpu_unit: str = ""
+    brief: bool = False
 
 
 LIMIT, PEER = "nginx alone", "rclone"
@@ -122,6 +124,7 @@ SIDE_BY_SIDE = (
         unit="MiB/s",
         cpu_unit="CPU s/GiB",
         reference=LIMIT,
+        brief=True,
         rows=(
             Row("form, straight", *_shares(LIMIT, 0.40, 0.60)),
             Row("form, through nginx", *_shares(LIMIT, 0.35, 0.60)),
@@ -139,6 +142,7 @@ SIDE_BY_SIDE = (
         unit="MiB/s",
         cpu_unit="CPU s/GiB",
         reference=LIMIT,
+        brief=True,
         rows=(
             Row("private, through nginx", *_shares(LIMIT, 0.90, 1.0)),
             Row("private, straight", *_shares(LIMIT, 0.80, 1.0)),
