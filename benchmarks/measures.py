@@ -47,7 +47,7 @@ class Scale:
 FULL = Scale(
     rounds=5,
     brief_rounds=11,
-    memory_rounds=3,
+    memory_rounds=5,
     large=256,
     huge=1024,
     seconds=3,
