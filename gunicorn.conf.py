@@ -202,10 +202,12 @@ def post_worker_init(worker: Any) -> None:
     """Open the store in the worker, after the fork.
 
     What keeps a recovered store from being opened passes: a full disk, a database server that is away. An order to end
-    is carried out afterwards: gunicorn's handlers raise SystemExit, which in a transaction is logged as an error.
+    is carried out afterwards, which a silent database server delays by 10 s: on SIGINT and SIGQUIT gunicorn raises
+    SystemExit, and in the middle of a transaction that is logged as an error. Threads that the store starts keep the
+    signals blocked, and leave them to the main thread.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         worker.wsgi.extensions["storage"].start()
     except StorageError as error:
         worker.log.error("The store could not be opened yet: %s", error.detail)

@@ -61,7 +61,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in two minutes")
+    parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in two or three minutes")
     parser.add_argument(
         "--rounds",
         type=_rounds,

@@ -15,11 +15,11 @@ from .results import Sample
 from .targets import Target, ask, check
 
 SMALL_BYTES = 10 * 1024
+SMALL_CLIENTS = 16
+FIRST_MEASURED = 1_000_001  # number of an object; those that were present before have lower ones
 
 _TOUCHED = 16  # times as much memory as a large object has is used before an upload
 _CHECKED = 5  # of the objects that wrk has put
-_CLIENTS = 16
-_FIRST_MEASURED = 1_000_001  # number of an object; those that were present before have lower ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +127,16 @@ def _into_folder(target: Target, material: Material, *, present: int) -> Sample:
     # The folder is there then: clients that make it at the same time make rclone answer 500.
     ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
     if present:
-        small.fill(target, folder, size=SMALL_BYTES, clients=_CLIENTS, count=present)
+        small.fill(target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, count=present)
     touch_free_memory(material.scale.large * _TOUCHED)
     with _metered(target) as meter:
         run = small.put_new(
             target,
             folder,
             size=SMALL_BYTES,
-            clients=_CLIENTS,
+            clients=SMALL_CLIENTS,
             seconds=material.scale.seconds,
-            first=_FIRST_MEASURED,
+            first=FIRST_MEASURED,
         )
     _check_small(target, folder, run.requests)
     return meter.sample_of_small(run)
@@ -197,7 +197,7 @@ def kept_key(number: int) -> str:
 
 def _check_small(target: Target, folder: str, answered: int) -> None:
     """Raise `RuntimeError` when fewer of those measured are listed than were answered, or some are not as sent."""
-    first = f"{folder}/{_FIRST_MEASURED:010}"
+    first = f"{folder}/{FIRST_MEASURED:010}"
     keys = [key for key in target.keys(folder) if key >= first and not key.endswith("/first")]
     if len(keys) < answered:
         raise RuntimeError(f"{target.name} lists {len(keys)} objects in {folder}, and answered {answered} uploads.")

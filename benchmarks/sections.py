@@ -32,7 +32,7 @@ class Section:
     """One thing measured in several ways; ratios are to `reference`, where there is one.
 
     In `title` and `note`, `{large}` and `{huge}` are sizes in MiB, and `{present}` is a number of objects.
-    A measurement of a `brief` section takes less than a second, and luck is much of it, so that it has more rounds.
+    A `brief` section measures one transfer at a time, and luck is much of it, so that it has more rounds.
     """
 
     name: str

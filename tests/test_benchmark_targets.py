@@ -19,7 +19,15 @@ from benchmarks import __main__ as command
 from benchmarks import memory
 from benchmarks.lineup import Lineup, everybody, started
 from benchmarks.load import large, small
-from benchmarks.measures import KEPT, MEASURES, QUICK, SMALL_BYTES, Material
+from benchmarks.measures import (
+    FIRST_MEASURED,
+    KEPT,
+    MEASURES,
+    QUICK,
+    SMALL_BYTES,
+    SMALL_CLIENTS,
+    Material,
+)
 from benchmarks.peers.given import given_peer
 from benchmarks.processes import wait_briefly
 from benchmarks.programs import INSTALLED_BY, refuse_missing
@@ -153,8 +161,8 @@ def test_folder_is_in_use_or_new(lineup: Lineup, material: Material, section: st
     before = set(raw.keys("small"))
     MEASURES[section](raw, material)
     numbers = [key.rpartition("/")[2] for key in raw.keys("small") if key not in before]
-    others = [number for number in numbers if number < f"{1_000_000:010}"]
-    assert present <= len(others) <= present + 16
+    others = [number for number in numbers if number < f"{FIRST_MEASURED:010}"]
+    assert present <= len(others) <= present + (SMALL_CLIENTS if present else 0)
     assert len(numbers) > len(others) + 1  # and what was measured
 
 
@@ -163,7 +171,7 @@ def test_lost_upload_ends_the_benchmark(lineup: Lineup, material: Material, sect
     raw = lineup["raw, straight"]
 
     def without_the_measured(folder: str) -> Iterator[str]:
-        yield from (key for key in raw.keys(folder) if key < f"{folder}/{1_000_000:010}")
+        yield from (key for key in raw.keys(folder) if key < f"{folder}/{FIRST_MEASURED:010}")
 
     with pytest.raises(RuntimeError, match=r"raw, straight lists 0 objects in small/\d+, and answered \d+ uploads"):
         MEASURES[section](Changed(raw, keys=without_the_measured), material)
@@ -174,7 +182,7 @@ def test_upload_with_other_bytes_ends_the_benchmark(lineup: Lineup, material: Ma
     raw = lineup["raw, straight"]
 
     def the_first_instead(key: str) -> Request:
-        measured = key.rpartition("/")[2] > f"{1_000_000:010}"
+        measured = key.rpartition("/")[2] >= f"{FIRST_MEASURED:010}"
         return raw.get(f"{key.rpartition('/')[0]}/first" if measured else key)
 
     with pytest.raises(RuntimeError, match=r"raw, straight gave other bytes for small/\d+/0001\d+ than were put there"):

@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import programs
+from benchmarks import measures, programs
 from benchmarks.__main__ import confirmed, summary
-from benchmarks.measures import FULL, QUICK, Scale
+from benchmarks.measures import FULL, QUICK, Material, Scale
 from benchmarks.peers.given import given_peer
 from benchmarks.peers.nginx import replaced
 from benchmarks.report import page, text
@@ -259,8 +260,29 @@ def test_peer_that_cannot_be_understood_is_refused(given: str) -> None:
 @pytest.mark.parametrize("section", [*IN_MEMORY, *SIDE_BY_SIDE], ids=lambda section: section.name)
 def test_titles_say_how_much_is_measured(section: Section, scale: Scale) -> None:
     outcome = Rounds(replace(section, rows=(), reference=""), []).outcome(scale.sizes)
-    assert "{" not in outcome.title + outcome.note
     assert outcome.title
+    if section.name == "small-up":
+        assert f"{scale.present:,}" in outcome.title
+
+
+@pytest.mark.parametrize("scale", [FULL, QUICK], ids=["full", "quick"])
+@pytest.mark.parametrize("section", SIDE_BY_SIDE, ids=lambda section: section.name)
+def test_large_files_up_and_down_have_more_rounds(
+    section: Section, scale: Scale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = Rounds(section, section.rows).turns()
+    measured = []
+
+    def measure(*_: object) -> Sample:
+        measured.append(1)
+        return Sample(1.0)
+
+    monkeypatch.setitem(measures.MEASURES, section.name, measure)
+    monkeypatch.setitem(measures.KEPT, section.name, lambda *_: None)
+    lineup = dict.fromkeys(turns, given_peer("one=http://127.0.0.1:1"))
+    command.side_by_side(section, section.rows, lineup, Material(scale, Path(), "", Path()))
+    rounds = scale.brief_rounds if section.name in ("large-up", "large-down") else scale.rounds
+    assert len(measured) == rounds * len(turns)
 
 
 def test_quick_run_of_what_has_no_bar_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
