@@ -215,12 +215,6 @@ def post_worker_init(worker: Any) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
-def worker_int(worker: Any) -> None:
-    """Ignore a second SIGINT or SIGQUIT: Ctrl-C reaches a worker twice, and the second would interrupt worker_exit."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
-
-
 def worker_exit(server: Any, worker: Any) -> None:
     """Close the store; runs in the worker, and in gunicorn's master for a worker found gone."""
     if worker.pid != os.getpid():

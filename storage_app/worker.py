@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from gunicorn.http.body import LengthReader
@@ -41,6 +42,8 @@ _BACKOFF_SECONDS = 0.0001
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """A gthread worker in which requests take turns, and a leader answers most of them."""
 
+    _ends_at_once = False
+
     def init_process(self) -> None:
         self.method_queue = _OpenQueue()
         self._resting = Resting()
@@ -62,6 +65,16 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             super().run()
         finally:
             self.alive = False  # however it ended: a leader that went on would keep the process
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """End at once, on the first SIGINT or SIGQUIT: Ctrl-C sends two, and the second would interrupt worker_exit.
+
+        Not as gthread does, whose handler takes the lock of the pool: the thread that it interrupts may hold that, or
+        the first handler, and the worker would stand still until it is killed.
+        """
+        if not self._ends_at_once:
+            self._ends_at_once = True
+            super(gthread.ThreadWorker, self).handle_quit(sig, frame)
 
     def is_parent_alive(self) -> bool:
         if not super().is_parent_alive():

@@ -168,13 +168,6 @@ def test_master_stops_no_store_for_a_worker_found_gone(conf: ModuleType) -> None
     assert storage.calls == []
 
 
-@pytest.mark.usefixtures("_signals")
-def test_second_ctrl_c_cannot_interrupt_the_end(conf: ModuleType) -> None:
-    conf.worker_int(worker(Storage()))
-    signal.raise_signal(signal.SIGINT)
-    signal.raise_signal(signal.SIGQUIT)
-
-
 def test_signal_between_fork_and_a_workers_own_handlers_is_not_lost() -> None:
     script = """if True:
         import os, runpy, signal

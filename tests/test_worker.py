@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 import socket
 import threading
 import time
@@ -265,6 +266,18 @@ def test_a_request_can_pause_during_a_quick_stop(run: Callable[..., Server]) -> 
         server.quit()
         busy.go_on()
         assert working.answer() == "waitedpaused"
+
+
+def test_second_order_to_end_at_once_is_passed_over() -> None:
+    """Wherever the first one interrupted the main thread."""
+    server = Server()
+    stopping = server.worker
+    stopping.tpool = stopping.get_thread_pool()
+    with closing(server.listener), closing(server), ThreadPoolExecutor(1) as main:
+        with stopping.tpool._shutdown_lock, pytest.raises(SystemExit):
+            main.submit(stopping.handle_quit, signal.SIGINT, None).result(SOON)
+        main.submit(stopping.handle_quit, signal.SIGQUIT, None).result(SOON)
+    assert not stopping.alive
 
 
 @pytest.mark.usefixtures("_nobody_is_idle")
