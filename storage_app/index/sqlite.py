@@ -18,6 +18,8 @@ from ..errors import Unavailable
 from ..turns import PATIENCE_SECONDS, acquired, turns
 
 _LOCK_WAIT_SECONDS = 30
+# Others of ours are gone at a checkpoint, and a program that looks at the index must not hold up a stop.
+_CHECKPOINT_WAIT_SECONDS = 2
 # Another process holds the lock for some tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
 _SPINS = 10
@@ -173,11 +175,13 @@ class Sqlite:
         """The transaction itself is the lock."""
 
     def checkpoint(self) -> None:
-        """Bring everything into the database file, synced."""
+        """Bring everything into the database file, synced. Raises `Unavailable` while another program is in it."""
         with self.engine.connect() as connection:
+            connection.detach()  # the only one that waits so briefly is not used again
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _CHECKPOINT_WAIT_SECONDS}")
             busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             if busy:
-                raise Unavailable("The index is being read by another program, so it could not be written out.")
+                raise Unavailable("The index is in use by another program, so it could not be written out.")
 
     def is_full(self, error: BaseException | None) -> bool:
         return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

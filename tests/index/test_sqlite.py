@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,20 @@ def test_lock_that_cannot_be_had_is_unavailable(path: Path, index: Index, monkey
     with impatient.write():
         pass
     impatient.close()
+
+
+def test_checkpoint_does_not_wait_long_for_another_program(
+    path: Path, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage_app.index.sqlite._CHECKPOINT_WAIT_SECONDS", 0)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM files").fetchone()
+        with index.write() as transaction:
+            transaction.put_bucket(a_bucket())
+        with pytest.raises(Unavailable, match="in use by another program"):
+            pool.submit(index.checkpoint).result(10)
+    index.checkpoint()
 
 
 def test_lock_is_held_from_the_beginning_of_a_transaction(index: Index) -> None:
