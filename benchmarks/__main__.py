@@ -7,7 +7,6 @@ rounds. benchmarks/report.html has them with plots.
 """
 
 import argparse
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from . import machine, memory
 from .lineup import Lineup, everybody, started
 from .measures import FULL, KEPT, MEASURES, QUICK, Material, Scale
 from .peers.given import given_peer
+from .processes import end_by_signals
 from .programs import INSTALLED_BY, refuse_missing
 from .report import page, text
 from .results import Outcome
@@ -42,8 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             outcomes = report(Path(folder), options)
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     print(summary(outcomes))
     collapsed = [name for outcome in outcomes for name in outcome.collapsed]
     if collapsed:
@@ -82,6 +80,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--report", type=Path, default=REPORT, help="where the page goes (default: %(default)s)")
     options = parser.parse_args(arguments)
+    if not options.report.parent.is_dir():
+        parser.error(f"{options.report.parent} is no folder for a report: make it first, or give another --report.")
     for name in options.only or []:
         if not chosen(SECTIONS[name], quick=options.quick):
             parser.error(f"{name} has no bar, so --quick leaves it out; measure it without --quick.")
@@ -174,10 +174,9 @@ def show(progress: str) -> None:
 
 
 def _rounds(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"at least 1, not {count}")
-    return count
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a number of at least 1, not {text!r}")
+    return int(text)
 
 
 def _peer(text: str) -> Target:
@@ -188,5 +187,5 @@ def _peer(text: str) -> Target:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the servers end, too
+    end_by_signals()
     main()

@@ -1,7 +1,7 @@
 """Everybody who is measured: what is started, and the ways into it by the names that `sections` uses."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from .peers.nginx import nginx_alone
@@ -9,7 +9,7 @@ from .peers.s3 import rclone
 from .peers.storage import Form, Public, Raw, Signed, deployed
 from .processes import Server
 from .sections import LIMIT, PEER
-from .targets import Target
+from .targets import Target, connect
 
 Lineup = Mapping[str, Target]
 
@@ -22,10 +22,20 @@ def started(targets: Sequence[Target]) -> Iterator[None]:
         for server in servers:
             stack.enter_context(server).start()
         for target in targets:
+            _reach(target)
             target.prepare()
         yield
         for server in reversed(servers):
             server.stop()
+
+
+def _reach(target: Target) -> None:
+    """Raise `RuntimeError` where nothing listens."""
+    try:
+        with closing(connect(target)) as connection:
+            connection.connect()
+    except OSError as error:
+        raise RuntimeError(f"{target.name} cannot be reached at {target.host}:{target.port}: {error}.") from error
 
 
 def everybody(folder: Path, given: Sequence[Target]) -> Lineup:

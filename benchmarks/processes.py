@@ -4,18 +4,20 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import FrameType, TracebackType
+from typing import NoReturn, Self
 
 from storage_app.settings import ROOT, SETTINGS
 
 HOST = "127.0.0.1"
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _START_SECONDS = 600
 _STOP_SECONDS = 60
 _POLL_SECONDS = 0.005
@@ -80,6 +82,19 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+
+
+def end_by_signals() -> None:
+    """Have a signal end this program as an error does, with all that it started and made. It need not be sent twice."""
+    for number in _ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, _end)
+
+
+def _end(number: int, _: FrameType | None) -> NoReturn:
+    for each in _ENDING:
+        signal.signal(each, lambda *_: None)
+    sys.exit(128 + number)
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], log: Path | None = None) -> subprocess.Popen[bytes]:

@@ -249,7 +249,15 @@ def test_peer_is_given_by_its_url(given: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["http://127.0.0.1:1", "one=127.0.0.1:1", "one=https://127.0.0.1:1", "one=s3+http://127.0.0.1:1", "=http://a"],
+    [
+        "http://127.0.0.1:1",
+        "one=127.0.0.1:1",
+        "one=https://127.0.0.1:1",
+        "one=s3+http://127.0.0.1:1",
+        "=http://a",
+        "one=http://127.0.0.1:1/a b",
+        "one=http://127.0.0.1:1/a?b=c",
+    ],
 )
 def test_peer_that_cannot_be_understood_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="is meant, not"):
@@ -283,6 +291,22 @@ def test_large_files_up_and_down_have_more_rounds(
     command.side_by_side(section, section.rows, lineup, Material(scale, Path(), "", Path()))
     rounds = scale.brief_rounds if section.name in ("large-up", "large-down") else scale.rounds
     assert len(measured) == rounds * len(turns)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["--rounds", "x"], "a number of at least 1, not 'x'"),
+        (["--rounds", "0"], "a number of at least 1, not '0'"),
+        (["--report", "/nowhere/report.html"], "/nowhere is no folder for a report"),
+    ],
+)
+def test_wrong_option_is_refused_before_anything_is_measured(
+    given: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        command.parse(given)
+    assert said in capsys.readouterr().err
 
 
 def test_quick_run_of_what_has_no_bar_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,6 @@ Makes both stores, measures them in turn and prints tables: medians, with the le
 
 import argparse
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..figures import Table
+from ..processes import end_by_signals
 from ..service import refuse_other_index
 from . import measures
 from .measures import Pair
@@ -120,5 +120,5 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the processes started end, too
+    end_by_signals()
     main()

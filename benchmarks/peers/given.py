@@ -1,5 +1,6 @@
 """Peers that run somewhere already, given by their URL."""
 
+import re
 from urllib.parse import urlsplit
 
 from ..targets import Target
@@ -7,6 +8,7 @@ from .nginx import PlainHttp
 from .s3 import S3
 
 PLAIN, SPEAKS_S3 = "http", "s3+http"
+_NOT_IN_URLS = re.compile(r"[^!-~]")  # RFC 3986, section 2
 
 
 def given_peer(text: str) -> Target:
@@ -17,8 +19,9 @@ def given_peer(text: str) -> Target:
     name, _, url = text.partition("=")
     parts = urlsplit(url)
     path = parts.path.strip("/")
-    if name and parts.hostname and parts.scheme == PLAIN:
-        return PlainHttp(name, parts.port or 80, host=parts.hostname, root=f"/{path}" if path else "")
-    if name and parts.hostname and parts.scheme == SPEAKS_S3 and path and "/" not in path:
-        return S3(name, parts.port or 80, path, host=parts.hostname)
+    if name and parts.hostname and not (parts.query or parts.fragment or _NOT_IN_URLS.search(url)):
+        if parts.scheme == PLAIN:
+            return PlainHttp(name, parts.port or 80, host=parts.hostname, root=f"/{path}" if path else "")
+        if parts.scheme == SPEAKS_S3 and path and "/" not in path:
+            return S3(name, parts.port or 80, path, host=parts.hostname)
     raise ValueError(f"NAME={PLAIN}://host:port/path or NAME={SPEAKS_S3}://host:port/bucket is meant, not {text!r}")

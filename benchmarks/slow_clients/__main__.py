@@ -8,7 +8,6 @@ Half of them upload, half download, each at 20 KiB a second. Meanwhile somebody 
 import argparse
 import multiprocessing
 import resource
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from ..figures import aligned, number, percentile
 from ..lineup import started
 from ..load import large, small
 from ..peers.storage import Raw, deployed
+from ..processes import end_by_signals
 from ..programs import refuse_missing
 from ..service import refuse_other_index
 from ..targets import Request, Target, ask
@@ -56,8 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seen = measure(Path(folder), clients=options.clients, seconds=options.seconds)
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
     print(table(seen, options.clients))
     through = seen[0]
     over = [name for name, seconds in through.watch.seconds.items() if 1000 * percentile(seconds, 0.99) >= P99_MS]
@@ -148,5 +146,5 @@ def rows(seen: Seen) -> Iterator[tuple[str, str]]:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # the servers end, too
+    end_by_signals()
     main()
