@@ -40,6 +40,7 @@ way out; it is shown to the client, so it says nothing of the inside.
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 
@@ -59,6 +60,19 @@ class StorageError(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
         self.members = dict(members or {})
+
+    def problem(self, request_id: str, status: int | None = None) -> dict[str, Any]:
+        """Return the problem document (RFC 9457 section 3), with another status than that of the class if given."""
+        known = HTTPStatus(status or self.status)
+        return {
+            "type": "about:blank",  # `title` is the status phrase then (RFC 9457 section 4.2.1); `code` tells more
+            "title": known.phrase,
+            "status": known.value,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+            **self.members,
+        }
 
 
 class SettingsError(StorageError):

@@ -21,6 +21,7 @@ from typing import Any
 from gunicorn.http.body import LengthReader
 from gunicorn.workers import gthread
 
+from . import malformed
 from .patient_socket import PatientSocket
 from .socket_body import SocketBody
 from .turns import TURN_SECONDS, turns
@@ -50,6 +51,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._leadership = Leadership(self._resting.is_empty, self._call_thread)
         self._gave_back_at = 0.0
         turns.when_given_up(self._leadership.give_up)
+        malformed.answer_as_the_application()
         super().init_process()
 
     # In the main thread

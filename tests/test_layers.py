@@ -23,7 +23,7 @@ LAYERS: list[tuple[str, set[str]]] = [
         | {"rebuild", "maintenance", "janitor", "check"},
     ),
     ("wiring", {"storage"}),
-    ("surface", {"api", "cli", "progress", "logs", "worker"}),
+    ("surface", {"api", "cli", "progress", "logs", "malformed", "worker"}),
     ("application", {"__init__"}),
 ]
 LEVEL = {module: level for level, (_, modules) in enumerate(LAYERS) for module in modules}
@@ -31,7 +31,7 @@ LEVEL = {module: level for level, (_, modules) in enumerate(LAYERS) for module i
 # Who may import what from outside; nobody else does. The first part of a module's path is meant.
 ONLY_IN: dict[str, Set[str]] = {
     **dict.fromkeys(FLASK, HTTP),
-    "gunicorn": {"worker", "api"},
+    "gunicorn": {"worker", "malformed", "api"},
     "sqlalchemy": {"index"},
     "sqlite3": {"index"},
     "jwt": {"tokens"},

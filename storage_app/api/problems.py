@@ -2,8 +2,6 @@
 
 import json
 import logging
-from http import HTTPStatus
-from typing import Any
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
@@ -32,19 +30,10 @@ def init_app(app: Flask) -> None:
 
 def answer(error: StorageError) -> Response:
     """Return the answer for `error`, with the headers it carries. Never cached: what it says may be past soon."""
-    status = HTTPStatus(error.status)
-    document: dict[str, Any] = {
-        "type": "about:blank",  # `title` is the status phrase then (RFC 9457 section 4.2.1); `code` tells more
-        "title": status.phrase,
-        "status": status.value,
-        "detail": error.detail,
-        "code": error.code,
-        "request_id": g.get("request_id", ""),
-        **error.members,
-    }
+    document = error.problem(g.get("request_id", ""))
     # A lone surrogate, which a client can write in JSON, goes back as it can be written there: `\ud800`.
     body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-    response = Response(body, status=status.value, content_type=MEDIA_TYPE)
+    response = Response(body, status=error.status, content_type=MEDIA_TYPE)
     response.headers.extend(error.headers)
     response.headers["Cache-Control"] = "no-store"
     return response

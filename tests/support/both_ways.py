@@ -9,6 +9,8 @@ from tests.support.nginx import NginxGateway
 from tests.support.raw_http import Answer, Headers, send
 from tests.support.service import RunningService
 
+REQUEST_ID = "the-same"
+
 # Of the connection, and of the moment.
 LEFT_OUT = frozenset({"connection", "date", "keep-alive", "server"})
 
@@ -61,7 +63,7 @@ class BothWays:
 
 
 def ask(listener: RunningService | NginxGateway, row: Row) -> Answer:
-    return send(listener, row.line, [("X-Request-ID", "the-same"), *row.headers], row.body)
+    return send(listener, row.line, [("X-Request-ID", REQUEST_ID), *row.headers], row.body)
 
 
 def filled_in(row: Row, values: Mapping[str, str]) -> Row:
@@ -72,13 +74,21 @@ def filled_in(row: Row, values: Mapping[str, str]) -> Row:
 
 
 def seen(answer: Answer) -> Seen:
-    """Leave out what differs between any two answers; the boundary between several ranges is made up for each."""
+    """Leave out what differs between any two answers.
+
+    The boundary between several ranges is made up for each, and so is the id of a request whose headers are not read.
+    """
     headers = sorted((name.lower(), value) for name, value in answer.headers.items() if name.lower() not in LEFT_OUT)
     found = _BOUNDARY.search(answer.headers.get("Content-Type", ""))
-    if found is None:
-        return Seen(answer.status, headers, answer.body)
-    headers = [(name, value.replace(found[1], "boundary")) for name, value in headers]
-    return Seen(answer.status, headers, answer.body.replace(found[1].encode(), b"boundary"))
+    made_up = {found[1]: "boundary"} if found else {}
+    request_id = answer.headers.get("X-Request-ID", REQUEST_ID)
+    if request_id != REQUEST_ID:
+        made_up[request_id] = "made-up"
+    body = answer.body
+    for each, name in made_up.items():
+        headers = [(header, value.replace(each, name)) for header, value in headers]
+        body = body.replace(each.encode(), name.encode())
+    return Seen(answer.status, headers, body)
 
 
 def without_moment(answer: Seen, bucket: str) -> Seen:

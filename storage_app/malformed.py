@@ -1,0 +1,42 @@
+"""What is no request of HTTP, and refused by gunicorn before the application sees it."""
+
+import json
+import logging
+import secrets
+from http import HTTPStatus
+from typing import Any
+
+from gunicorn import util
+
+from .errors import InvalidRequest, StorageError
+from .logs import loggable
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 200  # characters of what gunicorn says, in which the request is quoted
+
+
+def answer_as_the_application() -> None:
+    """Have gunicorn send problem documents (RFC 9457) in place of its HTML."""
+    util.write_error = _refuse
+
+
+def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
+    status = HTTPStatus(status_int)
+    request_id = secrets.token_hex(16)
+    error: StorageError
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR or mesg:
+        error = InvalidRequest(f"The request cannot be understood: {loggable(mesg)[:_SHOWN].rstrip('.')}.")
+    else:
+        error = StorageError("Something went wrong here; the operator finds it in the log by the request id.")
+    log.info("%d %s: %s", status, error.code, error.detail, extra={"id": request_id})
+    body = json.dumps(error.problem(request_id, status)).encode() + b"\n"
+    head = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Connection: close",
+        "Content-Type: application/problem+json",
+        f"Content-Length: {len(body)}",
+        "Cache-Control: no-store",
+        f"X-Request-ID: {request_id}",
+    ]
+    util.write_nonblock(sock, "\r\n".join([*head, "", ""]).encode() + body)

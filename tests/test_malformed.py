@@ -1,0 +1,49 @@
+"""What gunicorn refuses by itself looks like what the application refuses."""
+
+import socket
+from contextlib import closing
+from http.client import HTTPResponse
+
+import pytest
+from gunicorn import util
+
+from storage_app import malformed
+from tests.support.raw_http import Answer, assert_problem
+
+
+@pytest.fixture
+def _replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "write_error", util.write_error)  # put back afterwards
+    malformed.answer_as_the_application()
+
+
+def refused(status: int, message: str) -> Answer:
+    """Return what a client gets when gunicorn refuses with this message."""
+    there, here = socket.socketpair()
+    with closing(there), closing(here):
+        util.write_error(there, status, "A phrase", message)
+        there.shutdown(socket.SHUT_WR)
+        response = HTTPResponse(here)
+        response.begin()
+        return Answer(response.status, response.headers, response.read())
+
+
+@pytest.mark.usefixtures("_replaced")
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "Invalid Request Line 'GET / HTTP/9\x00'"),
+        (431, "Error parsing headers: 'limit request headers fields size'"),
+        (501, "Unsupported transfer coding: 'x'"),
+        (414, "Request Line is too large (" + "9" * 9000),
+    ],
+)
+def test_refusal_says_what_cannot_be_understood(status: int, message: str) -> None:
+    problem = assert_problem(refused(status, message), status, "invalid_request")
+    assert problem["detail"].startswith(f"The request cannot be understood: {message[:20]}")
+    assert len(problem["detail"]) < 300
+
+
+@pytest.mark.usefixtures("_replaced")
+def test_failure_says_nothing_of_the_inside() -> None:
+    assert_problem(refused(500, ""), 500, "internal_error")
