@@ -7,6 +7,7 @@ rounds. benchmarks/report.html has them with plots.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -80,8 +81,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--report", type=Path, default=REPORT, help="where the page goes (default: %(default)s)")
     options = parser.parse_args(arguments)
-    if not options.report.parent.is_dir():
-        parser.error(f"{options.report.parent} is no folder for a report: make it first, or give another --report.")
+    there = options.report if options.report.exists() else options.report.parent
+    if options.report.is_dir() or not os.access(there, os.W_OK):
+        parser.error(f"{options.report} cannot be written: give another --report.")
     for name in options.only or []:
         if not chosen(SECTIONS[name], quick=options.quick):
             parser.error(f"{name} has no bar, so --quick leaves it out; measure it without --quick.")

@@ -13,6 +13,8 @@ from .targets import Target, connect
 
 Lineup = Mapping[str, Target]
 
+_REACH_SECONDS = 5
+
 
 @contextmanager
 def started(targets: Sequence[Target]) -> Iterator[None]:
@@ -33,6 +35,7 @@ def _reach(target: Target) -> None:
     """Raise `RuntimeError` where nothing listens."""
     try:
         with closing(connect(target)) as connection:
+            connection.timeout = _REACH_SECONDS
             connection.connect()
     except OSError as error:
         raise RuntimeError(f"{target.name} cannot be reached at {target.host}:{target.port}: {error}.") from error

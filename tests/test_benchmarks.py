@@ -298,7 +298,8 @@ def test_large_files_up_and_down_have_more_rounds(
     [
         (["--rounds", "x"], "a number of at least 1, not 'x'"),
         (["--rounds", "0"], "a number of at least 1, not '0'"),
-        (["--report", "/nowhere/report.html"], "/nowhere is no folder for a report"),
+        (["--report", "/nowhere/report.html"], "/nowhere/report.html cannot be written"),
+        (["--report", "/"], "/ cannot be written"),
     ],
 )
 def test_wrong_option_is_refused_before_anything_is_measured(
