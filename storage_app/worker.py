@@ -66,13 +66,15 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             super().run()
         finally:
-            self.alive = False  # however it ended: a leader that went on would keep the process
+            # However it ended: a leader that went on would keep the process, and open the store again.
+            self.alive = False
+            self.tpool.shutdown(wait=False)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
         """End at once, on the first SIGINT or SIGQUIT: Ctrl-C sends two, and the second would interrupt worker_exit.
 
-        Not as gthread does, whose handler takes the lock of the pool: the thread that it interrupts may hold that, or
-        the first handler, and the worker would stand still until it is killed.
+        Not as gthread does, whose handler takes the lock of the pool: what it interrupts may hold that, and be its own
+        first call, and the worker would stand still until it is killed. `run` closes the pool.
         """
         if not self._ends_at_once:
             self._ends_at_once = True

@@ -264,6 +264,8 @@ def test_a_request_can_pause_during_a_quick_stop(run: Callable[..., Server]) -> 
         working.ask("/busy")
         busy.assert_comes()
         server.quit()
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            server.worker.tpool.submit(int)
         busy.go_on()
         assert working.answer() == "waitedpaused"
 

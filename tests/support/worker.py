@@ -70,8 +70,7 @@ class Server:
         self.worker.handle_exit(signal.SIGTERM, None)
 
     def quit(self) -> None:
-        """End the main thread as SIGQUIT does: at once, and the pool takes no more work."""
-        self.worker.tpool.shutdown(wait=False)
+        """End the main thread as SIGQUIT does: at once."""
         self.worker.notify = quit_thread
         self.join()
 
