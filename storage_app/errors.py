@@ -35,6 +35,9 @@ StorageError                        500 internal_error
 │   └── TooManyUploads              503 too_many_uploads
 └── InsufficientStorage             507 insufficient_storage
 
+What is no request of HTTP is InvalidRequest with the status that HTTP has for it: 400, 414, 417, 431 or 501
+(malformed.py).
+
 A subclass exists where a client would treat it differently. The message is one sentence that names the thing and the
 way out; it is shown to the client, so it says nothing of the inside.
 """

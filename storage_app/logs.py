@@ -19,7 +19,8 @@ class RequestIdFilter(logging.Filter):
     """Adds the id of the request that a line belongs to."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = g.get("request_id", "-") if has_request_context() else "-"
+        if not hasattr(record, "request_id"):  # one that came with the line is of a request that has no context
+            record.request_id = g.get("request_id", "-") if has_request_context() else "-"
         return True
 
 

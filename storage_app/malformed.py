@@ -24,12 +24,14 @@ def answer_as_the_application() -> None:
 def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
     status = HTTPStatus(status_int)
     request_id = secrets.token_hex(16)
+    said = loggable(mesg)[:_SHOWN].rstrip(".")
     error: StorageError
-    if status < HTTPStatus.INTERNAL_SERVER_ERROR or mesg:
-        error = InvalidRequest(f"The request cannot be understood: {loggable(mesg)[:_SHOWN].rstrip('.')}.")
-    else:
+    if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         error = StorageError("Something went wrong here; the operator finds it in the log by the request id.")
-    log.info("%d %s: %s", status, error.code, error.detail, extra={"id": request_id})
+        log.error("gunicorn could not handle a request: %s", said or "see above", extra={"request_id": request_id})
+    else:
+        error = InvalidRequest(f"The request cannot be understood: {said}.")
+        log.info("refused with %d: %s", status, error.detail, extra={"request_id": request_id})
     body = json.dumps(error.problem(request_id, status)).encode() + b"\n"
     head = [
         f"HTTP/1.1 {status.value} {status.phrase}",
@@ -37,6 +39,7 @@ def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
         f"X-Request-ID: {request_id}",
     ]
     util.write_nonblock(sock, "\r\n".join([*head, "", ""]).encode() + body)

@@ -8,6 +8,7 @@ import pytest
 from gunicorn import util
 
 from storage_app import malformed
+from storage_app.logs import RequestIdFilter
 from tests.support.raw_http import Answer, assert_problem
 
 
@@ -45,5 +46,16 @@ def test_refusal_says_what_cannot_be_understood(status: int, message: str) -> No
 
 
 @pytest.mark.usefixtures("_replaced")
-def test_failure_says_nothing_of_the_inside() -> None:
-    assert_problem(refused(500, ""), 500, "internal_error")
+def test_quoted_request_is_not_taken_for_a_page() -> None:
+    assert refused(400, "Invalid Method '<SCRIPT>'").headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.usefixtures("_replaced")
+@pytest.mark.parametrize("message", ["", "Configuration problem: Request path '/a' does not start with SCRIPT_NAME"])
+def test_failure_says_nothing_of_the_inside_and_is_in_the_log(message: str, caplog: pytest.LogCaptureFixture) -> None:
+    problem = assert_problem(refused(500, message), 500, "internal_error")
+    assert "SCRIPT_NAME" not in problem["detail"]
+    (record,) = caplog.records
+    assert vars(record)["request_id"] == problem["request_id"]
+    assert RequestIdFilter().filter(record)
+    assert vars(record)["request_id"] == problem["request_id"]
