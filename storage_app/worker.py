@@ -190,7 +190,7 @@ class Resting:
             try:
                 self._watch(descriptor, event | select.EPOLLONESHOT)
             except BaseException:
-                del self._since[descriptor]
+                self._since.pop(descriptor, None)  # an order to end may come when the leader has it already
                 raise
 
     def _watch(self, descriptor: int, events: int) -> None:

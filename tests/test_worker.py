@@ -354,6 +354,24 @@ def test_a_connection_that_cannot_be_watched_does_not_rest() -> None:
         assert resting.is_empty()
 
 
+def test_order_to_end_may_come_when_a_connection_has_just_been_taken_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It raises SystemExit wherever the main thread is."""
+    client, server = socket.socketpair()
+    with closing(client), closing(server):
+        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
+
+        def taken_then_ended(descriptor: int, events: int) -> None:
+            resting._epoll.register(descriptor, events)
+            client.send(b"x")
+            assert resting.next(SOON) is conn
+            raise SystemExit
+
+        monkeypatch.setattr(resting, "_watch", taken_then_ended)
+        with pytest.raises(SystemExit):
+            resting.add(conn)
+        assert resting.is_empty()
+
+
 def test_a_leader_that_fails_is_replaced(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     server = run()
     failed = threading.Event()
