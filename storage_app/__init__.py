@@ -4,7 +4,6 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import api, cli, logs
-from .api.application import Application
 from .settings import Settings, load_settings
 from .storage import Storage
 
@@ -17,7 +16,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or load_settings()
     logs.configure(settings.log_level, settings.log_format)
-    app = Application(__name__, static_folder=None)
+    app = Flask(__name__, static_folder=None)
     app.extensions["storage"] = Storage(settings)
     api.init_app(app, settings)
     cli.init_app(app)

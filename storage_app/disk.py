@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 
 from .errors import InsufficientStorage, Unavailable
-from .turns import turns
+from .host.blocking import blocking
 
 # Records are smaller, nearly all of them.
 _PIECE_BYTES = 64 * 1024
@@ -81,8 +81,8 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
 
 
 def sync(*descriptors: int) -> None:
-    """Make what was written durable. It takes milliseconds, in which others can compute."""
-    with turns.paused():
+    """Make what was written durable, which takes milliseconds."""
+    with blocking():
         for descriptor in descriptors:
             os.fsync(descriptor)
 

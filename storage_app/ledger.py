@@ -16,11 +16,11 @@ from .agreement import act_on, agree_on_bucket, agree_on_file, make_agree, put_r
 from .blobstore import BlobStore
 from .domain import Bucket, File, Totals, now
 from .errors import BucketNotFound, StorageError, Unavailable
+from .host.blocking import detach
 from .index import Index, Note, NoteKind, Transaction
 from .locks import Processes
 from .notebook import Notebooks
 from .reserve import Reserve
-from .turns import turns
 
 log = logging.getLogger(__name__)
 
@@ -218,7 +218,7 @@ class Ledger:
     def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
         """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
 
-        turns.leave()  # the store syncs under the lock, which all others wait for
+        detach()  # the store syncs under the lock, which all others wait for
 
         def hold(transaction: Transaction) -> list[Note]:
             transaction.hold_bucket(bucket.name)

@@ -108,6 +108,12 @@ class Settings:
         "How many worker processes serve; without it one for each usable core, and at least 2.",
         fallback=usable_cores,
     )
+    worker: str = declare(
+        "WORKER",
+        one_of("scheduled", "gthread"),
+        "How a worker process runs its requests: one after another, or on gunicorn's own worker (slower).",
+        "scheduled",
+    )
     threads: int = declare("THREADS", whole_number(1, 512), "How many requests a worker process serves at once.", "32")
     max_file_size: int | None = declare("MAX_FILE_SIZE", size(1), "The largest file; without it there is no limit.")
     max_uploads: int = declare(

@@ -132,7 +132,12 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., RunningService]]:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the long form of long proofs: gigabytes, many rounds")
+    parser.addoption("--worker", default="scheduled", help="the WORKER that real services run on")
     parser.addoption("--ci", action="store_true", help="run the middle form of long proofs, as CI does")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    RunningService.worker = config.getoption("--worker")
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
 from flask import Request
-from gunicorn.http.errors import ParseException
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
 from ..errors import (
+    BodyTimeout,
     DigestMismatch,
     InvalidRequest,
     LengthRequired,
@@ -22,11 +22,10 @@ from ..errors import (
     TruncatedBody,
     UnsupportedMediaType,
 )
-from ..socket_body import SocketBody, is_here
-from ..turns import turns
 from ..uploads import Upload
-from .requests import timed_out
 
+# A client that sends nothing for so long is given up; the server bounds each read.
+SILENCE_SECONDS = 60
 # Of a client that sends faster than it is read, so much is taken at once: each piece wakes other threads.
 STEP_BYTES = 1024 * 1024
 # Of any other: the memory for a piece is held while it is waited for.
@@ -49,7 +48,6 @@ class RequestBody:
         self._stream = request.environ["wsgi.input"]
         self._taken = 0
         self._step = _FIRST_STEP_BYTES
-        self._left_turn = False
         self._hash = hashlib.sha256() if hashed else None
         self.length = _declared_length(request)
         codings = request.headers.get("Transfer-Encoding", "chunked")
@@ -57,22 +55,13 @@ class RequestBody:
             raise InvalidRequest("The body has a Transfer-Encoding besides chunked; send it without.")
 
     def read(self, size: int = STEP_BYTES) -> bytes:
-        """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`.
-
-        While the client sends, the request has no turn; nor has what is answered to a body that ends too early.
-        """
+        """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`."""
         left = min(size, self._step if self.length is None else min(self._step, self.length - self._taken))
         if left == 0:
             return b""
-        if not self._left_turn and not is_here(self._stream):
-            self._left_turn = turns.leave()
         data = self._received(left)
         self._taken += len(data)
-        if isinstance(self._stream, SocketBody):  # others wait until they have all that they are asked for
-            self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
-        if self._left_turn and (not data or self._taken == self.length):
-            self._left_turn = False
-            turns.begin()
+        self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
         if self._hash is not None:
             self._hash.update(data)
         return data
@@ -81,8 +70,8 @@ class RequestBody:
         try:
             data = cast(bytes, self._stream.read(size))
         except TimeoutError as error:
-            raise timed_out() from error
-        except (OSError, ParseException) as error:  # reset, or broken chunks
+            raise BodyTimeout(f"No byte of the body came for {SILENCE_SECONDS} seconds; send it again.") from error
+        except OSError as error:  # reset, or broken chunks
             raise _truncated() from error
         if not data and self.length is not None:
             raise _truncated()

@@ -19,11 +19,9 @@ from ..content_types import is_inline_safe
 from ..domain import Bucket, File, quoted
 from ..errors import DamagedFile
 from ..tokens import Disposition
-from ..turns import turns
 from .answers import ReadyResponse
 from .conditions import Outcome, evaluate, range_applies
 from .ranges import ByteRange, parse_range
-from .requests import send_full_packets
 from .streams import STEP_BYTES, Parts, Window
 
 # Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
@@ -204,7 +202,7 @@ def _send(
     request: Request, file: File, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], blob: BinaryIO
 ) -> Response:
     if ranges is not None and len(ranges) > 1:
-        return _send_parts(request, file, ranges, headers, blob)
+        return _send_parts(file, ranges, headers, blob)
     span = ByteRange(0, file.size) if ranges is None else ranges[0]
     headers["Content-Length"] = str(span.length)
     if ranges is not None:
@@ -214,24 +212,18 @@ def _send(
         with blob:
             body = [Window(blob, span).read(span.length)]
     else:
-        turns.leave()  # to send so much takes as long as the client likes
-        window = Window(blob, span, on_close=send_full_packets(request.environ))
+        window = Window(blob, span)
         body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
     return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
 
 
-def _send_parts(
-    request: Request, file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO
-) -> Response:
+def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:
     # RFC 9110 section 15.3.7.2: with several parts, `Content-Range` stands in each, and not in the header section.
     parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
-    turns.leave()  # to send them takes as long as the client likes
-    on_close = send_full_packets(request.environ)
     response = Response(parts, status=206, headers=headers)
     response.call_on_close(blob.close)
-    response.call_on_close(on_close)
     return response
 
 

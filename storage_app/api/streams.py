@@ -1,7 +1,7 @@
 """The bytes of an answer: a window of a file, or several as `multipart/byteranges`."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from .ranges import ByteRange
@@ -13,14 +13,12 @@ class Window:
     """One range of an open file, as WSGI servers send files.
 
     gunicorn hands `fileno` and the position it finds there to sendfile(2), and sends as much as Content-Length says;
-    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed, and calls
-    `on_close`.
+    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed.
     """
 
-    def __init__(self, blob: BinaryIO, span: ByteRange, on_close: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, blob: BinaryIO, span: ByteRange) -> None:
         self._blob = blob
         self._stop = span.stop
-        self._on_close = on_close
         self.fileno = blob.fileno
         self.tell = blob.tell
         self.seek(span.start)
@@ -34,7 +32,6 @@ class Window:
 
     def close(self) -> None:
         self._blob.close()
-        self._on_close()
 
 
 class Parts:

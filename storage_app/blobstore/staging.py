@@ -12,7 +12,7 @@ from typing import Self
 
 from ..disk import translated, write_all, write_new
 from ..domain import File
-from ..turns import turns
+from ..host.blocking import detach
 from .records import dump_file
 
 
@@ -158,7 +158,7 @@ class StagedRecord(_Staged):
 
     def restage(self, file: File) -> None:
         if file != self.file:
-            turns.leave()  # it is synced under the key's lock, which others wait for
+            detach()  # it is synced under the key's lock, which others wait for
             self.discard()
             self.path = self._staging.new_path()
             self.file = file

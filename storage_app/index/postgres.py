@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from ..errors import Unavailable
-from ..turns import turns
+from ..host.blocking import detach
 from . import schema
 
 _LOCK_WAIT = "30s"
@@ -45,7 +45,7 @@ class Postgres:
 
     def is_current(self) -> bool:
         """Whether it is complete, as of a second ago: a rebuild makes it incomplete, and waits, before it begins."""
-        turns.leave()  # each request comes by here first; from now on every statement waits for the server
+        detach()  # each request comes by here first; from now on every statement waits for the server
         if time.monotonic() >= self._looked_at + _LOOK_SECONDS:
             self._looked_at = time.monotonic()
             try:

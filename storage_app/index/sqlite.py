@@ -15,7 +15,7 @@ from sqlalchemy import event
 
 from ..disk import translated
 from ..errors import Unavailable
-from ..turns import PATIENCE_SECONDS, acquired, turns
+from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 
 _LOCK_WAIT_SECONDS = 30
 # Others of ours are gone at a checkpoint, and a program that looks at the index must not hold up a stop.
@@ -230,7 +230,7 @@ class Sqlite:
                 if time.monotonic() >= deadline:
                     raise Unavailable(_BUSY) from error
                 if pause >= PATIENCE_SECONDS:
-                    turns.leave()
+                    detach()
                 time.sleep(pause)  # flock itself knows no bound
                 attempts += 1
                 if attempts > _SPINS:

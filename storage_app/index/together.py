@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
 from ..errors import StorageError
-from ..turns import acquired
+from ..host.blocking import acquired
 from .transaction import Transaction
 
 # What is done in a write transaction. When it raises, it must not have written.

@@ -43,6 +43,7 @@ class RunningService:
 
     application = "wsgi:app"
     prefix: tuple[str, ...] = ()  # what starts it
+    worker = "scheduled"
 
     def __init__(self, storage_path: Path, **environment: str) -> None:
         self.storage_path = storage_path
@@ -57,6 +58,7 @@ class RunningService:
             "PORT": str(self.port),
             "BASE_URL": self.url,
             "STORAGE_SERVICE_PUBLIC_URL": self.url,
+            "WORKER": self.worker,
             "WEB_CONCURRENCY": "2",
             "THREADS": "32",
             "MIN_FREE_BYTES": "0",

@@ -12,8 +12,8 @@ from typing import Any
 
 from gunicorn import config, glogging
 
-from storage_app import worker
-from storage_app.turns import turns
+from storage_app.host.blocking import blocking
+from storage_app.server import worker
 from tests.support.disruptions import wait_until
 from tests.support.raw_http import read_answer
 
@@ -179,7 +179,7 @@ class Waiting:
 
     def __call__(self) -> str:
         if self._paused:
-            with turns.paused():
+            with blocking():
                 self._wait()
         else:
             self._wait()

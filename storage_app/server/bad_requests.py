@@ -1,4 +1,4 @@
-"""What is no request of HTTP, and refused by gunicorn before the application sees it."""
+"""Requests that gunicorn refuses before the application sees them, because they are not HTTP."""
 
 import json
 import logging
@@ -8,8 +8,8 @@ from typing import Any
 
 from gunicorn import util
 
-from .errors import InvalidRequest, StorageError
-from .logs import loggable
+from ..errors import InvalidRequest, StorageError
+from ..logs import loggable
 
 log = logging.getLogger(__name__)
 

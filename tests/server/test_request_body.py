@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from gunicorn.http.unreader import SocketUnreader
 
-from storage_app.socket_body import SocketBody
+from storage_app.server.request_body import SocketBody
 from tests.support.disruptions import wait_until
 
 

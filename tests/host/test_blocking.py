@@ -1,4 +1,4 @@
-"""A request gives its turn up where it waits for something else than the processor, so that others can begin."""
+"""A request passes its turn on where it waits for something else than the processor, so that others can begin."""
 
 import fcntl
 import io
@@ -16,25 +16,30 @@ from gunicorn.http.unreader import SocketUnreader
 from werkzeug.test import EnvironBuilder
 
 from storage_app import disk
-from storage_app.api import bodies, delivery
+from storage_app.api import bodies
 from storage_app.api.bodies import RequestBody
-from storage_app.api.ranges import ByteRange
-from storage_app.api.streams import STEP_BYTES
+from storage_app.host import blocking
 from storage_app.index import Index
 from storage_app.index.postgres import Postgres
-from storage_app.socket_body import SocketBody
-from storage_app.turns import turns
-from tests.support.core import a_file
+from storage_app.server.request_body import GunicornBody, SocketBody
+from storage_app.server.scheduler import Scheduler
+from storage_app.server.slow_clients import SlowClientSocket
 from tests.support.disruptions import wait_until
 from tests.support.service import free_port
 
 SOON = 10.0
 
 
+# Its turns are long: a request that kept its own would lose it all the same.
+scheduler = Scheduler(seconds=6 * SOON)
+
+
 @pytest.fixture(autouse=True)
-def _turns_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without this, who does not give its turn up loses it all the same."""
-    monkeypatch.setattr(turns, "_seconds", 6 * SOON)
+def _scheduled() -> Iterator[None]:
+    blocking.install(scheduler)
+    yield
+    blocking.install(None)
+    assert scheduler._current is None
 
 
 @contextmanager
@@ -42,11 +47,11 @@ def waiting(work: Callable[[], object], go: Callable[[], object]) -> Iterator[No
     """Let a thread begin `work` in its turn, and hold on there until `go` lets it end after the body."""
 
     def in_turn() -> None:
-        turns.begin()
+        scheduler.begin()
         try:
             work()
         finally:
-            turns.leave()
+            scheduler.end()
 
     with ThreadPoolExecutor(1) as threads:
         future = threads.submit(in_turn)
@@ -62,9 +67,9 @@ def assert_another_can_begin() -> None:
     began = threading.Event()
 
     def begin() -> None:
-        turns.begin()
+        scheduler.begin()
         began.set()
-        turns.leave()
+        scheduler.end()
 
     threading.Thread(target=begin, daemon=True).start()
     assert began.wait(SOON)
@@ -80,7 +85,7 @@ def test_while_it_waits_for_its_body() -> None:
             return super().read(size)
 
     body = RequestBody(
-        Request(EnvironBuilder(method="PUT", data=b"body").get_environ() | {"wsgi.input": Slow(b"body")})
+        Request(EnvironBuilder(method="PUT", data=b"body").get_environ() | {"wsgi.input": GunicornBody(Slow(b"body"))})
     )
     with waiting(body.read, comes.set):
         assert asked.wait(SOON)
@@ -106,20 +111,20 @@ class Sent:
 
 @contextmanager
 def a_turn() -> Iterator[None]:
-    turns.begin()
+    scheduler.begin()
     try:
         yield
     finally:
-        turns.end()
+        scheduler.end()
 
 
 def has_turn() -> bool:
-    return turns._now is not None
+    return scheduler._current is not None
 
 
 def test_not_while_it_reads_a_body_that_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     with closing(Sent(b"body", 4)) as sent, a_turn(), monkeypatch.context() as context:
-        context.setattr(turns, "leave", lambda: pytest.fail("it was given up"))
+        context.setattr(scheduler, "detach", lambda: pytest.fail("it was given up"))
         assert sent.body.read() == b"body"
 
 
@@ -201,31 +206,46 @@ def test_while_others_commit_together(index: Index) -> None:
         assert_another_can_begin()
 
 
-@pytest.mark.parametrize(
-    ("ranges", "given_up"),
-    [
-        (None, True),
-        ((ByteRange(0, STEP_BYTES + 1),), True),
-        ((ByteRange(0, 1), ByteRange(5, 6)), True),
-        ((ByteRange(0, STEP_BYTES),), False),
-    ],
-)
-def test_before_it_sends_much(ranges: tuple[ByteRange, ...] | None, given_up: bool) -> None:
-    turns.begin()
-    try:
-        file = a_file("large", size=2 * STEP_BYTES)
-        delivery._send(Request(EnvironBuilder().get_environ()), file, ranges, {}, io.BytesIO(bytes(file.size)))
-        assert (turns._now is None) is given_up
-    finally:
-        turns.leave()
+def receive(client: socket.socket, size: int) -> int:
+    received = 0
+    while received < size and (data := client.recv(1024 * 1024)):
+        received += len(data)
+    return received
+
+
+@pytest.mark.parametrize(("size", "detached"), [(1000, False), (8 * 1024 * 1024, True)])
+def test_while_the_client_takes_an_answer(size: int, detached: bool) -> None:
+    """An answer that the kernel has room for waits for nobody."""
+    client, server = socket.socketpair()
+    with (
+        closing(client),
+        closing(SlowClientSocket.of(server)) as connection,
+        a_turn(),
+        ThreadPoolExecutor(1) as threads,
+    ):
+        connection.settimeout(SOON)
+        received = threads.submit(receive, client, size)
+        connection.sendall(bytes(size))
+        assert has_turn() is not detached
+        assert received.result(SOON) == size
+
+
+def test_before_it_sends_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    client, server = socket.socketpair()
+    with closing(client), closing(SlowClientSocket.of(server)) as connection, a_turn():
+        with (tmp_path / "file").open("rb", buffering=0) as file:
+            connection.sendfile(file, 0, 7)
+        assert client.recv(100) == b"content"
+        assert not has_turn()
 
 
 def test_before_a_database_server_is_waited_for() -> None:
-    turns.begin()
+    scheduler.begin()
     try:
         database = Postgres(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
         assert database.is_current()  # unknown, as far as it can tell
-        assert turns._now is None
+        assert scheduler._current is None
     finally:
-        turns.leave()
+        scheduler.end()
         database.close()

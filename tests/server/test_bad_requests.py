@@ -7,15 +7,15 @@ from http.client import HTTPResponse
 import pytest
 from gunicorn import util
 
-from storage_app import malformed
 from storage_app.logs import RequestIdFilter
+from storage_app.server import bad_requests
 from tests.support.raw_http import Answer, assert_problem
 
 
 @pytest.fixture
 def _replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(util, "write_error", util.write_error)  # put back afterwards
-    malformed.answer_as_the_application()
+    bad_requests.answer_as_the_application()
 
 
 def refused(status: int, message: str) -> Answer:

@@ -11,30 +11,30 @@ from typing import BinaryIO
 
 import pytest
 
-from storage_app.patient_socket import PatientSocket
+from storage_app.server.slow_clients import SlowClientSocket
 
 SILENCE = 0.5  # seconds
 CONTENT = hashlib.shake_256(b"seed").digest(16 * 1024 * 1024)
 
-Send = Callable[[PatientSocket, BinaryIO], object]
+Send = Callable[[SlowClientSocket, BinaryIO], object]
 
 
-def by_sendfile(connection: PatientSocket, file: BinaryIO) -> None:
+def by_sendfile(connection: SlowClientSocket, file: BinaryIO) -> None:
     assert connection.sendfile(file, 100, len(CONTENT) - 200) == len(CONTENT) - 200
 
 
-def by_sendall(connection: PatientSocket, file: BinaryIO) -> None:
+def by_sendall(connection: SlowClientSocket, file: BinaryIO) -> None:
     connection.sendall(CONTENT[100:-100])
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[PatientSocket, socket.socket]]:
+def pair() -> Iterator[tuple[SlowClientSocket, socket.socket]]:
     """Both ends of a connection, of which the kernel keeps little for the reader."""
     with socket.create_server(("127.0.0.1", 0)) as listener, closing(socket.socket()) as reader:
         reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         reader.connect(listener.getsockname())
         accepted, _ = listener.accept()
-        with PatientSocket.of(accepted) as connection:
+        with SlowClientSocket.of(accepted) as connection:
             connection.settimeout(SILENCE)
             yield connection, reader
 
@@ -47,7 +47,7 @@ def file(tmp_path: Path) -> Iterator[BinaryIO]:
 
 
 @pytest.mark.parametrize("send", [by_sendfile, by_sendall])
-def test_slow_reader_gets_everything(pair: tuple[PatientSocket, socket.socket], file: BinaryIO, send: Send) -> None:
+def test_slow_reader_gets_everything(pair: tuple[SlowClientSocket, socket.socket], file: BinaryIO, send: Send) -> None:
     connection, reader = pair
     received = bytearray()
 
@@ -68,7 +68,7 @@ def test_slow_reader_gets_everything(pair: tuple[PatientSocket, socket.socket], 
 
 @pytest.mark.parametrize("send", [by_sendfile, by_sendall])
 def test_reader_that_takes_nothing_is_given_up(
-    pair: tuple[PatientSocket, socket.socket], file: BinaryIO, send: Send
+    pair: tuple[SlowClientSocket, socket.socket], file: BinaryIO, send: Send
 ) -> None:
     connection, _ = pair
     with pytest.raises(TimeoutError):
@@ -76,14 +76,14 @@ def test_reader_that_takes_nothing_is_given_up(
     assert connection.gettimeout() == SILENCE
 
 
-def test_reader_that_is_gone_is_an_error_at_once(pair: tuple[PatientSocket, socket.socket], file: BinaryIO) -> None:
+def test_reader_that_is_gone_is_an_error_at_once(pair: tuple[SlowClientSocket, socket.socket], file: BinaryIO) -> None:
     connection, reader = pair
     reader.close()
     with pytest.raises(ConnectionError):
         by_sendfile(connection, file)
 
 
-def test_without_a_bound_it_is_a_plain_socket(pair: tuple[PatientSocket, socket.socket], file: BinaryIO) -> None:
+def test_without_a_bound_it_is_a_plain_socket(pair: tuple[SlowClientSocket, socket.socket], file: BinaryIO) -> None:
     connection, reader = pair
     connection.settimeout(None)
     thread = threading.Thread(target=lambda: by_sendfile(connection, file))

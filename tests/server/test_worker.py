@@ -17,8 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from storage_app import worker
-from storage_app.turns import turns
+from storage_app.host import blocking
+from storage_app.server import worker
 from tests.support.disruptions import takes_bytes_in, wait_until
 from tests.support.raw_http import SlowClient
 from tests.support.service import RunningService, bearer
@@ -29,9 +29,8 @@ NOTHING_AHEAD = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO()))
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+def run() -> Iterator[Callable[..., Server]]:
     """Start servers; keyword arguments are settings of gunicorn."""
-    monkeypatch.setattr(turns, "_tell_given_up", turns._tell_given_up)
     running: list[Server] = []
 
     def start(**settings: object) -> Server:
@@ -45,6 +44,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
         server.begin_to_stop()
         server.assert_ends()
         server.close()
+    blocking.install(None)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_an_exception_ends_its_request_alone(run: Callable[..., Server], raised:
         failing.ask("/fail")
         assert failing.rest().startswith("HTTP/1.1 500" if raised is ValueError else "")
         assert other.get("/other") == "/other"
-    wait_until(lambda: turns._now is None)
+    wait_until(lambda: server.worker._scheduler._current is None)
 
 
 def take_the_last_answer(client: Client) -> None:
@@ -215,7 +215,7 @@ def test_one_thread_is_enough(run: Callable[..., Server]) -> None:
 
 
 def pause() -> str:
-    with turns.paused():
+    with blocking.blocking():
         return "paused"
 
 

@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from storage_app.turns import Turns
+from storage_app.server.scheduler import Scheduler
 from tests.support.disruptions import wait_until
 
 FOREVER = 10.0  # a bound for what must come
@@ -17,17 +17,17 @@ OPENED.set()
 class Crowd:
     """Threads that take a turn each, and hold it until they are told to do what they do next."""
 
-    def __init__(self, turns: Turns, threads: ThreadPoolExecutor) -> None:
-        self.turns = turns
+    def __init__(self, scheduler: Scheduler, threads: ThreadPoolExecutor) -> None:
+        self.scheduler = scheduler
         self.began: list[str] = []
         self._threads = threads
         self._came = threading.Condition()
 
     def come(self, name: str, until: threading.Event, then: Callable[[], None] = lambda: None) -> Future[None]:
         """Let one come to wait for a turn; it is in line when this returns."""
-        waiting = len(self.turns._waiting)
+        waiting = len(self.scheduler._queue)
         future = self._threads.submit(self._take, name, until, then)
-        wait_until(lambda: len(self.turns._waiting) > waiting or name in self.began)
+        wait_until(lambda: len(self.scheduler._queue) > waiting or name in self.began)
         return future
 
     def wait_until_began(self, *names: str) -> None:
@@ -35,13 +35,13 @@ class Crowd:
             assert self._came.wait_for(lambda: self.began == list(names), FOREVER), self.began
 
     def _take(self, name: str, until: threading.Event, then: Callable[[], None]) -> None:
-        self.turns.begin()
+        self.scheduler.begin()
         try:
             self._note(name)
             assert until.wait(FOREVER)
             then()
         finally:
-            self.turns.leave()
+            self.scheduler.detach()
 
     def _note(self, name: str) -> None:
         with self._came:
@@ -52,7 +52,7 @@ class Crowd:
 @pytest.fixture
 def crowd() -> Iterator[Crowd]:
     with ThreadPoolExecutor(8) as threads:
-        yield Crowd(Turns(seconds=FOREVER), threads)
+        yield Crowd(Scheduler(seconds=FOREVER), threads)
 
 
 def test_turns_come_one_at_a_time_in_the_order_of_coming(crowd: Crowd) -> None:
@@ -73,7 +73,7 @@ def test_who_leaves_goes_on_beside_the_next(crowd: Crowd) -> None:
     ends = threading.Event()
 
     def leave_and_go_on() -> None:
-        crowd.turns.leave()
+        crowd.scheduler.detach()
         assert ends.wait(FOREVER)
 
     first = crowd.come("first", OPENED, leave_and_go_on)
@@ -81,7 +81,7 @@ def test_who_leaves_goes_on_beside_the_next(crowd: Crowd) -> None:
     assert not first.done()
     ends.set()
     first.result(FOREVER)
-    assert crowd.turns._now is None
+    assert crowd.scheduler._current is None
 
 
 def test_who_comes_back_from_a_pause_waits_behind_who_came_meanwhile(crowd: Crowd) -> None:
@@ -89,7 +89,7 @@ def test_who_comes_back_from_a_pause_waits_behind_who_came_meanwhile(crowd: Crow
     first_pauses, disk, second = threading.Event(), threading.Event(), threading.Event()
 
     def pause() -> None:
-        with crowd.turns.paused():
+        with crowd.scheduler.blocking():
             assert disk.wait(FOREVER)
         crowd._note("first again")
 
@@ -99,7 +99,7 @@ def test_who_comes_back_from_a_pause_waits_behind_who_came_meanwhile(crowd: Crow
     crowd.wait_until_began("first", "second")
     third = crowd.come("third", OPENED)
     disk.set()
-    wait_until(lambda: len(crowd.turns._waiting) == 2)
+    wait_until(lambda: len(crowd.scheduler._queue) == 2)
     second.set()
     crowd.wait_until_began("first", "second", "third", "first again")
     first.result(FOREVER)
@@ -108,7 +108,7 @@ def test_who_comes_back_from_a_pause_waits_behind_who_came_meanwhile(crowd: Crow
 
 def test_who_takes_very_long_is_not_waited_for() -> None:
     with ThreadPoolExecutor(8) as threads:
-        crowd = Crowd(Turns(seconds=0.001), threads)
+        crowd = Crowd(Scheduler(seconds=0.001), threads)
         ends = threading.Event()
         first = crowd.come("first", ends)
         for name in ("second", "third"):
@@ -116,15 +116,15 @@ def test_who_takes_very_long_is_not_waited_for() -> None:
         assert not first.done()
         ends.set()
         first.result(FOREVER)
-        assert crowd.turns._now is None
+        assert crowd.scheduler._current is None
 
 
 def test_without_a_turn_there_is_nothing_to_leave_or_to_come_back_to(crowd: Crowd) -> None:
     held = threading.Event()
     crowd.come("first", held)
     crowd.wait_until_began("first")
-    crowd.turns.leave()
-    with crowd.turns.paused():
+    crowd.scheduler.detach()
+    with crowd.scheduler.blocking():
         pass
-    assert crowd.turns._now is not None
+    assert crowd.scheduler._current is not None
     held.set()

@@ -21,10 +21,9 @@ from typing import Any
 from gunicorn.http.body import LengthReader
 from gunicorn.workers import gthread
 
-from . import malformed
-from .patient_socket import PatientSocket
-from .socket_body import SocketBody
-from .turns import TURN_SECONDS, turns
+from ..host import blocking
+from .request_body import SocketBody
+from .scheduler import TURN_SECONDS, Scheduler
 
 # Who asks again sooner is answered by the leader, without the main thread.
 _BUSY_SECONDS = 1.0
@@ -50,8 +49,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._resting = Resting()
         self._leadership = Leadership(self._resting.is_empty, self._call_thread)
         self._gave_back_at = 0.0
-        turns.when_given_up(self._leadership.give_up)
-        malformed.answer_as_the_application()
+        self._scheduler = Scheduler()
+        self._scheduler.on_detach(self._leadership.give_up)
+        blocking.install(self._scheduler)
         super().init_process()
 
     # In the main thread
@@ -88,7 +88,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def enqueue_req(self, conn: Any) -> None:
         """Take care of a connection that is new, or whose client has sent something."""
         if not conn.initialized:
-            conn.sock = PatientSocket.of(conn.sock)
             conn.init()
             # `handle` calls it before each request, after it has let the socket wait for ever.
             conn.init = partial(conn.sock.settimeout, _HEAD_SECONDS)
@@ -110,11 +109,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def handle_request(self, req: Any, conn: Any) -> Any:
         if isinstance(req.body.reader, LengthReader):
             req.body = SocketBody(req.unreader, req.body.reader.length)
-        turns.begin()
+        self._scheduler.begin()
         try:
             return super().handle_request(req, conn)
         finally:
-            turns.end()
+            self._scheduler.end()
 
     def _lead(self) -> None:
         """Answer requests as they come, until another thread leads or no connection is busy."""

@@ -1,0 +1,204 @@
+"""What gunicorn calls when the service starts and stops, and when a worker does.
+
+Recovery runs once, in a child of gunicorn's master, before the first worker. Each worker opens the store for itself
+after its fork. When every worker has ended in order, the stop is marked as clean.
+"""
+
+import ctypes
+import errno
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, ClassVar, NoReturn
+
+from gunicorn import glogging
+from gunicorn.systemd import listen_fds
+
+from .. import cli, create_app, logs
+from ..errors import StorageError
+from ..settings import Settings
+from . import bad_requests
+from .connection import ConnectionRules
+
+WORKERS = {"scheduled": "storage_app.server.worker.Worker", "gthread": "gthread"}
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+PR_SET_TIMERSLACK = 29  # <linux/prctl.h>
+WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+ENDING_A_START = (*ENDING, signal.SIGHUP)
+
+
+class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's own lines, in the format of the application's."""
+
+    settings: ClassVar[Settings]
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        logs.configure(self.settings.log_level, self.settings.log_format)
+
+    def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a failure with its trace; but a client that fell silent is no failure of ours."""
+        if isinstance(sys.exc_info()[1], TimeoutError):
+            self.debug("A client fell silent: %s", msg % args if args else msg)
+        else:
+            super().exception(msg, *args, **kwargs)
+
+
+class Lifecycle:
+    """gunicorn's hooks, for a service with these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        Logger.settings = settings
+        # One byte, for the first worker that cannot start. See `_give_up`.
+        self._ticket, ticket_office = os.pipe()
+        os.set_blocking(self._ticket, False)
+        os.write(ticket_office, b"!")
+
+    def on_starting(self, server: Any) -> None:
+        """Check the address, then recover the store in a child, once, before any worker lives."""
+        for number in ENDING_A_START:
+            signal.signal(number, _end)  # until gunicorn takes over: a signal ends the child, too
+        check_addresses(server)
+        status = in_a_child(self.recover)
+        if status != 0:
+            sys.exit(status if status > 0 else 1)  # it has said why
+        keep_signals_over_fork()
+
+    def recover(self) -> None:
+        """Do what `flask storage recover` does; exits as that does."""
+        cli.run("recover", create_app(self.settings))
+
+    def post_fork(self, _server: Any, _worker: Any) -> None:
+        """Let the worker keep the memory of the pieces of bodies that it reads, and have it woken when it asks for it.
+
+        glibc takes pieces of more than 128 KiB from the kernel one by one, and gives back what is free at the end of a
+        heap: page by page, that costs a fresh worker more than the bytes themselves. Linux lets a sleep of 20
+        microseconds, as there are between two looks at the index's lock, take 100, to wake processes together and save
+        power.
+        """
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "prctl"):
+            libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)  # nanoseconds, for this thread and those that it makes
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024)
+            libc.mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024)
+
+    def post_worker_init(self, worker: Any) -> None:
+        """Open the store in the worker, after the fork.
+
+        A store that cannot be opened right now is tried again by every request: a full disk and a database server that
+        is away pass. An order to end is carried out afterwards, which a silent database server delays by 10 s: on
+        SIGINT and SIGQUIT gunicorn raises SystemExit, and in the middle of a transaction that is logged as an error.
+        Threads that the store starts keep the signals blocked, and leave them to the main thread.
+        """
+        bad_requests.answer_as_the_application()
+        worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app)
+        try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+            worker.wsgi.extensions["storage"].start()
+        except StorageError as error:
+            worker.log.error("The store could not be opened yet: %s", error.detail)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    def worker_exit(self, _server: Any, worker: Any) -> None:
+        """Close the store; runs in the worker, and in gunicorn's master for a worker that it found dead."""
+        if worker.pid != os.getpid():
+            return
+        application = getattr(worker, "wsgi", None)
+        if application is not None:
+            application.extensions["storage"].stop()
+        elif worker.alive:
+            self._give_up()  # it could not load the application
+
+    def _give_up(self) -> NoReturn:
+        """End the server, because this worker cannot start; with any other exit code, gunicorn would try for ever.
+
+        Only one worker says so: gunicorn 27, ending because of the first, dies with a traceback of the second.
+        """
+        try:
+            os.read(self._ticket, 1)
+        except BlockingIOError:
+            sys.exit(1)
+        sys.exit(WORKER_BOOT_ERROR)
+
+    def on_exit(self, server: Any) -> None:
+        """Mark the stop as clean, so that the next start need not look at every file."""
+        from .. import maintenance  # noqa: PLC0415  gunicorn's master has no other use for what it imports
+
+        try:
+            maintenance.mark_clean_stop(self.settings.storage_path, index_url=self.settings.index_url)
+        except (OSError, StorageError) as error:
+            server.log.warning("The clean stop could not be noted, so the next start takes longer: %s", error)
+
+
+def in_a_child(target: Callable[[], object]) -> int:
+    """Return the exit code of `target`, run in a fork of this process: what it imports, starts and opens ends with it.
+
+    A fork has imported already what a new interpreter would first have to read.
+    """
+
+    def run() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_A_START)
+        target()
+
+    child = multiprocessing.get_context("fork").Process(target=run)
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_A_START)  # until it would end the child, too
+    child.start()
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_A_START)
+        child.join()
+    except BaseException:
+        child.kill()
+        child.join()
+        raise
+    return child.exitcode or 0
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def keep_signals_over_fork() -> None:
+    """Let a worker that is not yet listening for signals end by them, too.
+
+    It is forked with the handlers of gunicorn's master, which note a signal for the master. One that comes before the
+    worker sets its own would be lost, and the stop would last as long as graceful_timeout.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDING),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING),
+        after_in_child=end_by_signals,
+    )
+
+
+def end_by_signals() -> None:
+    for number in ENDING:
+        signal.signal(number, lambda *_: os._exit(0))  # nothing is open yet
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+
+def check_addresses(server: Any) -> None:
+    """Refuse an address that cannot be used in one sentence, and before anything is touched."""
+    inherited = server.master_pid != 0 or listen_fds(unset_environment=False) > 0
+    for address in server.cfg.address:
+        if isinstance(address, tuple) and not inherited:
+            check_address(*address)
+
+
+def check_address(host: str, port: int) -> None:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                sys.exit(f"Port {port} of {host} is in use by another program: stop that one, or set PORT to another.")
+            sys.exit(f"Cannot listen on port {port} of {host} ({error.strerror}): set HOST and PORT to others.")
