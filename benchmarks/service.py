@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from storage_app.auth.credentials import Logins
 from storage_app.settings import ROOT
-from storage_app.tokens import Logins
 
 from .processes import HOST, Server, free_port
 

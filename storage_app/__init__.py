@@ -4,8 +4,8 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import api, cli, logs
+from .node import Storage
 from .settings import Settings, load_settings
-from .storage import Storage
 
 
 def create_app(settings: Settings | None = None) -> Flask:

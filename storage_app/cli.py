@@ -6,12 +6,12 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from . import maintenance
-from .check import Check
+from .auth.credentials import SERVICE_ROLE
 from .errors import StorageError
-from .progress import RebuildProgress
-from .storage import Storage
-from .tokens import SERVICE_ROLE
+from .maintenance.progress import RebuildProgress
+from .maintenance.recover import recover as recover_store
+from .maintenance.scan import Check
+from .node import Storage
 
 storage_commands = AppGroup("storage", help="Look after the storage service.")
 
@@ -56,7 +56,7 @@ def check(repair: bool) -> None:
     storage = _storage()
     try:
         # After a power cut the sidecars are right and the index is not: it must not be what they are mended by.
-        maintenance.recover(
+        recover_store(
             storage.settings.storage_path,
             durable=storage.settings.durability == "fsync",
             index_url=storage.settings.index_url,
@@ -80,7 +80,7 @@ def _recover(*, rebuild_anyway: bool) -> None:
     settings = _storage().settings
     progress = RebuildProgress()
     try:
-        recovery = maintenance.recover(
+        recovery = recover_store(
             settings.storage_path,
             durable=settings.durability == "fsync",
             index_url=settings.index_url,

@@ -10,9 +10,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app import create_app, logs, maintenance
+from storage_app import create_app, logs
+from storage_app.maintenance import recover as maintenance
+from storage_app.node import Services, Storage
 from storage_app.settings import Settings, load_settings
-from storage_app.storage import Services, Storage
 from tests.support.postgres import PostgresServer, binaries
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
 

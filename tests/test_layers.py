@@ -1,144 +1,158 @@
-"""The layers: which module may import which, read from the code itself."""
+"""The layers: which folder may import which, and which library, read from the code itself."""
 
 import ast
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "storage_app"
-HTTP = frozenset({"api", "cli", "metrics", "logs", "server", "__init__"})
-FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallow", "apispec", "werkzeug"}
 
-# From the bottom up. A module imports from the layers below its own, and from its own.
-LAYERS: list[tuple[str, set[str]]] = [
-    ("values", {"errors", "version", "signatures", "digests", "host"}),
-    ("domain", {"domain", "content_types", "setting_kinds"}),
-    ("settings", {"disk", "settings", "locks", "layout", "reserve", "spool", "access"}),
-    ("stores", {"blobstore", "index", "tokens"}),
-    (
-        "services",
-        {"guards", "notebook", "agreement", "ledger", "listing", "plans", "buckets", "files", "uploads", "signing"}
-        | {"rebuild", "maintenance", "janitor", "check"},
-    ),
-    ("wiring", {"storage"}),
-    ("surface", {"api", "cli", "progress", "logs"}),
-    ("application", {"__init__"}),
-    ("server", {"server"}),
+# From the bottom up. A folder (or a module that lies flat) imports from the rows above it, and from itself.
+LAYERS: list[set[str]] = [
+    {"errors", "version"},
+    {"domain", "settings", "logs"},
+    {"media_types", "auth", "host"},
+    {"blobstore", "index"},
+    {"journal"},
+    {"services", "maintenance"},
+    {"node"},
+    {"api", "cli"},
+    {"__init__"},  # create_app
+    {"server"},
 ]
-LEVEL = {module: level for level, (_, modules) in enumerate(LAYERS) for module in modules}
+LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
-# Who may import what from outside; nobody else does. The first part of a module's path is meant.
-ONLY_IN: dict[str, Set[str]] = {
-    **dict.fromkeys(FLASK, HTTP),
+FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallow", "webargs", "apispec"}
+LIBRARIES: dict[str, set[str]] = {
+    **{library: {"api", "cli", "logs", "__init__"} for library in FLASK},
+    "werkzeug": {"api", "__init__", "server"},
+    "click": {"cli", "maintenance"},
+    "dotenv": {"settings"},
+    "environs": {"settings"},
+    "filetype": {"media_types"},
     "gunicorn": {"server"},
+    "jwt": {"auth"},
+    "psycopg": {"index"},
     "sqlalchemy": {"index"},
     "sqlite3": {"index"},
-    "jwt": {"tokens"},
-    "dotenv": {"settings"},
-    "environs": {"settings", "setting_kinds"},
 }
 
 
 @dataclass(frozen=True)
 class Import:
-    """`module` of ours imports `target`: one of ours by its first part, or a library."""
+    """`module` imports `target`: the dotted path of one of ours inside the package, or a library."""
 
     module: str
     target: str
     ours: bool
     line: int
-    only_types: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.module} (line {self.line}) imports {self.target}"
 
 
 def sources() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def part_of(path: Path) -> str:
-    """The first part of a module's name inside the package: `api` for api/files.py."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def name_of(path: Path) -> str:
+    """Return the dotted path inside the package: `api.files` for api/files.py, `index` for index/__init__.py."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+MODULES = {name_of(path) for path in sources()}
+
+
+def part_of(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def imports(path: Path) -> Iterator[Import]:
-    part, depth = part_of(path), len(path.relative_to(PACKAGE).parts)
+    package = path.relative_to(PACKAGE).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                first, *rest = alias.name.split(".")
-                ours = first == "storage_app"
-                yield Import(part, (rest or ["__init__"])[0] if ours else first, ours, node.lineno)
+                assert not alias.name.startswith("storage_app"), f"{path}: import ours by relative paths"
+                yield Import(name_of(path), part_of(alias.name), False, node.lineno)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert node.module
+            assert not node.module.startswith("storage_app"), f"{path}: import ours by relative paths"
+            yield Import(name_of(path), part_of(node.module), False, node.lineno)
         elif isinstance(node, ast.ImportFrom):
-            module = (node.module or "").split(".")
-            if node.level == 0 and module[0] != "storage_app":
-                yield Import(part, module[0], False, node.lineno)
-            elif 0 < node.level < depth:
-                continue  # inside a package of ours
-            else:
-                names = module[1:] if node.level == 0 else [name for name in module if name]
-                for target in names[:1] or [alias.name for alias in node.names]:
-                    yield Import(part, target, True, node.lineno)
+            base = ".".join([*package[: len(package) - node.level + 1], *(node.module or "").split(".")]).strip(".")
+            for alias in node.names:
+                inner = f"{base}.{alias.name}".strip(".")
+                yield Import(name_of(path), inner if inner in MODULES else base or "__init__", True, node.lineno)
 
 
-ALL = [each for path in sources() for each in imports(path)]
+@cache
+def every_import() -> tuple[Import, ...]:
+    return tuple(each for path in sources() for each in imports(path))
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {part_of(path) for path in sources()} == set(LEVEL)
+def ours() -> list[Import]:
+    return [each for each in every_import() if each.ours]
 
 
-def test_modules_import_from_below_only() -> None:
-    wrong = [
-        f"{each.module} (line {each.line}) imports {each.target}"
-        for each in ALL
-        if each.ours and LEVEL.get(each.target, 0) > LEVEL[each.module]
+def wrong(imports_: list[Import]) -> list[str]:
+    return [str(each) for each in imports_]
+
+
+def test_every_folder_has_a_layer() -> None:
+    assert {part_of(module) for module in MODULES} == set(LEVEL)
+
+
+def test_only_few_modules_lie_flat() -> None:
+    flat = {path.stem for path in PACKAGE.glob("*.py")}
+    assert flat == {"__init__", "errors", "version", "cli", "logs", "node"}
+
+
+def test_folders_import_from_below_only() -> None:
+    upward = [
+        each
+        for each in ours()
+        if part_of(each.target) != part_of(each.module) and LEVEL[part_of(each.target)] >= LEVEL[part_of(each.module)]
     ]
-    assert wrong == []
+    assert wrong(upward) == []
 
 
-@pytest.mark.parametrize(
-    ("module", "targets"),
-    [
-        ("errors", set()),
-        ("domain", {"errors"}),
-        ("access", {"domain"}),
-        ("tokens", {"domain", "errors"}),
-        ("blobstore", {"disk", "domain", "errors", "host"}),
-        ("index", {"access", "disk", "domain", "errors", "host"}),
-    ],
-)
-def test_what_the_core_rests_on_rests_on_little(module: str, targets: set[str]) -> None:
-    assert {each.target for each in ALL if each.ours and each.module == module} == targets
+def test_core_gets_plain_values_and_no_settings() -> None:
+    readers = {part_of(each.module) for each in ours() if part_of(each.target) == "settings"}
+    assert readers == {"settings", "node", "api", "__init__", "server"}
 
 
-def test_services_import_no_settings_and_nothing_of_http() -> None:
-    services = dict(LAYERS)["services"]
-    assert [each for each in ALL if each.module in services and each.target in {"settings", "storage", "api"}] == []
+def test_mechanics_of_http_know_no_service() -> None:
+    forbidden = ("services", "maintenance", "journal", "index", "blobstore", "node")
+    known = [each for each in ours() if each.module.startswith("api.http") and part_of(each.target) in forbidden]
+    assert wrong(known) == []
 
 
 def test_libraries_stay_where_they_belong() -> None:
-    wrong = [
-        f"{each.module} (line {each.line}) imports {each.target}"
-        for each in ALL
-        if not each.ours and each.module not in ONLY_IN.get(each.target, {each.module})
+    astray = [
+        each
+        for each in every_import()
+        if not each.ours and part_of(each.module) not in LIBRARIES.get(each.target, {part_of(each.module)})
     ]
-    assert wrong == []
+    assert wrong(astray) == []
 
 
-@pytest.mark.parametrize("library", ["flask", "sqlalchemy", "jwt", "environs"])
+@pytest.mark.parametrize("library", sorted(set(LIBRARIES) - {"psycopg"}))
 def test_rule_about_a_library_is_about_something(library: str) -> None:
-    assert any(each.target == library for each in ALL if not each.ours)
+    assert any(each.target == library for each in every_import() if not each.ours)
 
 
-def test_layers_have_no_cycles() -> None:
-    """Of the parts of one layer, too: `files` may rest on `listing`, but then not the other way round."""
-    needs = {part: {each.target for each in ALL if each.ours and each.module == part} - {part} for part in LEVEL}
+def test_modules_have_no_cycles() -> None:
+    """A package's own `__init__` counts as what it imports: `index` rests on `index.database`."""
+    needs = {module: {each.target for each in ours() if each.module == module} - {module} for module in MODULES}
     while needs:
-        ready = [part for part, targets in needs.items() if not targets & set(needs)]
+        ready = [module for module, targets in needs.items() if not targets & set(needs)]
         assert ready, f"a cycle among {sorted(needs)}"
-        for part in ready:
-            del needs[part]
+        for module in ready:
+            del needs[module]
 
 
 def environment_readers(path: Path) -> Iterator[int]:
@@ -151,15 +165,24 @@ def environment_readers(path: Path) -> Iterator[int]:
 
 
 def test_only_settings_looks_at_the_environment() -> None:
-    assert {part_of(path) for path in sources() if list(environment_readers(path))} == {"settings"}
+    assert {name_of(path) for path in sources() if list(environment_readers(path))} == {"settings"}
 
 
-def test_store_is_opened_by_its_wiring_alone() -> None:
-    """Services are given an open index and a store that fulfils the port; they name no filesystem."""
-    namers = {
-        part_of(path)
+def namers(identifier: str) -> set[str]:
+    """Return the modules whose code names `identifier`."""
+    return {
+        name_of(path)
         for path in sources()
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Name) and node.id == "FilesystemStore"
+        if isinstance(node, ast.Name) and node.id == identifier
     }
-    assert namers == {"storage", "maintenance"}
+
+
+def test_store_is_made_by_its_factory_alone() -> None:
+    assert namers("FilesystemStore") == {"blobstore.factory"}
+
+
+def test_scheduler_is_known_to_the_server_alone() -> None:
+    """And to the seam that it is installed in."""
+    assert {part_of(module) for module in namers("Scheduler")} == {"server", "host"}
+    assert {module for module in namers("Scheduler") if part_of(module) == "host"} == {"host.blocking"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage_app import errors
-from storage_app.api import delivery
+from storage_app.api.http import delivery
 from storage_app.errors import StorageError
 from tests.support.nginx import DEPLOY, NginxGateway, installed
 from tests.support.recording_service import RecordingService

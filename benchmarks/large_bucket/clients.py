@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 from urllib.parse import urlencode
 
-from storage_app.api import cursors
-from storage_app.domain import UNCONDITIONAL, File
-from storage_app.index.schema import to_microseconds
-from storage_app.listing import Position
-from storage_app.plans import Description, Plan
-from storage_app.storage import Services
+from storage_app.api.http import cursors
+from storage_app.domain.files import UNCONDITIONAL, File
+from storage_app.domain.pages import Position
+from storage_app.index.rows import to_microseconds
+from storage_app.node import Services
+from storage_app.services.upload_rules import Description, Plan
 
 from ..service import authorization
 from .stores import BUCKET, OWNER, MeasuredStore

@@ -3,7 +3,7 @@
 import time
 from contextlib import ExitStack, closing
 
-from storage_app.layout import Layout
+from storage_app.host.layout import Layout
 
 from ..processes import wait_briefly
 from ..service import Service

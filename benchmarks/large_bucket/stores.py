@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from storage_app import maintenance
 from storage_app.blobstore import BlobStore, new_blob_name
-from storage_app.domain import Bucket, File, Principal, PrincipalKind
+from storage_app.domain.buckets import Bucket
+from storage_app.domain.files import File
+from storage_app.domain.principals import Principal, PrincipalKind
+from storage_app.maintenance import recover as maintenance
+from storage_app.node import Services, Storage
 from storage_app.settings import Settings, load_settings
-from storage_app.storage import Services, Storage
 
 from ..service import OWNER as OWNER_SUB
 from ..service import SECRET_KEY

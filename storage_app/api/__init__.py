@@ -4,8 +4,9 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from ..settings import Settings
-from . import docs, offload, problems, requests, routing
+from . import context, nginx, openapi
 from .blueprint import MAX_JSON_BYTES
+from .http import problems, routing
 
 EXPOSED_HEADERS = [
     "Location", "ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Disposition", "Repr-Digest",
@@ -20,9 +21,9 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_JSON_BYTES
     routing.init_app(app)
     problems.init_app(app)
-    requests.init_app(app)
-    offload.init_app(app)
-    docs.init_app(app)
+    context.init_app(app)
+    nginx.init_app(app)
+    openapi.init_app(app)
     if "*" not in settings.cors_origins:
         app.after_request(_vary_by_origin)
     # Called in the order from last to first: Flask-Cors leaves alone what has its headers already.

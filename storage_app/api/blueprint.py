@@ -13,7 +13,9 @@ from flask import Request, Response
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
-from ..domain import PrincipalKind, quoted
+from ..domain import strict_json
+from ..domain.principals import PrincipalKind
+from ..domain.text import quoted
 from ..errors import (
     BodyTimeout,
     InvalidCredential,
@@ -27,12 +29,13 @@ from ..errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from . import offload, problems, strict_json
-from .answers import json_answer
-from .arguments import PATH_PARAMETERS
-from .bodies import RequestBody
-from .requests import authenticate, this_request
-from .schemas import ProblemSchema
+from . import nginx
+from .context import authenticate, this_request
+from .http import problems
+from .http.bodies import RequestBody
+from .http.responses import json_answer
+from .schemas.requests import PATH_PARAMETERS
+from .schemas.responses import ProblemSchema
 
 MAX_JSON_BYTES = 1024 * 1024
 
@@ -112,7 +115,7 @@ class Blueprint(flask_smorest.Blueprint):
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 if who in (Access.ANYONE, Access.CREDENTIAL):
-                    principal = authenticate(waited=offload.seconds_waited(this_request()))
+                    principal = authenticate(waited=nginx.seconds_waited(this_request()))
                     if who is Access.CREDENTIAL and principal.kind is PrincipalKind.NOBODY:
                         raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
                 return view(*args, **kwargs)

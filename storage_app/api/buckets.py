@@ -5,7 +5,8 @@ from typing import Any
 from flask import Response, g
 from flask.views import MethodView
 
-from ..domain import Bucket, Totals
+from ..domain.buckets import Bucket, Totals
+from ..domain.pages import Position
 from ..errors import (
     BucketExists,
     BucketNotEmpty,
@@ -15,12 +16,11 @@ from ..errors import (
     InvalidName,
     ValidationFailed,
 )
-from ..listing import Position
-from . import cursors
-from .arguments import BucketSettingsSchema, ForceSchema, NewBucketSchema, PageSchema
 from .blueprint import JSON_REFUSALS, Access, Blueprint
-from .requests import services
-from .schemas import BucketSchema, bucket_json
+from .context import services
+from .http import cursors
+from .schemas.requests import BucketSettingsSchema, ForceSchema, NewBucketSchema, PageSchema
+from .schemas.responses import BucketSchema, bucket_json
 
 blueprint = Blueprint("Buckets", __name__, url_prefix="/buckets", description="Named containers of files.")
 

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from flask import Response, g
 from flask.views import MethodView
 
-from ..domain import Bucket, File, now
+from ..auth.signed_urls import Disposition
+from ..domain.buckets import Bucket
+from ..domain.files import File
+from ..domain.times import now
 from ..errors import (
     BucketNotFound,
     DamagedFile,
@@ -16,11 +19,11 @@ from ..errors import (
     RangeNotSatisfiable,
     StorageError,
 )
-from ..tokens import Disposition
-from . import delivery, offload
+from . import nginx
 from .blueprint import Access, Blueprint
-from .openapi import READ_CONDITIONS, bytes_out
-from .requests import services, storage, this_request
+from .context import services, storage, this_request
+from .http import delivery
+from .openapi_parts import READ_CONDITIONS, bytes_out
 
 blueprint = Blueprint("Downloads", __name__, description="Bytes out.")
 
@@ -92,7 +95,7 @@ def _deliver(
     expires_at: datetime | None = None,
 ) -> Response:
     request = this_request()
-    by_nginx = offload.sends_downloads(request)
+    by_nginx = nginx.sends_downloads(request)
     cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None else 0
     response = delivery.deliver(
         request,

@@ -15,13 +15,13 @@ from ..errors import (
     PreconditionFailed,
     ValidationFailed,
 )
-from . import cursors
-from .arguments import FileListSchema, MetadataSchema
 from .blueprint import JSON_REFUSALS, Access, Blueprint
-from .conditions import write_conditions
-from .openapi import WRITE_CONDITIONS, link_header
-from .requests import services, storage
-from .schemas import FileSchema, entry_json, file_json
+from .context import services, storage
+from .http import cursors
+from .http.conditions import write_conditions
+from .openapi_parts import WRITE_CONDITIONS, link_header
+from .schemas.requests import FileListSchema, MetadataSchema
+from .schemas.responses import FileSchema, entry_json, file_json
 
 blueprint = Blueprint("Files", __name__, url_prefix="/files", description="The records of files.")
 

@@ -1,89 +1,82 @@
-"""Pieces of the OpenAPI document that no schema or decorator says by itself."""
+"""The OpenAPI document and Swagger UI, with assets served from here."""
 
+import json
 from typing import Any
 
+import flask_smorest
 import marshmallow as ma
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from flask import Flask, Response
+from flask_swagger_ui import get_swaggerui_blueprint
 
-from .arguments import FileFormSchema
+from ..version import __version__
+from . import buckets, downloads, files, health, signed_urls, uploads
+from .blueprint import Access
 
-Document = dict[str, Any]
+_DESCRIPTION = """\
+Buckets and files over HTTP.
 
-
-def _header(name: str, description: str) -> Document:
-    return {"in": "header", "name": name, **_sent(description)}
-
-
-def _sent(description: str) -> Document:
-    return {"description": description, "schema": {"type": "string"}}
-
-
-WRITE_CONDITIONS = [
-    _header("If-Match", "Only if the file there has one of these ETags, or `*`: any (RFC 9110 section 13.1.1)."),
-    _header("If-None-Match", "`*`: only if there is no such file (RFC 9110 section 13.1.2)."),
-]
-
-DIGESTS = [
-    _header("Content-Digest", "`sha-256=:<base64>:`; checked against the body (RFC 9530 section 2)."),
-    _header("Repr-Digest", "`sha-256=:<base64>:`; checked against the file (RFC 9530 section 3)."),
-]
-
-READ_CONDITIONS = [
-    _header("Range", "One or several ranges of bytes, such as `bytes=0-99` (RFC 9110 section 14.2)."),
-    _header("If-Range", "An ETag or a date that the file must still have for the range to count."),
-    _header("If-None-Match", "ETags; 304 when the file has one of them."),
-    _header("If-Modified-Since", "A date; 304 when the file has not changed since."),
-    _header("If-Match", "ETags; 412 when the file has none of them."),
-    _header("If-Unmodified-Since", "A date; 412 when the file has changed since."),
-]
-
-RAW_BODY: Document = {
-    "required": True,
-    "description": "The bytes of the file, whatever the Content-Type, which becomes the file's.",
-    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+**Authorize** takes a JWT signed with the service's `SECRET_KEY`, or the `ANON_KEY`. Every refusal is
+`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
+Every `GET` answers `HEAD` too, with the same headers and no body.
+"""
+_SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or the ANON_KEY."},
+    "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The ANON_KEY."},
 }
 
 
-def form_body(schema: type[ma.Schema]) -> Document:
-    """Describe a multipart form."""
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+class Api(flask_smorest.Api):
+    """flask-smorest without its own error answers: `problems` gives them all."""
+
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Leave them to `problems`, which keeps the headers of a refusal."""
+
+    def _register_responses(self) -> None:
+        """Leave out the errors of flask-smorest, which are not given here."""
+
+    def _register_pagination_header(self) -> None:
+        """Leave it out: pages are linked."""
 
 
-SIGNED_BODY: Document = {
-    "required": True,
-    "description": "The file as it is, or a form with the one part `file`.",
-    "content": {**RAW_BODY["content"], **form_body(FileFormSchema)["content"]},
-}
+def init_app(app: Flask) -> None:
+    """Register every blueprint, then `/openapi.json` and `/docs`."""
+    app.config.update(
+        API_TITLE="SelfDB storage",
+        API_VERSION=__version__,
+        OPENAPI_VERSION="3.1.0",
+        API_SPEC_OPTIONS={
+            "info": {"description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "servers": [{"url": "/"}],
+            "components": {"securitySchemes": _SECURITY_SCHEMES},
+        },
+    )
+    api = Api(app)
+    api.ma_plugin.converter.add_attribute_function(_property_names)
+    for module in (buckets, uploads, downloads, files, signed_urls, health):
+        api.register_blueprint(module.blueprint)
+    _register_document(app, api)
 
 
-def link_header() -> Document:
-    return {"Link": _sent('The next page, as `<...>; rel="next"`; not on the last.')}
+def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
+    """Say what the keys of an object are, where apispec says what the values are."""
+    keys = getattr(field, "key_field", None)
+    return {} if keys is None else {"propertyNames": converter.field2property(keys)}
 
 
-def location_header() -> Document:
-    return {"Location": _sent("The path of what was made.")}
+def _register_document(app: Flask, api: Api) -> None:
+    document = json.dumps(api.spec.to_dict(), indent=2)
 
+    def openapi() -> Response:
+        return Response(document, content_type="application/json")
 
-def written_headers() -> Document:
-    return {"ETag": _sent("Of the bytes that are there now."), **location_header()}
-
-
-def file_headers() -> Document:
-    return {
-        "ETag": _sent("The SHA-256 of the bytes, in quotes."),
-        "Last-Modified": _sent("When the file or its record changed last."),
-        "Accept-Ranges": _sent("`bytes`"),
-        "Repr-Digest": _sent("`sha-256=:<base64>:` (RFC 9530)."),
-        "Content-Disposition": _sent("attachment or inline, with the file name (RFC 6266)."),
-        "Cache-Control": _sent("The file's, else the bucket's, else no-cache."),
-    }
-
-
-def bytes_out() -> Document:
-    """Describe the answers that carry a file, whole or in part, or say that the client has it."""
-    content: Document = {"*/*": {}}  # no schema says: bytes, as they are
-    ranged = {**file_headers(), "Content-Range": _sent("Which bytes of how many (RFC 9110 section 14.4).")}
-    return {
-        "200": {"description": "The bytes", "content": content, "headers": file_headers()},
-        "206": {"description": "The ranges asked for", "content": content, "headers": ranged},
-        "304": {"description": "The client has the file already", "headers": {"ETag": file_headers()["ETag"]}},
-    }
+    openapi.access = Access.PUBLIC  # type: ignore[attr-defined]
+    app.add_url_rule("/openapi.json", "openapi", openapi)
+    swagger_ui = get_swaggerui_blueprint(
+        "/docs",
+        "/openapi.json",
+        config={"app_name": "SelfDB storage", "persistAuthorization": False, "validatorUrl": None},
+    )
+    app.register_blueprint(swagger_ui)

@@ -10,7 +10,8 @@ from flask import Request, Response, g
 from flask.views import MethodView
 from marshmallow import ValidationError
 
-from ..domain import File
+from ..auth.signed_urls import SignedUpload
+from ..domain.files import File
 from ..errors import (
     BodyTimeout,
     BucketNotFound,
@@ -31,19 +32,18 @@ from ..errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from ..plans import Description, Plan
-from ..signing import described, planned
-from ..tokens import SignedUpload
-from ..uploads import Upload
-from . import offload
-from .answers import json_answer
-from .arguments import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
+from ..services.signed_urls import described, planned
+from ..services.upload_rules import Description, Plan
+from ..services.uploads import Upload
+from . import nginx
 from .blueprint import Access, Blueprint, refuse_fields
-from .bodies import MAX_FORM_BYTES, Form, check_raw, declared_digests, is_form, raw_body, read_form
-from .conditions import write_conditions
-from .openapi import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
-from .requests import services, storage, this_request
-from .schemas import FileSchema, file_json
+from .context import services, storage, this_request
+from .http.bodies import MAX_FORM_BYTES, Form, check_raw, declared_digests, is_form, raw_body, read_form
+from .http.conditions import write_conditions
+from .http.responses import json_answer
+from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
+from .schemas.requests import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
+from .schemas.responses import FileSchema, file_json
 
 blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
 
@@ -120,7 +120,7 @@ class RawUpload(MethodView):
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     """Answer `PUT /files/signed/...`: the file as it is, or a form with the one part `file`."""
     request = this_request()
-    grant = storage().signed_urls.upload(token, file_id, waited=offload.seconds_waited(request))
+    grant = storage().signed_urls.upload(token, file_id, waited=nginx.seconds_waited(request))
     plan = planned(
         grant,
         *services().uploads.look_signed(grant, bucket_id),
@@ -145,19 +145,19 @@ def _receive_signed_form(request: Request, plan: Plan, grant: SignedUpload) -> t
 
 def _receive_raw(bucket_id: str, request: Request, plan: Plan, description: Description) -> Response:
     check_raw(request)
-    if offload.has_spooled(request):
-        plan = replace(plan, content_type=description.content_type, size=offload.length(request))
+    if nginx.has_spooled(request):
+        plan = replace(plan, content_type=description.content_type, size=nginx.length(request))
         return _receive_spooled(bucket_id, request, plan, description)
     body = raw_body(request)
     plan = replace(plan, content_type=description.content_type, size=body.length)
-    with services().uploads.begin(plan, is_here=offload.has_whole_body(request)) as upload:
-        body.copy_to(upload)
+    with services().uploads.begin(plan, is_here=nginx.has_whole_body(request)) as upload:
+        body.copy_to(upload.write)
         return _written(bucket_id, *upload.finish(description))
 
 
 def _receive_spooled(bucket_id: str, request: Request, plan: Plan, description: Description) -> Response:
     """Answer a raw PUT whose body nginx takes, before it does or afterwards."""
-    if offload.is_check(request):
+    if nginx.is_check(request):
         services().uploads.check_ahead(plan)
         return Response(status=204)
     with ExitStack() as stack:
@@ -165,7 +165,7 @@ def _receive_spooled(bucket_id: str, request: Request, plan: Plan, description: 
 
 
 def _take_over(stack: ExitStack, request: Request, plan: Plan) -> Upload:
-    path = offload.spool_path(request)
+    path = nginx.spool_path(request)
     if path is None and plan.size == 0:  # nginx writes no file for nothing
         return stack.enter_context(services().uploads.begin(plan, is_here=True))
     body = stack.enter_context(services().spool.opened(path or ""))
@@ -176,8 +176,8 @@ def _take_over(stack: ExitStack, request: Request, plan: Plan) -> Upload:
 
 def _receive_form(stack: ExitStack, request: Request, plan: Plan) -> tuple[Upload, Form]:
     """Read the form; its file goes into an upload that lives as long as `stack`."""
-    upload = stack.enter_context(services().uploads.begin(plan, is_here=offload.has_whole_body(request)))
-    return upload, read_form(request, upload)
+    upload = stack.enter_context(services().uploads.begin(plan, is_here=nginx.has_whole_body(request)))
+    return upload, read_form(request, upload.write)
 
 
 def _form_fields(form: Form) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
-from ..domain import Bucket, File
+from ..domain.buckets import Bucket
+from ..domain.files import File
 
 
 class DamagedRecord(str):

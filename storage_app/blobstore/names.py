@@ -4,7 +4,7 @@ import hashlib
 import re
 from functools import lru_cache
 
-from ..domain import new_generation
+from ..domain.files import new_generation
 
 BLOB_NAME = re.compile(r"[0-9a-f]{32}-[0-9a-f]{20}-[a-z0-9._-]*")
 MAX_SLUG_CHARACTERS = 64

@@ -10,15 +10,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from ..access import BucketFilter
-from ..domain import Bucket, File, Totals
+from ..auth.permissions import BucketFilter
+from ..domain.buckets import Bucket, Totals
+from ..domain.files import File
+from ..domain.intents import Memory, Note
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
-from . import pages, schema, statements
+from . import page_queries, rows, schema, statements
+from .compiled import Prepared, driver_of
+from .group_commit import Together, Work
 from .postgres import Postgres
-from .prepared import Prepared, driver_of
 from .sqlite import Sqlite
-from .together import Together, Work
-from .transaction import Memory, Note, Transaction, notes_from
+from .transaction import Transaction
 
 
 class Index:
@@ -141,10 +143,10 @@ class Index:
 
     def memories(self, until: datetime, *, after: int, limit: int) -> list[Memory]:
         """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""
-        due = schema.memories.c.since <= schema.to_microseconds(until)
+        due = schema.memories.c.since <= rows.to_microseconds(until)
         query = sa.select(schema.memories).where(due, schema.memories.c.id > after)
-        rows = self._all(query.order_by(schema.memories.c.id).limit(limit))
-        return [Memory(*row[:4]) for row in rows]
+        found = self._all(query.order_by(schema.memories.c.id).limit(limit))
+        return [Memory(*row[:4]) for row in found]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Whether a note that stands here or a memory names these bytes."""
@@ -154,7 +156,7 @@ class Index:
         )
 
     def notes_of(self, process: str) -> list[Note]:
-        return notes_from(self._run(statements.NOTES_OF, process=process))
+        return rows.notes_from(self._run(statements.NOTES_OF, process=process))
 
     def processes_with_notes(self) -> list[str]:
         """Return the ids of the processes that notes stand of."""
@@ -163,11 +165,11 @@ class Index:
     def bucket_with(self, uid: str) -> Bucket | None:
         """Return the bucket with this uid."""
         row = self._row(statements.BUCKET_WITH, uid=uid)
-        return None if row is None else schema.bucket_from(row)[0]
+        return None if row is None else rows.bucket_from(row)[0]
 
     def bucket(self, name: str) -> tuple[Bucket, Totals] | None:
         row = self._row(statements.BUCKET_NAMED, name=name)
-        return None if row is None else schema.bucket_from(row)
+        return None if row is None else rows.bucket_from(row)
 
     def public_buckets_without_quota(self, *, limit: int) -> list[str]:
         """Return the names of up to `limit` public buckets that nothing keeps from growing."""
@@ -177,14 +179,14 @@ class Index:
 
     def file(self, bucket_uid: str, key: str) -> File | None:
         row = self._row(statements.FILE, of_bucket=bucket_uid, of_key=key)
-        return None if row is None else schema.file_from(row)
+        return None if row is None else rows.file_from(row)
 
     def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
         """Return the bucket called `bucket_name` with its file of `key`, in one look-up."""
         row = self._row(statements.BUCKET_NAMED_AND_FILE, name=bucket_name, of_key=key)
         if row is None:
             return None
-        bucket, _, file = schema.bucket_and_file_from(row)
+        bucket, _, file = rows.bucket_and_file_from(row)
         return bucket, file
 
     def owns_any(self, bucket_uid: str, owner_id: str) -> bool:
@@ -195,8 +197,8 @@ class Index:
 
     def buckets(self, visible: BucketFilter, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
         """Return up to `limit` buckets by name, beginning after the name `after`."""
-        rows = self._all(pages.buckets_query(visible, after=after, limit=limit))
-        return [schema.bucket_from(row) for row in rows]
+        found = self._all(page_queries.buckets_query(visible, after=after, limit=limit))
+        return [rows.bucket_from(row) for row in found]
 
     def bucket_names(self, *, after: str | None, limit: int) -> list[str]:
         """Return the names of up to `limit` buckets, in order, beginning after the name `after`."""
@@ -206,8 +208,8 @@ class Index:
 
     def files_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[File]:
         """Return up to `limit` files whose key begins with `prefix`, from the key `start` on (`after`: beyond it)."""
-        rows = self._all(pages.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
-        return [schema.file_from(row) for row in rows]
+        found = self._all(page_queries.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
+        return [rows.file_from(row) for row in found]
 
     def files_by_creation(
         self, bucket_uid: str, *, prefix: str, before: tuple[int, str] | None, limit: int
@@ -216,8 +218,8 @@ class Index:
 
         A `prefix` is looked for along the way: few matches among many files take time.
         """
-        rows = self._all(pages.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
-        return [schema.file_from(row) for row in rows]
+        found = self._all(page_queries.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
+        return [rows.file_from(row) for row in found]
 
     def _run(self, statement: Prepared, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated:
@@ -228,8 +230,8 @@ class Index:
                 self._database.give_back(connection)
 
     def _row(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
-        rows = self._run(statement, **values)
-        return rows[0] if rows else None
+        found = self._run(statement, **values)
+        return found[0] if found else None
 
     def _one(self, query: sa.Select[Any]) -> Sequence[Any] | None:
         with self._translated, self._engine.connect() as connection:

@@ -13,9 +13,9 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from ..disk import translated
 from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
+from ..host.files import translated
 
 _LOCK_WAIT_SECONDS = 30
 # Others of ours are gone at a checkpoint, and a program that looks at the index must not hold up a stop.

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from .prepared import Prepared
+from .compiled import Prepared
 from .schema import buckets, files, memories, notes
 
 

@@ -1,58 +1,20 @@
 """What happens to the index inside one write transaction."""
 
-import secrets
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..domain import Bucket, File, Totals
-from . import schema, statements
-from .prepared import Prepared, driver_of
+from ..domain.buckets import Bucket, Totals
+from ..domain.files import File
+from ..domain.intents import Memory, Note
+from . import rows, schema, statements
+from .compiled import Prepared, driver_of
 from .schema import bucket_grants, buckets, files, memories, notes
 
 Lock = Callable[..., None]
-
-
-class NoteKind(StrEnum):
-    WRITE = "write"
-    DELETE = "delete"
-    BUCKET = "bucket"
-
-
-def _new_id() -> str:
-    return secrets.token_hex(12)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """What a process is about to do to a key, or to a bucket (whose name is then the `key`).
-
-    `blob` is the name of the bytes on their way in or out, None where there are none. `key` is None while it is not
-    known yet. `size` bytes are reserved of the bucket's quota.
-    """
-
-    process: str
-    kind: NoteKind
-    bucket_uid: str
-    key: str | None
-    blob: str | None = None
-    size: int = 0
-    id: str = field(default_factory=_new_id)
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """Something to remove when its time has come: a blob of `key`, or, without a key, what is left of a bucket."""
-
-    id: int
-    bucket_uid: str
-    key: str | None
-    blob: str | None
 
 
 class Transaction:
@@ -87,7 +49,7 @@ class Transaction:
 
     def put_bucket(self, bucket: Bucket) -> None:
         """Insert the bucket, or replace its settings; its totals stay."""
-        row = schema.bucket_row(bucket)
+        row = rows.bucket_row(bucket)
         dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
         statement = dialect.insert(buckets).values(file_count=0, total_size=0, **row)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[buckets.c.uid], set_=row))
@@ -105,17 +67,17 @@ class Transaction:
 
     def file(self, bucket_uid: str, key: str) -> File | None:
         row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
-        return None if row is None else schema.file_from(row)
+        return None if row is None else rows.file_from(row)
 
     def bucket_and_file(self, bucket_uid: str, key: str) -> tuple[Bucket, Totals, File | None] | None:
         """Return what `bucket` does and what `file` does, in one look-up; None when there is no such bucket."""
         self.flush()
         row = self._one(statements.BUCKET_WITH_AND_FILE, uid=bucket_uid, of_key=key)
-        return None if row is None else schema.bucket_and_file_from(row)
+        return None if row is None else rows.bucket_and_file_from(row)
 
     def put_file(self, file: File, replaced: File | None) -> None:
         """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
-        row = schema.file_row(file)
+        row = rows.file_row(file)
         if replaced is None:
             self._run(statements.ADD_FILE, **row)
             self._count(file.bucket_uid, 1, file.size)
@@ -130,7 +92,7 @@ class Transaction:
     def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
         """Insert many files that have no row yet."""
         if batch:
-            self._connection.execute(sa.insert(files), [schema.file_row(file) for file in batch])
+            self._connection.execute(sa.insert(files), [rows.file_row(file) for file in batch])
             self._count(bucket_uid, len(batch), sum(file.size for file in batch))
 
     def drop_files_of(self, bucket_uid: str, *, limit: int) -> int:
@@ -143,29 +105,29 @@ class Transaction:
     # Notes
 
     def add_note(self, note: Note) -> None:
-        self._run(statements.ADD_NOTE, **_note_row(note))
+        self._run(statements.ADD_NOTE, **rows.note_row(note))
 
     def change_note(self, note: Note) -> None:
-        self._run(statements.CHANGE_NOTE, note_id=note.id, **_note_row(note))
+        self._run(statements.CHANGE_NOTE, note_id=note.id, **rows.note_row(note))
 
     def note(self, note_id: str) -> Note | None:
         row = self._one(statements.NOTE, note_id=note_id)
-        return None if row is None else note_from(row)
+        return None if row is None else rows.note_from(row)
 
     def drop_note(self, note: Note) -> None:
         self._run(statements.DROP_NOTE, note_id=note.id)
 
     def notes(self) -> list[Note]:
         """Return the notes of every process."""
-        return notes_from(self._run(statements.NOTES))
+        return rows.notes_from(self._run(statements.NOTES))
 
     def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
         """Return the notes on one key."""
-        return notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
+        return rows.notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
 
     def notes_on_bucket(self, name: str) -> list[Note]:
         """Return the notes on the bucket called `name` itself."""
-        return notes_from(self._run(statements.NOTES_ON_BUCKET, name=name))
+        return rows.notes_from(self._run(statements.NOTES_ON_BUCKET, name=name))
 
     def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
@@ -221,44 +183,22 @@ class Transaction:
         return statement.run(self._driver, self._dialect, **values)
 
     def _one(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
-        rows = self._run(statement, **values)
-        return rows[0] if rows else None
+        found = self._run(statement, **values)
+        return found[0] if found else None
 
     def _bucket(self, query: Prepared, **of: str) -> tuple[Bucket, Totals] | None:
         self.flush()
         row = self._one(query, **of)
-        return None if row is None else schema.bucket_from(row)
+        return None if row is None else rows.bucket_from(row)
 
     def _count(self, bucket_uid: str, count: int, size: int) -> None:
         counted = self._counted.get(bucket_uid, (0, 0))
         self._counted[bucket_uid] = (counted[0] + count, counted[1] + size)
 
     def _remember(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
-        at = schema.to_microseconds(since)
+        at = rows.to_microseconds(since)
         self._run(statements.REMEMBER, bucket_uid=bucket_uid, key=key, blob=blob, since=at)
 
 
 def _this(file: File) -> dict[str, str]:
     return {"of_bucket": file.bucket_uid, "of_key": file.key}
-
-
-def _note_row(note: Note) -> dict[str, Any]:
-    return {
-        "id": note.id,
-        "process": note.process,
-        "kind": note.kind.value,
-        "bucket_uid": note.bucket_uid,
-        "key": note.key,
-        "blob": note.blob,
-        "size": note.size,
-    }
-
-
-def notes_from(rows: Iterable[Sequence[Any]]) -> list[Note]:
-    return [note_from(row) for row in rows]
-
-
-def note_from(row: Sequence[Any]) -> Note:
-    """Read a row of `notes`, whose columns stand as the table has them."""
-    note_id, process, kind, bucket_uid, key, blob, size = row
-    return Note(process, NoteKind(kind), bucket_uid, key, blob, size, note_id)

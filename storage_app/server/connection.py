@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from werkzeug.wsgi import ClosingIterator
 
-from ..api.bodies import SILENCE_SECONDS
+from ..api.http.bodies import SILENCE_SECONDS
 from .request_body import GunicornBody, SocketBody
 from .slow_clients import SlowClientSocket
 

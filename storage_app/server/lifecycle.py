@@ -20,6 +20,7 @@ from gunicorn.systemd import listen_fds
 
 from .. import cli, create_app, logs
 from ..errors import StorageError
+from ..maintenance.recover import mark_clean_stop
 from ..settings import Settings
 from . import bad_requests
 from .connection import ConnectionRules
@@ -131,10 +132,8 @@ class Lifecycle:
 
     def on_exit(self, server: Any) -> None:
         """Mark the stop as clean, so that the next start need not look at every file."""
-        from .. import maintenance  # noqa: PLC0415  gunicorn's master has no other use for what it imports
-
         try:
-            maintenance.mark_clean_stop(self.settings.storage_path, index_url=self.settings.index_url)
+            mark_clean_stop(self.settings.storage_path, index_url=self.settings.index_url)
         except (OSError, StorageError) as error:
             server.log.warning("The clean stop could not be noted, so the next start takes longer: %s", error)
 

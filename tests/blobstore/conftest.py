@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storage_app.blobstore import FilesystemStore
+from storage_app.blobstore.filesystem.store import FilesystemStore
 from tests.support.stores import BUCKET
 
 # Their assertions say what they compared, as those of tests do.

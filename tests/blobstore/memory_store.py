@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from storage_app.blobstore import DamagedRecord, StagedBlob, StagedSidecar
-from storage_app.domain import Bucket, File
+from storage_app.domain.buckets import Bucket
+from storage_app.domain.files import File
 from storage_app.errors import BucketExists, BucketNotFound, Unavailable
 
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from storage_app.blobstore import BlobStore, StagedBlob
-from storage_app.domain import File, Grant
+from storage_app.domain.buckets import Grant
+from storage_app.domain.files import File
 from storage_app.errors import BucketExists, BucketNotFound
 from tests.blobstore.suite_part import SuitePart
 from tests.support.core import A_TIME, a_bucket, a_file

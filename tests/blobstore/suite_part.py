@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from storage_app.blobstore import BlobStore
-from storage_app.domain import File
+from storage_app.domain.files import File
 from tests.support.stores import BUCKET, content, listed
 
 PATIENCE = 30  # seconds that a thread may wait for what takes an instant

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from storage_app.blobstore import BlobStore, key_hash, new_blob_name
-from storage_app.domain import check_metadata
+from storage_app.domain.files import check_metadata
 from storage_app.errors import BucketNotFound
 from tests.blobstore.suite_part import SuitePart
 from tests.support.core import A_TIME, a_bucket

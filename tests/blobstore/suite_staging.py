@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from storage_app.blobstore import BlobStore, new_blob_name
-from storage_app.domain import File
+from storage_app.domain.files import File
 from storage_app.errors import Unavailable
 from tests.blobstore.suite_part import PATIENCE, SuitePart
 from tests.support.core import a_file

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from storage_app.blobstore import BlobStore, key_hash
-from storage_app.domain import File
+from storage_app.domain.files import File
 from tests.blobstore.suite_part import PATIENCE, SuitePart
 from tests.support.core import a_file
 from tests.support.stores import BUCKET, content, edit, listed, put, sweep

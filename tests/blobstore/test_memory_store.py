@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, Protocol
 import pytest
 
 from storage_app.blobstore import BlobStore, DamagedRecord, StagedBlob, StagedSidecar, base
-from storage_app.domain import Bucket, File
+from storage_app.domain.buckets import Bucket
+from storage_app.domain.files import File
 from tests.blobstore import memory_store
 from tests.blobstore.memory_store import MemoryStore
 from tests.blobstore.suite import BlobStoreSuite

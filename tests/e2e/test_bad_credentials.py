@@ -10,8 +10,8 @@ import httpx
 import jwt
 import pytest
 
-from storage_app.domain import Replace, UploadRight
-from storage_app.tokens import SignedDownload, SignedUpload, SignedUrls
+from storage_app.auth.signed_urls import SignedDownload, SignedUpload, SignedUrls
+from storage_app.domain.principals import Replace, UploadRight
 from tests.support.jwts import made
 from tests.support.raw_http import Answer, assert_nothing_left, assert_problem, bucket_on_disk, send, with_length
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer, token

@@ -122,7 +122,7 @@ def empty_log(service: RunningService) -> None:
 def full_at(calls: Sequence[Call]) -> str:
     """Name the step of a write for which there was no room."""
     number = next(number for number, call in enumerate(calls) if call.error == "ENOSPC")
-    if ".system/notes/" in calls[number].path:
+    if ".system/intents/" in calls[number].path:
         return "note"
     if "index.sqlite3" in calls[number].path:
         return "COMMIT" if any(call.name == "rename" for call in calls[:number]) else "note"
@@ -172,7 +172,7 @@ def test_deletes_work_on_a_full_disk(service: RunningService, disk: SmallDisk, c
 
 def wait_for_reserve(service: RunningService) -> None:
     """Wait until room is put aside for deletes, as it is at a start and again some time after it was needed."""
-    reserve, deadline = service.storage_path / ".system" / "reserve", time.monotonic() + PUT_RIGHT_SECONDS
+    reserve, deadline = service.storage_path / ".system" / "ballast", time.monotonic() + PUT_RIGHT_SECONDS
     while not (reserve.exists() and reserve.stat().st_blocks) and time.monotonic() < deadline:
         wait_briefly()
     assert reserve.exists()

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from storage_app.janitor import GRACE
+from storage_app.maintenance.collect import GRACE
 from tests.support.nginx import OFFLOAD, NginxGateway
 from tests.support.service import RunningService, bearer, wait_briefly
 

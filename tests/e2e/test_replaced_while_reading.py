@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from storage_app import janitor
-from storage_app.domain import now
+from storage_app.domain.times import now
+from storage_app.maintenance import collect
+from storage_app.node import Storage
 from storage_app.settings import load_settings
-from storage_app.storage import Storage
 from tests.support.nginx import OFFLOAD, NginxGateway
 from tests.support.relay import Relay
 from tests.support.service import RunningService, bearer
@@ -127,7 +127,7 @@ def sweep(service: RunningService, *, until: datetime) -> None:
     """Remove what was replaced or deleted until then, as another process of the service."""
     storage = Storage(load_settings(service.environment))
     try:
-        janitor.sweep(storage.services.index, storage.services.store, until=until)
+        collect.sweep(storage.services.index, storage.services.store, until=until)
     finally:
         storage.stop()
 
@@ -231,7 +231,7 @@ def test_file_that_changes_before_nginx_opens_it_is_sent_as_it_was(
         download = pool.submit(lambda: httpx.get(url, headers=bearer(), timeout=30))
         assert relay.answered.wait(30)
         change(client, bucket)
-        sweep(service, until=now() - janitor.GRACE)
+        sweep(service, until=now() - collect.GRACE)
         relay.may_go.set()
         response = download.result()
 

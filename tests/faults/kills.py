@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from storage_app.maintenance import recover
+from storage_app.maintenance.recover import recover
 from tests.faults.operations import State
 from tests.faults.places import Place
 from tests.faults.promises import check_going_on, check_promises, check_readers, check_whole

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from storage_app.domain import UNCONDITIONAL, WriteConditions
+from storage_app.domain.files import UNCONDITIONAL, WriteConditions
 from storage_app.errors import BucketExists, BucketNotEmpty, FileExists, PreconditionFailed, QuotaExceeded, StorageError
 from tests.faults.victims import Answered
 from tests.support.core import ALICE, UNDESCRIBED, Core

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from storage_app.layout import Layout
+from storage_app.host.layout import Layout
+from storage_app.node import Storage
 from storage_app.settings import load_settings
-from storage_app.storage import Storage
 from tests.faults import databases
 from tests.faults.operations import complete, prepare
 from tests.faults.victims import Victim

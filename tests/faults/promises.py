@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from storage_app.domain import Bucket, File, Totals
-from storage_app.index import Memory
+from storage_app.domain.buckets import Bucket, Totals
+from storage_app.domain.files import File
+from storage_app.domain.intents import Memory
 from tests.faults.operations import Held, Operation, State, Version
 from tests.support.core import Core, blobs, on_disk, shown
 

@@ -15,10 +15,9 @@ from flask import Request
 from gunicorn.http.unreader import SocketUnreader
 from werkzeug.test import EnvironBuilder
 
-from storage_app import disk
-from storage_app.api import bodies
-from storage_app.api.bodies import RequestBody
-from storage_app.host import blocking
+from storage_app.api.http import bodies
+from storage_app.api.http.bodies import RequestBody
+from storage_app.host import blocking, files
 from storage_app.index import Index
 from storage_app.index.postgres import Postgres
 from storage_app.server.request_body import GunicornBody, SocketBody
@@ -165,7 +164,7 @@ def test_while_the_disk_syncs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert synced.wait(SOON)
 
     monkeypatch.setattr(os, "fsync", sync)
-    with waiting(lambda: disk.write_new(tmp_path / "new", b"content", durable=True), synced.set):
+    with waiting(lambda: files.write_new(tmp_path / "new", b"content", durable=True), synced.set):
         assert asked.wait(SOON)
         assert_another_can_begin()
 

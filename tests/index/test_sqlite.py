@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.domain import Totals
+from storage_app.domain.buckets import Totals
 from storage_app.errors import InsufficientStorage, StoreUnusable, Unavailable
 from storage_app.index import Index, sqlite
 from storage_app.index.sqlite import Sqlite

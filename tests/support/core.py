@@ -11,16 +11,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from storage_app import janitor, maintenance
 from storage_app.blobstore import DamagedRecord
-from storage_app.domain import Bucket, File, Principal, PrincipalKind, Totals
-from storage_app.index import Note, NoteKind
-from storage_app.layout import Layout
-from storage_app.notebook import Notebooks
-from storage_app.plans import Description, Plan
+from storage_app.domain.buckets import Bucket, Totals
+from storage_app.domain.files import File
+from storage_app.domain.intents import Note, NoteKind
+from storage_app.domain.principals import Principal, PrincipalKind
+from storage_app.host.layout import Layout
+from storage_app.journal.file_log import Notebooks
+from storage_app.maintenance import collect
+from storage_app.maintenance import recover as maintenance
+from storage_app.node import Services, Storage
+from storage_app.services.upload_rules import Description, Plan
+from storage_app.services.uploads import Upload, Uploads
 from storage_app.settings import load_settings
-from storage_app.storage import Services, Storage
-from storage_app.uploads import Upload, Uploads
 
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
 
@@ -120,7 +123,7 @@ class Core:
 
     def sweep(self) -> int:
         """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
-        return janitor.sweep(self.index, self.store, until=datetime.now(UTC))
+        return collect.sweep(self.index, self.store, until=datetime.now(UTC))
 
     def notes(self) -> list[Note]:
         """The notes of every process, in the index and in notebooks."""

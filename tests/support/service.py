@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from storage_app.tokens import SERVICE_ROLE, Logins
+from storage_app.auth.credentials import SERVICE_ROLE, Logins
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from storage_app.blobstore import BlobStore, DamagedRecord, FilesystemStore, key_hash, new_blob_name
-from storage_app.domain import Bucket, File
+from storage_app.blobstore import BlobStore, DamagedRecord, key_hash, new_blob_name
+from storage_app.blobstore.filesystem.store import FilesystemStore
+from storage_app.domain.buckets import Bucket
+from storage_app.domain.files import File
 from tests.support.core import a_bucket, a_file
 
 BUCKET = a_bucket()

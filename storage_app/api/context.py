@@ -1,0 +1,102 @@
+"""What every request has: an id, a decodable path, a principal, one line in the log."""
+
+import logging
+import re
+import secrets
+import time
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote_to_bytes
+
+from flask import Flask, Request, Response, current_app
+from flask.globals import app_ctx, request_ctx
+
+from ..domain.principals import Principal
+from ..errors import InvalidRequest, NotFound
+from ..logs import loggable
+from ..node import Services, Storage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+log = logging.getLogger("storage_app.access")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def init_app(app: Flask) -> None:
+    """Hook into every request of `app`."""
+    app.before_request(_begin)
+    app.after_request(_end)
+
+
+def this_request() -> Request:
+    """Return the request itself, for what looks at it often: the way through Flask's proxy takes longer than a look."""
+    return request_ctx.request
+
+
+def storage() -> Storage:
+    return cast(Storage, current_app.extensions["storage"])
+
+
+def services() -> Services:
+    """Return what this request works with, the same until it ends."""
+    own = app_ctx.g
+    if "services" not in own:
+        own.services = storage().services
+    return cast(Services, own.services)
+
+
+def authenticate(*, waited: float = 0) -> Principal:
+    """Return who asks, by the headers of this request, which began `waited` seconds ago; raises `InvalidCredential`."""
+    own, headers = app_ctx.g, this_request().headers
+    if "principal" not in own:
+        own.principal = storage().logins.principal(
+            authorization=headers.get("Authorization"),
+            api_key=headers.get("apikey", headers.get("X-API-Key")),
+            waited=waited,
+        )
+    return cast(Principal, own.principal)
+
+
+def _begin() -> None:
+    own, environ = app_ctx.g, this_request().environ
+    own.began = time.perf_counter()
+    sent = environ.get("HTTP_X_REQUEST_ID", "")
+    own.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    _check_encoding(environ)
+    if environ["PATH_INFO"].startswith("//"):
+        raise NotFound(
+            "No route begins with two slashes; GET /docs lists what there is."
+        )  # the router would merge them
+
+
+def _check_encoding(environ: "WSGIEnvironment") -> None:
+    """Refuse a URL that is not UTF-8 before the framework replaces what it cannot read (RFC 3986 section 2.5)."""
+    try:
+        environ["PATH_INFO"].encode("latin-1").decode()
+        unquote_to_bytes(environ.get("QUERY_STRING", "").encode("latin-1")).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("The URL is not valid UTF-8; percent-encode its path and query as UTF-8.") from error
+
+
+def _end(response: Response) -> Response:
+    own, answered = app_ctx.g, this_request()
+    response.headers["X-Request-ID"] = own.request_id
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    method, path = answered.method, loggable(answered.path)
+    log.log(
+        own.get("log_level", logging.INFO),
+        "%s %s %s",
+        method,
+        path,
+        response.status_code,
+        extra={
+            "method": method,
+            "path": path,
+            "status": response.status_code,
+            "bytes_in": answered.content_length,
+            "milliseconds": round((time.perf_counter() - own.began) * 1000, 1),
+            "client": answered.remote_addr,
+        },
+    )
+    return response

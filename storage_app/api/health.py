@@ -1,0 +1,80 @@
+"""The service itself over HTTP: what it is, whether it lives, whether it can write."""
+
+import threading
+import time
+from typing import Any
+
+from flask.views import MethodView
+
+from ..errors import StorageError, Unavailable
+from ..version import __version__
+from .blueprint import Access, Blueprint
+from .context import services, storage
+from .schemas.responses import HealthSchema, ServiceSchema
+
+blueprint = Blueprint("Service", __name__, description="The service itself.")
+
+_REMEMBER_SECONDS = 1.0
+
+
+@blueprint.route("/")
+class Root(MethodView):
+    @blueprint.access(Access.PUBLIC)
+    @blueprint.response(200, ServiceSchema)
+    def get(self) -> Any:
+        """Say what this is, and where to go on."""
+        links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/health/ready"}
+        return {"name": "SelfDB storage", "version": __version__, "links": links}
+
+
+@blueprint.route("/health")
+class Health(MethodView):
+    @blueprint.access(Access.PUBLIC, Unavailable)
+    @blueprint.response(200, HealthSchema)
+    def get(self) -> Any:
+        """Say that the process answers and its store was recovered; never touches the disk."""
+        storage().ensure_open()
+        return {"status": "healthy"}
+
+
+class Readiness:
+    """Whether a write would work, tried at most once a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._checked_at = float("-inf")
+        self._failure: str | None = None
+
+    def check(self) -> None:
+        """Raise `Unavailable` that says what fails."""
+        with self._lock:
+            if time.monotonic() - self._checked_at >= _REMEMBER_SECONDS:
+                self._failure = _first_failure()
+                self._checked_at = time.monotonic()
+        if self._failure is not None:
+            raise Unavailable(self._failure)
+
+
+@blueprint.route("/health/ready")
+class Ready(MethodView):
+    readiness = Readiness()
+
+    @blueprint.access(Access.PUBLIC, Unavailable)
+    @blueprint.response(200, HealthSchema)
+    def get(self) -> Any:
+        """Write and sync a probe, and ask the index; 503 says which of them fails."""
+        self.readiness.check()
+        return {"status": "ready"}
+
+
+def _first_failure() -> str | None:
+    try:
+        services().store.probe()
+        services().ledger.probe()
+    except StorageError as error:
+        return f"The store cannot be written: {error.detail}"
+    try:
+        services().index.probe()
+    except StorageError as error:
+        return f"The index cannot be asked: {error.detail}"
+    return None

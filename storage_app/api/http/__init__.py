@@ -1,0 +1,1 @@
+"""The mechanics of HTTP, which know no service."""

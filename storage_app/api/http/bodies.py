@@ -1,0 +1,238 @@
+"""Request bodies: raw or a multipart form, read in pieces, never held whole."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from flask import Request
+from werkzeug.datastructures import Headers, MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import MultiPartParser
+from werkzeug.http import parse_options_header
+
+from ...errors import (
+    BodyTimeout,
+    DigestMismatch,
+    InvalidRequest,
+    LengthRequired,
+    TooLarge,
+    TruncatedBody,
+    UnsupportedMediaType,
+)
+
+# A client that sends nothing for so long is given up; the server bounds each read.
+SILENCE_SECONDS = 60
+# Of a client that sends faster than it is read, so much is taken at once: each piece wakes other threads.
+STEP_BYTES = 1024 * 1024
+# Of any other: the memory for a piece is held while it is waited for.
+_FIRST_STEP_BYTES = 128 * 1024
+# What the fields and headers of a form may take in memory.
+MAX_FORM_BYTES = 1024 * 1024
+MAX_FORM_PARTS = 16
+
+_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=[,;]|$)")
+_HAS_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=")
+
+
+# What takes the bytes of a body.
+Write = Callable[[bytes], int]
+
+
+class RequestBody:
+    """The body of a request as a stream that says when it was cut short.
+
+    `length` is the declared number of bytes, None for a chunked body. With `hashed`, `sha256` is of all bytes read.
+    """
+
+    def __init__(self, request: Request, *, hashed: bool = False) -> None:
+        self._stream = request.environ["wsgi.input"]
+        self._taken = 0
+        self._step = _FIRST_STEP_BYTES
+        self._hash = hashlib.sha256() if hashed else None
+        self.length = _declared_length(request)
+        codings = request.headers.get("Transfer-Encoding", "chunked")
+        if codings.strip().lower() != "chunked":
+            raise InvalidRequest("The body has a Transfer-Encoding besides chunked; send it without.")
+
+    def read(self, size: int = STEP_BYTES) -> bytes:
+        """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`."""
+        left = min(size, self._step if self.length is None else min(self._step, self.length - self._taken))
+        if left == 0:
+            return b""
+        data = self._received(left)
+        self._taken += len(data)
+        self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
+        if self._hash is not None:
+            self._hash.update(data)
+        return data
+
+    def _received(self, size: int) -> bytes:
+        try:
+            data = cast(bytes, self._stream.read(size))
+        except TimeoutError as error:
+            raise BodyTimeout(f"No byte of the body came for {SILENCE_SECONDS} seconds; send it again.") from error
+        except OSError as error:  # reset, or broken chunks
+            raise _truncated() from error
+        if not data and self.length is not None:
+            raise _truncated()
+        return data
+
+    def copy_to(self, write: Write) -> None:
+        while data := self.read():
+            write(data)
+
+    @property
+    def sha256(self) -> str:
+        assert self._hash is not None, "the body was opened without hashing"
+        return self._hash.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart form whose one file part went into an upload. `filename` and `content_type` are the part's."""
+
+    fields: MultiDict[str, str]
+    filename: str
+    content_type: str | None
+
+
+def check_raw(request: Request) -> None:
+    """Refuse a PUT whose body would not be the file."""
+    if "Content-Range" in request.headers:
+        # RFC 9110 section 14.5: a server that does not know partial PUT must not take the part for the whole.
+        raise InvalidRequest("A PUT with Content-Range is not supported; send the whole file.")
+    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
+        raise UnsupportedMediaType("A body with Content-Encoding is not supported; send the file as it is.")
+
+
+def raw_body(request: Request) -> RequestBody:
+    """Return the body of a PUT; raises `LengthRequired` when nothing says how long it is (RFC 9110 section 8.6)."""
+    body = RequestBody(request)
+    if body.length is None and "HTTP_TRANSFER_ENCODING" not in request.environ:
+        raise LengthRequired("Send Content-Length, or the body in chunks.")
+    return body
+
+
+def read_form(request: Request, write: Write) -> Form:
+    """Read a multipart form, and hand its file part to `write` piece by piece.
+
+    The part must be called `file`, and be the only one with a filename (RFC 7578 section 4.2).
+    """
+    body = RequestBody(request, hashed=bool(declared_digests(request)))
+    sink = _FileSink(write)
+    parser = _FormParser(
+        stream_factory=sink.open,
+        max_form_memory_size=MAX_FORM_BYTES + STEP_BYTES,  # it counts its reading buffer in
+        max_form_parts=MAX_FORM_PARTS,
+        buffer_size=STEP_BYTES,
+    )
+    try:
+        fields, files = parser.parse(cast(BinaryIO, body), _boundary(request), body.length)
+    except RequestEntityTooLarge as error:
+        raise TooLarge(
+            f"The form has more than {MAX_FORM_PARTS} parts, or headers and fields of more than {MAX_FORM_BYTES} bytes."
+        ) from error
+    except ValueError as error:
+        raise InvalidRequest("The multipart form is broken, or cut short; send it again.") from error
+    _check_digests(request, body)
+    if sink.filename is None or list(files) != ["file"]:
+        raise InvalidRequest("The form must have a part called 'file', with a filename.")
+    return Form(_decoded(fields), sink.filename, sink.content_type)
+
+
+def is_form(request: Request) -> bool:
+    return request.mimetype == "multipart/form-data"
+
+
+def declared_digests(request: Request) -> frozenset[str]:
+    """Return the SHA-256 digests (hex) that `Content-Digest` and `Repr-Digest` declare (RFC 9530 sections 2 and 3).
+
+    Digests by other algorithms are ignored. Raises `InvalidRequest` when one is malformed.
+    """
+    digests = set()
+    for name in ("Content-Digest", "Repr-Digest"):
+        value = request.headers.get(name)
+        if value is not None and _HAS_DIGEST.search(value):
+            digests.add(_decoded_digest(name, value))
+    return frozenset(digests)
+
+
+def _decoded_digest(name: str, value: str) -> str:
+    match = _DIGEST.search(value)
+    try:
+        digest = base64.b64decode(match[1], validate=True) if match else b""
+    except binascii.Error:
+        digest = b""
+    if len(digest) != hashlib.sha256().digest_size:
+        raise InvalidRequest(f"{name} must be 'sha-256=:<base64 of the digest>:'.")
+    return digest.hex()
+
+
+def _check_digests(request: Request, body: RequestBody) -> None:
+    """A digest in the header of a form is of the form, not of the file in it."""
+    if declared := declared_digests(request):
+        while body.read():
+            pass
+        if declared != {body.sha256}:
+            raise DigestMismatch(f"The SHA-256 of the body received is {body.sha256}, not what was declared.")
+
+
+def _decoded(fields: MultiDict[str, str]) -> MultiDict[str, str]:
+    """Read the bytes of the fields as UTF-8, which every form is in (RFC 7578 section 5.1.2)."""
+    try:
+        return MultiDict((name, value.encode("iso-8859-1").decode()) for name, value in fields.items(multi=True))
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("A field of the form is not valid UTF-8.") from error
+
+
+def _boundary(request: Request) -> bytes:
+    _, options = parse_options_header(request.headers.get("Content-Type"))
+    boundary = options.get("boundary", "")
+    if not boundary or not boundary.isascii():
+        raise InvalidRequest("The Content-Type of the form has no boundary.")
+    return boundary.encode()
+
+
+def _declared_length(request: Request) -> int | None:
+    # RFC 9112 section 6.3: with Transfer-Encoding, Content-Length does not count.
+    return None if "HTTP_TRANSFER_ENCODING" in request.environ else request.content_length
+
+
+def _truncated() -> TruncatedBody:
+    return TruncatedBody("The body ended before its declared length, or its chunks are broken; send it again.")
+
+
+class _FormParser(MultiPartParser):
+    """Werkzeug's parser, without replacing what is not UTF-8 in fields: see `_decoded`."""
+
+    def get_part_charset(self, headers: Headers) -> str:
+        return "iso-8859-1"  # in which every byte is a character
+
+
+class _FileSink:
+    """What Werkzeug writes the file part of a form to, once."""
+
+    def __init__(self, write: Write) -> None:
+        self.write = write
+        self.filename: str | None = None
+        self.content_type: str | None = None
+
+    def open(
+        self,
+        total_content_length: int | None,
+        content_type: str | None,
+        filename: str | None,
+        content_length: int | None = None,
+    ) -> Any:
+        if self.filename is not None:
+            raise InvalidRequest("The form has two parts with a filename; send one file at a time.")
+        self.filename = filename or ""
+        self.content_type = content_type
+        return self
+
+    def seek(self, offset: int) -> None:
+        """Werkzeug rewinds what it wrote; nothing here is read back."""

@@ -1,0 +1,105 @@
+"""Conditional requests: whether the `If-*` headers let a request through (RFC 9110 section 13)."""
+
+import re
+from datetime import datetime
+from enum import Enum
+
+from werkzeug.datastructures import ETags, Headers
+from werkzeug.http import parse_date, parse_etags, unquote_etag
+
+from ...domain.files import WriteConditions
+from ...errors import PreconditionFailed
+
+# Section 5.6.7: the three forms of HTTP-date. Werkzeug's parser reads less than these too, and two dates as the first.
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}",
+    re.ASCII,
+)
+
+
+class Outcome(Enum):
+    SEND = "send"
+    NOT_MODIFIED = "not modified"
+
+
+def evaluate(headers: Headers, *, etag: str, last_modified: datetime) -> Outcome:
+    """Decide a GET or HEAD of the version with `etag` and `last_modified`, in the order of RFC 9110 section 13.2.2.
+
+    `etag` is strong and has its quotes; `last_modified` has whole seconds, as it is sent. Raises `PreconditionFailed`.
+    """
+    _check_unchanged(headers, etag, last_modified)
+    return Outcome.NOT_MODIFIED if _is_known(headers, etag, last_modified) else Outcome.SEND
+
+
+def range_applies(headers: Headers, *, etag: str, last_modified: datetime) -> bool:
+    """Tell whether `If-Range` lets the `Range` beside it count; without it, it does (RFC 9110 section 13.1.5)."""
+    value = headers.get("If-Range")
+    if value is None:
+        return True
+    if (date := _date(value)) is not None:
+        # "If the HTTP-date validator provided exactly matches the Last-Modified field value [...] true."
+        return date == last_modified
+    # "exactly matches the ETag field value for the selected representation using the strong comparison function":
+    # a weak tag cannot equal ours, which is strong.
+    return value.strip(" \t") == etag
+
+
+def write_conditions(headers: Headers) -> WriteConditions:
+    """Read the `If-Match` and `If-None-Match` of a request that changes a file."""
+    return WriteConditions(
+        # Section 13.1.1: "An origin server MUST use the strong comparison function when comparing entity tags for
+        # If-Match", under which a weak tag matches nothing.
+        if_match=_tag_set(headers.get("If-Match"), include_weak=False),
+        # Section 13.1.2: "A recipient MUST use the weak comparison function [...] for If-None-Match".
+        if_none_match=_tag_set(headers.get("If-None-Match"), include_weak=True),
+    )
+
+
+def _check_unchanged(headers: Headers, etag: str, last_modified: datetime) -> None:
+    """Take the steps 1 and 2 of section 13.2.2."""
+    if (value := headers.get("If-Match")) is not None:
+        if not _tags(value).contains(_opaque(etag)):
+            raise PreconditionFailed("If-Match does not hold: the file is another version now; ask for it again.")
+        return
+    # Section 13.1.4: "A recipient MUST ignore If-Unmodified-Since if the request contains an If-Match header field"
+    # and "if the received field value is not a valid HTTP-date".
+    date = _date(headers.get("If-Unmodified-Since"))
+    if date is not None and last_modified > date:
+        raise PreconditionFailed("If-Unmodified-Since does not hold: the file changed later; ask for it again.")
+
+
+def _is_known(headers: Headers, etag: str, last_modified: datetime) -> bool:
+    """Take the steps 3 and 4 of section 13.2.2: whether the client has this version already."""
+    if (value := headers.get("If-None-Match")) is not None:
+        tags = _tags(value)
+        return tags.star_tag or tags.contains_weak(_opaque(etag))
+    # Section 13.1.3: "A recipient MUST ignore If-Modified-Since if the request contains an If-None-Match header field"
+    # and "if the received field value is not a valid HTTP-date, the field value has more than one member".
+    date = _date(headers.get("If-Modified-Since"))
+    return date is not None and last_modified <= date
+
+
+def _tag_set(value: str | None, *, include_weak: bool) -> frozenset[str] | None:
+    if value is None:
+        return None
+    tags = _tags(value)
+    if tags.star_tag:
+        return frozenset({"*"})
+    # Quoted again, so that an entity tag spelled "*" is not taken for the star.
+    return frozenset(f'"{tag}"' for tag in tags.as_set(include_weak=include_weak) if tag)
+
+
+def _tags(value: str) -> ETags:
+    return parse_etags(value.strip(" \t"))
+
+
+def _opaque(etag: str) -> str:
+    return unquote_etag(etag)[0]
+
+
+def _date(value: str | None) -> datetime | None:
+    if value is None or not _HTTP_DATE.fullmatch(value.strip(" \t")):
+        return None
+    return parse_date(value)

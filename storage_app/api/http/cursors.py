@@ -1,0 +1,59 @@
+"""Pages over HTTP: opaque cursors, and `Link` to the next page (RFC 8288)."""
+
+import base64
+import binascii
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from flask import request
+
+from ...domain.pages import Position
+from ...errors import ValidationFailed
+
+
+def encode(position: Position) -> str:
+    text = json.dumps([position.key, position.after, position.created_at], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
+    """Read a cursor; raise `ValidationFailed` when it is none of ours, or of another order."""
+    if cursor is None:
+        return None
+    try:
+        key, after, created_at = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
+        raise _wrong_cursor() from error
+    valid = isinstance(key, str) and isinstance(after, bool) and _can_be_compared(key)
+    valid_moment = type(created_at) is int and abs(created_at) < 2**63 if by_creation else created_at is None
+    if not valid or not valid_moment:
+        raise _wrong_cursor()
+    return Position(key, after, created_at)
+
+
+def next_link(following: Position | None) -> dict[str, str]:
+    """Return the header that names the next page: this request's URL with another cursor, relative to the host.
+
+    Relative, because only the client knows the host that it reached us by.
+    """
+    if following is None:
+        return {}
+    query: dict[str, Any] = request.args.to_dict() | {"cursor": encode(following)}
+    return {"Link": f'<{quote(request.path)}?{urlencode(query)}>; rel="next"'}
+
+
+def _can_be_compared(text: str) -> bool:
+    """Whether a database takes it: valid Unicode without NUL."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _wrong_cursor() -> ValidationFailed:
+    problem = "It is not a cursor of this list; take it from the Link header of the page before."
+    return ValidationFailed(f"'cursor' is not valid: {problem}", members={"errors": {"cursor": [problem]}})

@@ -1,0 +1,253 @@
+"""Bytes out: the answer to a GET or HEAD of a file, whole, in ranges, not at all, or carried by nginx."""
+
+import base64
+import os
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import IO, BinaryIO, cast
+from urllib.parse import quote
+
+from flask import Request, Response
+from werkzeug.datastructures import ResponseCacheControl
+from werkzeug.http import http_date, parse_cache_control_header, quote_header_value
+from werkzeug.wsgi import wrap_file
+
+from ...auth.signed_urls import Disposition
+from ...domain.buckets import Bucket
+from ...domain.files import File
+from ...domain.text import quoted
+from ...errors import DamagedFile
+from ...media_types import is_inline_safe
+from .byte_ranges import STEP_BYTES, Parts, Window
+from .conditions import Outcome, evaluate, range_applies
+from .ranges import ByteRange, parse_range
+from .responses import ReadyResponse
+
+# Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
+_NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+# nginx takes a range by itself, and answers 416 to spellings that we understand or ignore.
+_PLAIN_RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
+
+# When nginx cannot open the file and asks once more, it keeps these of the first answer beside those of the second;
+# of the type, its charset.
+_KEPT_BY_NGINX = frozenset({"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Type"})
+
+# Files that are asked for often are asked for again soon.
+_MAX_REMEMBERED = 1024
+
+# RFC 8187 section 3.2.1, attr-char, beyond what `quote` leaves alone anyway.
+_ATTR_CHARS = "!#$&+^`|"
+
+
+def deliver(
+    request: Request,
+    file: File,
+    *,
+    disposition: Disposition,
+    cache_control: str,
+    open_blob: Callable[[], BinaryIO],
+    filename: str | None = None,
+    offload_path: str | None = None,
+) -> Response:
+    """Answer a GET or HEAD of `file`: 200, 206 or 304; raises `PreconditionFailed` and `RangeNotSatisfiable`.
+
+    `open_blob` returns the bytes, unbuffered and seekable; it is called when they are sent from here, and the answer
+    closes them. What it raises passes through. With `offload_path`, where nginx finds the bytes, the answer is empty
+    and names that path, unless nginx would decide something otherwise than we do.
+    """
+    last_modified = file.updated_at.replace(microsecond=0)
+    headers = _headers(file, disposition, filename or file.filename, cache_control)
+    if evaluate(request.headers, etag=file.etag, last_modified=last_modified) is Outcome.NOT_MODIFIED:
+        return Response(status=304, headers=headers)
+    _add_representation(headers, file, last_modified)
+    ranges = _ranges(request, file, last_modified)
+    if offload_path is not None and _nginx_agrees(request, ranges):
+        return _offload(offload_path, ranges, headers)
+    if request.method == "HEAD":
+        headers["Content-Length"] = str(file.size)
+        return Response(headers=headers)
+    return _send(request, file, ranges, headers, _opened(open_blob, file))
+
+
+def with_current_bytes(answer: Callable[[], Response]) -> Response:
+    """Return `answer()`, which looks a file up and delivers it.
+
+    Asks once more when the bytes are gone: a version replaced meanwhile keeps its bytes only for a while. Asking for
+    the record again too, it never sends the headers of one version with the bytes of another.
+    """
+    try:
+        return answer()
+    except FileNotFoundError:
+        pass
+    try:
+        return answer()
+    except FileNotFoundError as error:
+        raise DamagedFile("The file's bytes are missing on the server; ask the operator to look.") from error
+
+
+def cache_control(file: File, bucket: Bucket, *, expires_at: datetime | None, now: datetime) -> str:
+    """Return the `Cache-Control` of `file`; `expires_at` is when the signed URL of the request ends, if it has one."""
+    chosen = file.cache_control or bucket.cache_control
+    if expires_at is not None:
+        return _until(chosen or "", remaining_seconds=max(0, int((expires_at - now).total_seconds())))
+    return chosen or ("public, no-cache" if bucket.is_public else "private, no-cache")
+
+
+def shared_seconds(chosen: str) -> int:
+    """Return for how long a shared cache may answer under the `Cache-Control` that an owner chose.
+
+    RFC 9111 section 5.2.2.10: in a shared cache `s-maxage` overrides `max-age`. Without either it keeps nothing.
+    """
+    directives = parse_cache_control_header(chosen.lower(), cls=ResponseCacheControl)
+    if directives.no_store or any(name in directives for name in ("no-cache", "private")):
+        return 0
+    lifetime = directives.max_age if directives.s_maxage is None else directives.s_maxage
+    return max(0, lifetime or 0)
+
+
+@lru_cache(maxsize=_MAX_REMEMBERED)
+def content_disposition(disposition: Disposition, filename: str) -> str:
+    """Offer the last segment of `filename` to old clients and, as `filename*`, to new ones (RFC 6266 section 4.3)."""
+    segments = [segment for segment in filename.split("/") if segment not in ("", ".", "..")]
+    name = "".join("_" if unicodedata.category(c) in ("Cc", "Cs") else c for c in (segments or ["download"])[-1])
+    extended = quote(name, safe=_ATTR_CHARS)
+    return f"{disposition}; filename={quote_header_value(_ascii(name), allow_token=False)}; filename*=UTF-8''{extended}"
+
+
+def _headers(file: File, disposition: Disposition, filename: str, cache_control: str) -> dict[str, str]:
+    """Make the headers that go with a 304 too.
+
+    RFC 9110 section 15.4.5 wants `ETag` and `Cache-Control`, and others where they are "for the purpose of guiding
+    cache updates": a file can be renamed and keep its entity tag.
+    """
+    inline = disposition is Disposition.INLINE and is_inline_safe(file.content_type)
+    shown = Disposition.INLINE if inline else Disposition.ATTACHMENT
+    return {
+        "ETag": file.etag,
+        "Cache-Control": cache_control,
+        "Content-Disposition": content_disposition(shown, filename),
+        "Content-Security-Policy": _security_policy(file.content_type if inline else ""),
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _security_policy(content_type: str) -> str:
+    """Return the policy under which browsers show `content_type`, as Chromium was seen to.
+
+    A sandbox keeps sound and film from loading (their origin is not ours then) or from starting by themselves, and
+    keeps PDF from showing in older browsers.
+    """
+    if content_type.startswith(("audio/", "video/")):
+        return f"{_NOTHING}; media-src 'self'"
+    if content_type.startswith("application/pdf"):
+        return f"{_NOTHING}; object-src 'self'"
+    return f"{_NOTHING}; sandbox"
+
+
+_http_date = lru_cache(maxsize=_MAX_REMEMBERED)(http_date)
+
+
+def _add_representation(headers: dict[str, str], file: File, last_modified: datetime) -> None:
+    headers["Content-Type"] = file.content_type
+    headers["Last-Modified"] = _http_date(last_modified)
+    headers["Accept-Ranges"] = "bytes"
+    # RFC 9530 section 3: of the whole file, also when a part of it is sent.
+    headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
+
+
+def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[ByteRange, ...] | None:
+    # RFC 9110 section 14.2: "A server MUST ignore a Range header field received with a request method [...] for which
+    # range handling is not defined. For this specification, GET is the only method".
+    header = request.headers.get("Range")
+    if header is None or request.method != "GET":
+        return None
+    if not range_applies(request.headers, etag=file.etag, last_modified=last_modified):
+        return None
+    return parse_range(header, file.size)
+
+
+def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> bool:
+    """Tell whether nginx, which reads the request's headers again, will send what we decided."""
+    if request.method != "GET" or "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
+        return False
+    header = request.headers.get("Range")
+    if header is None:
+        return True
+    return ranges is not None and len(ranges) == 1 and _PLAIN_RANGE.fullmatch(header) is not None
+
+
+def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str]) -> Response:
+    """Name the bytes to nginx, whose configuration (deploy/nginx.conf) puts the headers together again."""
+    headers["X-Accel-Redirect"] = quote(path)
+    if ranges is None:
+        del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
+    for name in _KEPT_BY_NGINX & headers.keys():
+        headers[f"X-Carried-{name}"] = headers.pop(name)
+    headers["Content-Length"] = "0"
+    return ReadyResponse(headers=headers)
+
+
+def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:
+    """Open the bytes and make sure that they are as many as the headers are going to say."""
+    blob = open_blob()
+    if blob.seek(0, os.SEEK_END) != file.size:
+        blob.close()
+        raise DamagedFile(f"The bytes of file {quoted(file.key)} are not all there; ask the operator to look.")
+    return blob
+
+
+def _send(
+    request: Request, file: File, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], blob: BinaryIO
+) -> Response:
+    if ranges is not None and len(ranges) > 1:
+        return _send_parts(file, ranges, headers, blob)
+    span = ByteRange(0, file.size) if ranges is None else ranges[0]
+    headers["Content-Length"] = str(span.length)
+    if ranges is not None:
+        headers["Content-Range"] = span.content_range(file.size)
+    body: Iterable[bytes]
+    if span.length <= STEP_BYTES:
+        with blob:
+            body = [Window(blob, span).read(span.length)]
+    else:
+        window = Window(blob, span)
+        body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
+    return ReadyResponse(body, status=200 if ranges is None else 206, headers=headers, direct_passthrough=True)
+
+
+def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:
+    # RFC 9110 section 15.3.7.2: with several parts, `Content-Range` stands in each, and not in the header section.
+    parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
+    headers["Content-Type"] = parts.content_type
+    headers["Content-Length"] = str(parts.length)
+    response = Response(parts, status=206, headers=headers)
+    response.call_on_close(blob.close)
+    return response
+
+
+def _until(chosen: str, *, remaining_seconds: int) -> str:
+    """Return a `Cache-Control` like `chosen` under which nothing is used after the time that remains.
+
+    A signed URL is one client's, so shared caches keep nothing; and without `must-revalidate` a cache may use what is
+    stale (RFC 9111 section 4.2.4).
+    """
+    directives = parse_cache_control_header(chosen.lower(), cls=ResponseCacheControl)
+    if directives.no_store:
+        return "no-store"
+    lifetime = directives.s_maxage if directives.max_age is None else directives.max_age
+    if lifetime is None or "no-cache" in directives:
+        return "private, no-cache"
+    return f"private, max-age={max(0, min(lifetime, remaining_seconds))}, must-revalidate"
+
+
+def _ascii(name: str) -> str:
+    """Return `name` with letters freed of their marks, and with `_` for what is not ASCII then.
+
+    RFC 6266 appendix D: clients are known to decode "%" followed by two digits, which nobody meant.
+    """
+    letters = (c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
+    return "".join(c if c.isascii() and c != "%" else "_" for c in letters)

@@ -1,0 +1,106 @@
+"""nginx in front, which carries bytes: how it proves itself, and what of it is believed then.
+
+A body of less than 100,000 bytes nginx reads to its end before it passes the request on.
+
+Before it takes the larger body of a raw upload into its spool, it asks without the body whether it should:
+`X-Upload-Check: verdict` is answered with 204 or 403, all that its `auth_request` understands. After a 403 it passes
+the upload on as any other, and so the refusal is the usual one. Where it has waited for a body it sends
+
+    X-Upload-Seconds  how long ago the client's request began
+
+and with one that lies in the spool, too
+
+    X-Spool-File      where the body lies; nothing for an empty one
+    X-Upload-Length   the Content-Length that the client sent
+
+Each counts only beside the right `X-Offload-Secret`, which nobody but nginx knows.
+"""
+
+import hmac
+import logging
+import math
+
+from flask import Flask, Request, Response, g
+
+from ..errors import Unavailable
+from .context import storage, this_request
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_only_a_verdict)
+
+
+def is_nginx(req: Request) -> bool:
+    """Whether the request comes from nginx, by the secret that it shares with this service."""
+    secret = storage().settings.offload_secret
+    sent = req.headers.get("X-Offload-Secret")
+    if secret is None or sent is None:
+        return False
+    return hmac.compare_digest(sent.encode(errors="replace"), secret.encode())
+
+
+def sends_downloads(req: Request) -> bool:
+    """Whether nginx asks, and is to send the bytes of the answer."""
+    return storage().settings.download_offload == "nginx" and is_nginx(req)
+
+
+def is_check(req: Request) -> bool:
+    """Whether nginx only asks if it should take the body."""
+    return _value(req, "X-Upload-Check") == "verdict"
+
+
+def has_spooled(req: Request) -> bool:
+    """Whether nginx took the body, or is about to."""
+    return _value(req, "X-Upload-Length") is not None
+
+
+def has_whole_body(req: Request) -> bool:
+    """Whether nginx waited for the body, so that nobody here has to."""
+    return _value(req, "X-Upload-Seconds") is not None
+
+
+def length(req: Request) -> int:
+    """Return how many bytes the client said that it sends."""
+    return int(_value(req, "X-Upload-Length") or 0)
+
+
+def seconds_waited(req: Request) -> float:
+    """Return how many seconds ago the client's request began, which is when its credential is judged."""
+    try:
+        seconds = float(_value(req, "X-Upload-Seconds") or 0)
+    except ValueError:
+        return 0.0
+    return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
+
+
+def spool_path(req: Request) -> str | None:
+    """Return where nginx says that it left the body."""
+    return _value(req, "X-Spool-File")
+
+
+def _value(req: Request, name: str) -> str | None:
+    value = req.headers.get(name)
+    return value if value and is_nginx(req) else None
+
+
+def _begin() -> None:
+    request = this_request()
+    if "X-Upload-Length" not in request.headers or not is_nginx(request):
+        return
+    if storage().settings.upload_offload != "nginx":  # every upload would come without its body
+        raise Unavailable("nginx spools the bodies of uploads, but UPLOAD_OFFLOAD is off here: set it to nginx.")
+    if _wants_a_verdict(request):
+        g.log_level = logging.DEBUG  # one upload is one line in the log
+
+
+def _only_a_verdict(response: Response) -> Response:
+    # nginx takes any 2xx for a yes.
+    request = this_request()
+    if response.status_code != 204 and _wants_a_verdict(request) and is_nginx(request):
+        return Response(status=403)
+    return response
+
+
+def _wants_a_verdict(req: Request) -> bool:
+    return req.headers.get("X-Upload-Check") == "verdict"

@@ -1,0 +1,1 @@
+"""The shapes of JSON: what requests carry, and what responses carry."""

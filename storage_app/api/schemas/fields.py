@@ -1,0 +1,80 @@
+"""Fields of JSON that are stricter than marshmallow's own, and the domain's rules as validators."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from ...domain import strict_json
+from ...errors import InvalidJson, InvalidRequest
+
+
+class Checked(validate.Validator):
+    """A rule of the domain as a marshmallow validator."""
+
+    def __init__(self, rule: Any) -> None:
+        self._rule = rule
+
+    def __call__(self, value: Any) -> Any:
+        try:
+            return self._rule(value)
+        except InvalidRequest as error:
+            raise ma.ValidationError(error.detail) from error
+
+
+class Text(fields.String):
+    """A string that every store can keep: valid Unicode without NUL."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.metadata = {"pattern": r"^[^\x00]*$", **self.metadata}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+            raise ma.ValidationError("It contains a NUL or a lone surrogate.")
+        return text
+
+
+class Whole(fields.Integer):
+    """A JSON number without a fraction, 1.0 included as JSON Schema has it; strings and booleans are none."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(strict=True, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool | str):
+            raise self.make_error("invalid")
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        return super()._deserialize(whole, attr, data, **kwargs)
+
+
+class Count(fields.Integer):
+    """A number in a query: digits and nothing else, where Python takes `1_0` and ` 10` too."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not (isinstance(value, str) and value.isascii() and value.isdigit()):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Flag(fields.Boolean):
+    """A JSON true or false; numbers and words are none."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
+class JsonObject(fields.Field[dict[str, Any]]):
+    """A JSON object written as text, in a form."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        try:
+            loaded = strict_json.parse(value)
+        except InvalidJson as error:
+            raise ma.ValidationError(error.detail) from error
+        if not isinstance(loaded, dict):
+            raise ma.ValidationError("It is not a JSON object.")
+        return loaded

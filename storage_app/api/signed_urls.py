@@ -1,0 +1,146 @@
+"""Signed URLs over HTTP: making them, and what they lead to."""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from flask import Response, g
+from flask.views import MethodView
+
+from ..auth.signed_urls import Disposition
+from ..errors import (
+    BucketNotFound,
+    ContentTypeNotAllowed,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    Forbidden,
+    InsufficientStorage,
+    InvalidName,
+    InvalidRequest,
+    InvalidSignedUrl,
+    LengthRequired,
+    QuotaExceeded,
+    ValidationFailed,
+)
+from ..services.signed_urls import Promise, SignedLink
+from . import downloads, uploads
+from .blueprint import JSON_REFUSALS, Access, Blueprint
+from .context import services, storage
+from .openapi_parts import DIGESTS, READ_CONDITIONS, SIGNED_BODY, WRITE_CONDITIONS, bytes_out, written_headers
+from .schemas.requests import NewDownloadSchema, NewUploadSchema, PresignSchema
+from .schemas.responses import DownloadLinkSchema, FileSchema, PresignedSchema, UploadLinkSchema, rfc3339
+
+blueprint = Blueprint("Signed URLs", __name__, url_prefix="/files", description="Links that carry a right.")
+
+# What gunicorn.conf.py sets, and nginx takes by default.
+MAX_REQUEST_LINE_BYTES = 8190
+
+_SIGNING_REFUSALS = (InvalidName, Forbidden, BucketNotFound, *JSON_REFUSALS)
+_UPLOAD_SIGNING_REFUSALS = (
+    *_SIGNING_REFUSALS,
+    FileExists,
+    FileTooLarge,
+    QuotaExceeded,
+    ContentTypeNotAllowed,
+    InsufficientStorage,
+)
+
+
+@blueprint.route("/initiate-upload")
+class InitiateUpload(MethodView):
+    @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS)
+    @blueprint.arguments(NewUploadSchema, example={"bucket_id": "photos", "filename": "cat.jpg"})
+    @blueprint.response(201, UploadLinkSchema)
+    def post(self, body: dict[str, Any]) -> Any:
+        """Make a URL that a client without an account can upload one file to."""
+        promise = Promise(
+            filename=body["filename"],
+            content_type=body.get("content_type"),
+            size=body.get("size"),
+            sha256=body.get("sha256"),
+            metadata=body.get("metadata"),
+        )
+        link = services().signing.upload(
+            g.principal,
+            body["bucket_id"],
+            body.get("file_id", body["filename"]),
+            promise=promise,
+            overwrite=body["overwrite"],
+            expires_in=body["expires_in"],
+        )
+        return {
+            "bucket_id": link.bucket_name,
+            "file_id": link.key,
+            "upload_url": _url(link),
+            "method": "PUT",
+            "headers": {} if promise.content_type is None else {"Content-Type": promise.content_type},
+            "expires_at": _expires_at(link),
+        }
+
+
+@blueprint.route("/initiate-download")
+class InitiateDownload(MethodView):
+    @blueprint.access(Access.CREDENTIAL, FileNotFound, *_SIGNING_REFUSALS)
+    @blueprint.arguments(NewDownloadSchema, example={"bucket_id": "photos", "file_id": "2026/cat.jpg"})
+    @blueprint.response(201, DownloadLinkSchema)
+    def post(self, body: dict[str, Any]) -> Any:
+        """Make a URL that a client without an account can download one file from."""
+        link = services().signing.download(
+            g.principal,
+            body["bucket_id"],
+            body["file_id"],
+            disposition=Disposition(body["disposition"]),
+            filename=body.get("filename"),
+            expires_in=body["expires_in"],
+        )
+        return {"download_url": _url(link), "method": "GET", "expires_at": _expires_at(link)}
+
+
+@blueprint.route("/presigned-url/upload/<bucket_id>/<key:file_id>")
+class PresignUpload(MethodView):
+    @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS)
+    @blueprint.arguments(PresignSchema, required=False)
+    @blueprint.response(200, PresignedSchema)
+    def post(self, body: dict[str, Any], bucket_id: str, file_id: str) -> Any:
+        """Make an upload URL as SelfDB 0.0.2's backend asks for it; the upload may replace what its signer may."""
+        link = services().signing.upload(
+            g.principal,
+            bucket_id,
+            file_id,
+            promise=Promise(content_type=body.get("content_type")),
+            overwrite=True,
+            expires_in=body["expires_in_seconds"],
+        )
+        return {"upload_url": _url(link), "method": "PUT"}
+
+
+@blueprint.route("/signed/<token>/<bucket_id>/<key:file_id>")
+class Signed(MethodView):
+    @blueprint.access(Access.SIGNED, InvalidSignedUrl, *downloads.REFUSALS)
+    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    def get(self, token: str, bucket_id: str, file_id: str) -> Response:
+        """Download by a signed URL; no other credential is looked at."""
+        return downloads.deliver_signed(token, bucket_id, file_id)
+
+    @blueprint.access(Access.SIGNED, InvalidSignedUrl, LengthRequired, ValidationFailed, *uploads.REFUSALS)
+    @blueprint.doc(requestBody=SIGNED_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
+    @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
+    @blueprint.response(201, FileSchema, headers=written_headers())
+    def put(self, token: str, bucket_id: str, file_id: str) -> Response:
+        """Upload by a signed URL; no other credential is looked at, and the file belongs to who signed."""
+        return uploads.receive_signed(token, bucket_id, file_id)
+
+
+def _url(link: SignedLink) -> str:
+    url = f"{storage().settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
+    if len(f"HEAD {urlsplit(url).path} HTTP/1.1") > MAX_REQUEST_LINE_BYTES:
+        raise InvalidRequest(
+            f"The signed URL would be longer than the {MAX_REQUEST_LINE_BYTES} bytes that servers take; bind less of "
+            "metadata, filename and content type into it."
+        )
+    return url
+
+
+def _expires_at(link: SignedLink) -> str:
+    return rfc3339(datetime.fromtimestamp(link.expires_at, UTC))

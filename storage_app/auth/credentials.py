@@ -1,0 +1,90 @@
+"""Credentials: JWTs that the backend issues, and the anonymous key."""
+
+import hmac
+import time
+from functools import lru_cache
+from typing import Any
+
+import jwt
+
+from ..domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind
+from ..errors import InvalidCredential
+from .signed_urls import _MAX_REMEMBERED
+
+LEEWAY_SECONDS = 30
+MAX_SUB_BYTES = 255
+SERVICE_ROLE = "service_role"
+
+
+class Logins:
+    """The tokens that this service shares with the backend, and the anonymous key."""
+
+    def __init__(self, secret_key: str, algorithm: str, anon_key: str | None) -> None:
+        self._secret_key = secret_key
+        self._algorithm = algorithm
+        self._anon_key = anon_key
+        # A client sends one token with many requests. Times are checked to the second anyway.
+        self._bearer_in = lru_cache(maxsize=_MAX_REMEMBERED)(self._bearer_in_second)
+
+    def principal(self, *, authorization: str | None, api_key: str | None, waited: float = 0) -> Principal:
+        """Return who sent these headers `waited` seconds ago; with both, the Bearer decides.
+
+        Raises `InvalidCredential` when one is present and wrong (RFC 6750 section 3.1).
+        """
+        if authorization is not None:
+            scheme, _, credential = authorization.strip().partition(" ")
+            if scheme.lower() != "bearer" or not credential.strip():
+                raise InvalidCredential("The Authorization header must be 'Bearer <token>'.")
+            return self._bearer(credential.strip(), time.time() - waited)
+        if api_key is not None:
+            if not self._is_anon_key(api_key.strip()):
+                raise InvalidCredential("The API key is not this service's ANON_KEY.")
+            return ANONYMOUS
+        return NOBODY
+
+    def issue(self, sub: str, *, role: str | None = None, expires_in: int = 3600) -> str:
+        """Make a login token as the backend does. `expires_in` is in seconds."""
+        issued_at = int(time.time())
+        claims: dict[str, Any] = {"sub": sub, "iat": issued_at, "exp": issued_at + expires_in}
+        if role is not None:
+            claims["role"] = role
+        return jwt.encode(claims, self._secret_key, algorithm=self._algorithm)
+
+    def _bearer(self, credential: str, at: float) -> Principal:
+        return ANONYMOUS if self._is_anon_key(credential) else self._bearer_in(credential, int(at))
+
+    def _bearer_in_second(self, credential: str, second: int) -> Principal:
+        claims = self._verified(credential, max(0, int(time.time()) - second))
+        sub = claims["sub"]
+        if not sub or not sub.isprintable() or len(sub.encode()) > MAX_SUB_BYTES:
+            raise InvalidCredential(
+                f"The token's 'sub' claim must be 1 to {MAX_SUB_BYTES} bytes of printable characters."
+            )
+        is_service = claims.get("role") == SERVICE_ROLE
+        return Principal(PrincipalKind.SERVICE if is_service else PrincipalKind.USER, sub)
+
+    def _verified(self, credential: str, waited: int) -> dict[str, Any]:
+        try:
+            return jwt.decode(
+                credential,
+                self._secret_key,
+                algorithms=[self._algorithm],
+                leeway=LEEWAY_SECONDS + waited,
+                options={"require": ["sub", "exp"], "verify_aud": False},
+            )
+        except jwt.ExpiredSignatureError as error:
+            raise InvalidCredential("The token has expired; get a new one from the backend.") from error
+        except jwt.MissingRequiredClaimError as error:
+            raise InvalidCredential(f"The token has no '{error.claim}' claim; 'sub' and 'exp' are required.") from error
+        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError) as error:
+            raise InvalidCredential(
+                f"The token is not signed with this service's SECRET_KEY and {self._algorithm}."
+            ) from error
+        # OverflowError: an `exp` of Infinity, which JSON as Python reads it can carry.
+        except (jwt.InvalidTokenError, OverflowError) as error:
+            raise InvalidCredential("The token is not a valid JSON Web Token.") from error
+
+    def _is_anon_key(self, candidate: str) -> bool:
+        if self._anon_key is None:
+            return False
+        return hmac.compare_digest(candidate.encode(errors="replace"), self._anon_key.encode())

@@ -1,0 +1,103 @@
+"""Who may do what: the permission table, as pure functions over principal, bucket, file and action."""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from ..domain.buckets import ANY_USER, Bucket, Grant
+from ..domain.files import File
+from ..domain.principals import Principal, PrincipalKind, Replace, UploadRight
+
+
+class Action(Enum):
+    CREATE_BUCKET = auto()
+    LIST_BUCKETS = auto()
+    SEE_BUCKET = auto()  # its details, and the list of its files
+    CHANGE_BUCKET = auto()  # and delete it
+    READ_FILE = auto()  # download, view, info
+    CREATE_FILE = auto()  # upload a new key
+    CHANGE_FILE = auto()  # overwrite, edit metadata, delete
+
+
+@dataclass(frozen=True, slots=True)
+class BucketFilter:
+    """The buckets a principal may see, as a query can ask for them: any of these makes one visible."""
+
+    every: bool = False
+    owner: str | None = None
+    grantees: tuple[str, ...] = ()
+
+
+def allowed(  # noqa: PLR0911  one return a row of the table
+    principal: Principal,
+    action: Action,
+    bucket: Bucket | None = None,
+    file: File | None = None,
+    *,
+    anonymous_uploads: bool = True,
+) -> bool:
+    """Decide whether `principal` may do `action`; rights add up.
+
+    `bucket` is needed but for CREATE_BUCKET and LIST_BUCKETS. Without `file` a file action means "any file there".
+    """
+    if action is Action.CREATE_BUCKET:
+        return _is_user(principal)
+    if action is Action.LIST_BUCKETS:
+        return principal.kind is not PrincipalKind.NOBODY
+    assert bucket is not None, f"{action} is decided for a bucket"
+    grant = granted(principal, bucket)
+    has_key = principal.kind is not PrincipalKind.NOBODY
+    match action:
+        case Action.CHANGE_BUCKET:
+            return grant is Grant.MANAGE
+        case Action.SEE_BUCKET:
+            return grant is not None or (has_key and bucket.is_public)
+        case Action.READ_FILE:
+            return grant is not None or bucket.is_public or _owns(principal, file)
+        case Action.CREATE_FILE:
+            return grant in (Grant.WRITE, Grant.MANAGE) or (has_key and bucket.is_public and anonymous_uploads)
+        case Action.CHANGE_FILE:
+            return grant in (Grant.WRITE, Grant.MANAGE) or _owns(principal, file)
+
+
+def granted(principal: Principal, bucket: Bucket) -> Grant | None:
+    """Return the highest grant that `principal` has on `bucket`; owner and service hold `manage`."""
+    if not _is_user(principal) or principal.sub is None:
+        return None
+    if principal.kind is PrincipalKind.SERVICE or principal.sub == bucket.owner_id:
+        return Grant.MANAGE
+    held = {bucket.grants.get(principal.sub), bucket.grants.get(ANY_USER)}
+    return next((grant for grant in (Grant.MANAGE, Grant.WRITE, Grant.READ) if grant in held), None)
+
+
+def upload_right(principal: Principal, bucket: Bucket, *, anonymous_uploads: bool) -> UploadRight:
+    """Return what an upload by `principal` may make and replace in `bucket`.
+
+    What an anonymous upload makes belongs to the bucket's owner, and it may replace nothing.
+    """
+    replace = Replace.NONE
+    if granted(principal, bucket) in (Grant.WRITE, Grant.MANAGE):
+        replace = Replace.ANY
+    elif _is_user(principal):
+        replace = Replace.OWN
+    return UploadRight(
+        owner_id=principal.sub or bucket.owner_id,
+        create=allowed(principal, Action.CREATE_FILE, bucket, anonymous_uploads=anonymous_uploads),
+        replace=replace,
+    )
+
+
+def visible_buckets(principal: Principal) -> BucketFilter:
+    """Return SEE_BUCKET as a filter: public buckets, and those that the filter names besides."""
+    if principal.kind is PrincipalKind.SERVICE:
+        return BucketFilter(every=True)
+    if principal.sub is None:
+        return BucketFilter()
+    return BucketFilter(owner=principal.sub, grantees=(principal.sub, ANY_USER))
+
+
+def _is_user(principal: Principal) -> bool:
+    return principal.kind in (PrincipalKind.USER, PrincipalKind.SERVICE)
+
+
+def _owns(principal: Principal, file: File | None) -> bool:
+    return file is not None and _is_user(principal) and principal.sub == file.owner_id

@@ -1,0 +1,161 @@
+"""Tokens of signed URLs: made here, and read here."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import jwt
+
+from ..domain.principals import Replace, UploadRight
+from ..domain.text import quoted
+from ..errors import InvalidSignedUrl
+
+_MAX_REMEMBERED = 1024
+MAX_SIGNED_SECONDS = 7 * 24 * 3600
+
+# Tokens of signed URLs say so in their header, and are signed with a key of their own besides.
+_SIGNED_URL_ALGORITHM = "HS256"
+_SIGNED_URL_PURPOSE = b"signed-url/1"
+
+
+class Disposition(StrEnum):
+    """How a browser is asked to treat the bytes (RFC 6266 section 4.2)."""
+
+    ATTACHMENT = "attachment"
+    INLINE = "inline"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUpload:
+    """What one upload URL allows. None = not bound. `expires_at` is in seconds since the epoch."""
+
+    bucket_uid: str
+    key: str
+    expires_at: int
+    right: UploadRight
+    overwrite: bool = False
+    filename: str | None = None
+    content_type: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedDownload:
+    """What one download URL allows. `expires_at` is in seconds since the epoch."""
+
+    bucket_uid: str
+    key: str
+    expires_at: int
+    disposition: Disposition = Disposition.ATTACHMENT
+    filename: str | None = None
+
+
+class SignedUrls:
+    """The tokens that stand in the path of a signed URL.
+
+    They are JWTs under a key derived from SECRET_KEY for this purpose alone (HKDF's expand step, RFC 5869 section 2.3),
+    so that one can never serve as a login, and a login never as one.
+    """
+
+    def __init__(self, secret_key: str) -> None:
+        self._key = hmac.digest(secret_key.encode(), _SIGNED_URL_PURPOSE + b"\x01", "sha256")
+        self._jws = jwt.PyJWS(algorithms=[_SIGNED_URL_ALGORITHM])
+        # A film is fetched with many requests. What a token says never changes; its time is looked at each time.
+        self._read = lru_cache(maxsize=_MAX_REMEMBERED)(self._read_anew)
+
+    def sign(self, grant: SignedUpload | SignedDownload) -> str:
+        """Return the token for `grant`."""
+        claims = _upload_claims(grant) if isinstance(grant, SignedUpload) else _download_claims(grant)
+        given = {name: value for name, value in claims.items() if value is not None}
+        # jwt.encode would write every letter outside ASCII as six bytes, and the longest names would not fit a URL.
+        payload = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
+        return self._jws.encode(payload, self._key, algorithm=_SIGNED_URL_ALGORITHM)
+
+    def upload(self, token: str, key: str, *, waited: float = 0) -> SignedUpload:
+        """Read an upload token for `key`, sent `waited` seconds ago.
+
+        Raises `InvalidSignedUrl` when it is wrong, had expired or is for something else.
+        """
+        claims = self._verified(token, "put", key, waited)
+        owner_id, create, replace = claims["by"]
+        return SignedUpload(
+            bucket_uid=claims["b"],
+            key=key,
+            expires_at=claims["exp"],
+            right=UploadRight(owner_id, create, Replace(replace)),
+            overwrite=claims["ow"],
+            filename=claims.get("fn"),
+            content_type=claims.get("ct"),
+            size=claims.get("sz"),
+            sha256=claims.get("sha"),
+            metadata=claims.get("md"),
+        )
+
+    def download(self, token: str, key: str) -> SignedDownload:
+        """Read a download token for `key`; raise `InvalidSignedUrl` when it is wrong, expired or for something else."""
+        claims = self._verified(token, "get", key)
+        return SignedDownload(
+            bucket_uid=claims["b"],
+            key=key,
+            expires_at=claims["exp"],
+            disposition=Disposition(claims["d"]),
+            filename=claims.get("fn"),
+        )
+
+    def _verified(self, token: str, action: str, key: str, waited: float = 0) -> Mapping[str, Any]:
+        claims = self._read(token)
+        if claims["a"] != action:
+            raise InvalidSignedUrl("The signed URL is for another method; an upload is a PUT, a download a GET.")
+        if claims["k"] != _key_hash(key):
+            raise InvalidSignedUrl(f"The signed URL is for another file than {quoted(key)}.")
+        if claims["exp"] <= time.time() - waited:
+            raise InvalidSignedUrl("The signed URL has expired; ask for a new one.")
+        return claims
+
+    def _read_anew(self, token: str) -> Mapping[str, Any]:
+        try:
+            payload = self._jws.decode(token, self._key, algorithms=[_SIGNED_URL_ALGORITHM])
+        except jwt.InvalidTokenError as error:
+            raise InvalidSignedUrl("The signed URL is not valid; ask for a new one.") from error
+        claims: Mapping[str, Any] = json.loads(payload)
+        return claims
+
+
+def _upload_claims(grant: SignedUpload) -> dict[str, Any]:
+    return {
+        "a": "put",
+        "b": grant.bucket_uid,
+        "k": _key_hash(grant.key),
+        "exp": grant.expires_at,
+        "by": [grant.right.owner_id, grant.right.create, grant.right.replace],
+        "ow": grant.overwrite,
+        "fn": grant.filename,
+        "ct": grant.content_type,
+        "sz": grant.size,
+        "sha": grant.sha256,
+        "md": grant.metadata,
+    }
+
+
+def _download_claims(grant: SignedDownload) -> dict[str, Any]:
+    return {
+        "a": "get",
+        "b": grant.bucket_uid,
+        "k": _key_hash(grant.key),
+        "exp": grant.expires_at,
+        "d": grant.disposition,
+        "fn": grant.filename,
+    }
+
+
+def _key_hash(key: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()).decode().rstrip("=")

@@ -1,0 +1,11 @@
+"""The one place where a store is chosen and made."""
+
+from pathlib import Path
+
+from .base import BlobStore
+from .filesystem.store import FilesystemStore
+
+
+def open_store(root: Path, *, process: str, durable: bool) -> BlobStore:
+    """Return the store at `root` for the process with this id; with `durable` False nothing is synced."""
+    return FilesystemStore(root, process=process, durable=durable)

@@ -1,0 +1,1 @@
+"""Buckets as directories of plain files."""

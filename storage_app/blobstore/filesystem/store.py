@@ -1,0 +1,307 @@
+"""Buckets as directories of plain files.
+
+    STORAGE_PATH/
+      photos/                                           a bucket
+        .bucket.json                                    its record
+        7e/                                             the first two digits of the key's hash
+          7e93….json                                    a sidecar: <hash of the key>.json
+          7e93…-0198c3f2a7b84c1e2d3f-cat.jpg            its bytes: <hash>-<generation>-<slug>
+      .system/
+        staging/<process>/                              bytes and records on their way in
+        trash/<uid>/                                    buckets that were deleted
+
+All of it is one filesystem, so that a rename places what was staged. Renames in a directory must reach the disk in
+order (ext4, XFS, btrfs and ZFS do so). No text of a user reaches a path but the slug, which is reduced to
+`[a-z0-9._-]`, and the bucket's name, which is no wider.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from ...domain.buckets import Bucket
+from ...domain.files import File
+from ...domain.text import quoted
+from ...errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
+from ...host.files import read_whole, scan, sync_directory, translated, write_new
+from ..base import DamagedRecord, StagedBlob, StagedSidecar
+from ..names import key_hash, key_hash_of
+from ..sidecars import UnreadableRecord, dump_bucket, load_file
+from . import walk
+from .staging import StagedBytes, StagedRecord, Staging
+from .walk import BUCKET_RECORD, SYSTEM, read_record
+
+_MAX_REMEMBERED = 100_000
+
+
+class FilesystemStore:
+    """A `BlobStore` at `root`. `process` names the staging directory; with `durable` False nothing is synced."""
+
+    def __init__(self, root: Path, *, process: str, durable: bool = True) -> None:
+        self.root = root
+        self.durable = durable
+        self._trash = root / SYSTEM / "trash"
+        self._synced_subdirectories: set[tuple[str, str]] = set()
+        self._seen_records: dict[str, tuple[int, int]] = {}
+        with translated():
+            self._staging = Staging(root / SYSTEM / "staging" / process, durable=durable)
+            self._trash.mkdir(exist_ok=True)
+
+    # Writes
+
+    def stage(self, bucket: Bucket) -> StagedBytes:
+        return StagedBytes(self._staging)
+
+    def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBytes:
+        return StagedBytes(self._staging, source.name)
+
+    def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedRecord:
+        # Here, where nobody waits for a lock: a new subdirectory is synced.
+        with translated():
+            self._make_subdirectory(bucket, key_hash(file.key))
+        return StagedRecord(self._staging, file, cast(StagedBytes | None, blob))
+
+    def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
+        record = cast(StagedRecord, sidecar)
+        hashed = key_hash(record.file.key)
+        with translated():
+            self._check_is_there(bucket)
+            try:
+                if blob is not None:
+                    cast(StagedBytes, blob).move_to(self._blob_path(bucket, record.file.blob))
+                # The commit: one rename, over the old sidecar where there is one.
+                record.move_to(self._sidecar_path(bucket, hashed))
+            except FileNotFoundError:
+                self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # somebody may have removed it
+                raise
+
+    def remove(self, bucket: Bucket, key: str) -> None:
+        # By way of staging, not unlinked in place: a process taken for gone has lost its staging directory, and so
+        # its late delete fails.
+        path = self._staging.new_path()
+        with translated():
+            self._check_is_there(bucket)
+            try:
+                os.rename(self._sidecar_path(bucket, key_hash(key)), path)
+            except FileNotFoundError:
+                if self.is_fenced():
+                    raise
+        self._staging.discard(path)
+
+    def settle(self, bucket: Bucket, key: str) -> None:
+        with translated(), suppress(FileNotFoundError):  # the bucket may be in the trash by now
+            self._sync_directory(self._subdirectory(bucket, key_hash(key)))
+
+    # Reads
+
+    def read(self, bucket: Bucket, key: str) -> File | None:
+        try:
+            file = self._load_sidecar(self._sidecar_path(bucket, key_hash(key)))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable("The record of the file cannot be read right now; try again.") from error
+        if file.bucket_uid != bucket.uid:
+            return None
+        if file.key != key:
+            raise DamagedFile(f"The record of file {quoted(key)} belongs to another file; ask the operator to look.")
+        return file
+
+    def open(self, bucket: Bucket, blob: str) -> BinaryIO:
+        # Unbuffered: what reads it asks for large pieces or hands it to the kernel whole.
+        try:
+            return cast(BinaryIO, open(self._blob_path(bucket, blob), "rb", buffering=0))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise Unavailable(
+                "The bytes of the file cannot be read right now; try again or ask the operator."
+            ) from error
+
+    def locate(self, bucket: Bucket, blob: str) -> str | None:
+        return f"{bucket.name}/{blob[:2]}/{blob}"
+
+    def delete_blob(self, bucket: Bucket, blob: str) -> None:
+        with translated(), suppress(FileNotFoundError):
+            os.unlink(self._blob_path(bucket, blob))
+
+    def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
+        return walk.files(self.root, bucket)
+
+    def file_count(self, bucket: Bucket) -> int:
+        return sum(1 for _ in walk.sidecars(self.root / bucket.name))
+
+    def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
+        return walk.replaced_blobs(self.root, bucket)
+
+    def blobs(self, bucket: Bucket) -> Iterator[str]:
+        return walk.blobs(self.root / bucket.name)
+
+    def blob_size(self, bucket: Bucket, blob: str) -> int | None:
+        try:
+            return os.stat(self._blob_path(bucket, blob)).st_size
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Unavailable("The bytes of the file cannot be looked at right now; try again.") from error
+
+    def is_named(self, bucket: Bucket, blob: str) -> bool:
+        hashed = key_hash_of(blob)
+        try:
+            file = load_file(read_whole(self._sidecar_path(bucket, hashed)))
+        except FileNotFoundError:
+            return False
+        except (UnreadableRecord, OSError):
+            return True
+        return file.bucket_uid == bucket.uid and file.blob == blob
+
+    def set_aside(self, bucket: Bucket, blob: str) -> None:
+        directory = self.root / SYSTEM / "lost+found" / bucket.name
+        with translated():
+            directory.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                os.rename(self._blob_path(bucket, blob), directory / blob)
+
+    # Buckets
+
+    def create_bucket(self, bucket: Bucket) -> None:
+        staged = self._staging.new_path()
+        with translated(), self._staging.discarded_on_failure(staged):
+            os.mkdir(staged)
+            write_new(f"{staged}/{BUCKET_RECORD}", dump_bucket(bucket), durable=self.durable)
+            self._sync_directory(staged)
+            try:
+                os.rename(staged, self.root / bucket.name)
+            except OSError as error:
+                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                    raise BucketExists(
+                        f"Something called {quoted(bucket.name)} is in the storage directory already; choose another "
+                        "name or ask the operator to move it away."
+                    ) from error
+                raise
+
+    def replace_bucket(self, bucket: Bucket) -> None:
+        staged = self._staging.new_path()
+        self._staging.write(staged, dump_bucket(bucket))
+        with translated(), self._staging.discarded_on_failure(staged):
+            self._check_is_there(bucket)
+            os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
+
+    def remove_bucket(self, bucket: Bucket) -> None:
+        with translated(), suppress(BucketNotFound):
+            self._check_is_there(bucket)
+            self._trash.mkdir(exist_ok=True)  # people empty it, and may remove it
+            self.purge_bucket(bucket.uid)  # a copy of it may have been deleted before
+            os.rename(self.root / bucket.name, self._trash / bucket.uid)
+
+    def settle_bucket(self, bucket: Bucket) -> None:
+        with translated():
+            with suppress(FileNotFoundError):
+                self._sync_directory(self.root / bucket.name)
+            self._sync_directory(self.root)
+            self._sync_directory(self._trash)
+
+    def purge_bucket(self, uid: str) -> None:
+        with translated(), suppress(FileNotFoundError):  # another worker may be at it, too
+            shutil.rmtree(self._trash / uid)
+
+    def removed_buckets(self) -> Iterator[str]:
+        for entry in scan(self._trash):
+            yield entry.name
+
+    def read_bucket(self, name: str) -> Bucket | None:
+        try:
+            return read_record(self.root, name)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnreadableRecord as error:
+            raise DamagedFile(f"The record of bucket {quoted(name)} cannot be read; ask the operator.") from error
+        except OSError as error:
+            raise Unavailable(f"The record of bucket {quoted(name)} cannot be read right now; try again.") from error
+
+    def buckets(self) -> Iterator[Bucket | DamagedRecord]:
+        return walk.buckets(self.root)
+
+    # The disk
+
+    def free_bytes(self) -> int | None:
+        with translated():
+            disk = os.statvfs(self.root)
+            return disk.f_bavail * disk.f_frsize
+
+    def probe(self) -> None:
+        path = self._staging.new_path()
+        self._staging.write(path, b"probe\n")
+        self._staging.discard(path)
+
+    def is_fenced(self) -> bool:
+        try:
+            os.stat(self._staging.directory)
+        except FileNotFoundError:
+            return True
+        except OSError:  # who cannot look cannot know
+            return False
+        return False
+
+    def tidy(self) -> None:
+        self._staging.tidy()
+
+    # Text, because every request makes some: a `Path` takes as long to make as the system takes to look for it.
+
+    def _subdirectory(self, bucket: Bucket, hashed: str) -> str:
+        return f"{self.root}/{bucket.name}/{hashed[:2]}"
+
+    def _sidecar_path(self, bucket: Bucket, hashed: str) -> str:
+        return f"{self._subdirectory(bucket, hashed)}/{hashed}.json"
+
+    def _blob_path(self, bucket: Bucket, blob: str) -> str:
+        return f"{self._subdirectory(bucket, blob)}/{blob}"
+
+    def _check_is_there(self, bucket: Bucket) -> None:
+        """Raise `BucketNotFound` unless the directory is this bucket's: its row may be older than what is there."""
+        try:
+            found = os.stat(f"{self.root}/{bucket.name}/{BUCKET_RECORD}")
+            seen = found.st_ino, found.st_ctime_ns
+            if self._seen_records.get(bucket.uid) == seen:
+                return
+            if read_record(self.root, bucket.name).uid != bucket.uid:
+                raise BucketNotFound(bucket.name)
+        except FileNotFoundError as error:
+            raise BucketNotFound(bucket.name) from error
+        except UnreadableRecord as error:
+            raise DamagedFile(
+                f"The record of bucket {quoted(bucket.name)} cannot be read; ask the operator."
+            ) from error
+        if len(self._seen_records) >= _MAX_REMEMBERED:
+            self._seen_records.clear()
+        self._seen_records[bucket.uid] = seen
+
+    def _make_subdirectory(self, bucket: Bucket, hashed: str) -> None:
+        """Make it where it is missing, and durable before anything in it is; never makes the bucket's own."""
+        known = (bucket.uid, hashed[:2])
+        if known in self._synced_subdirectories:
+            return
+        try:
+            with suppress(FileExistsError):
+                os.mkdir(self._subdirectory(bucket, hashed))
+        except FileNotFoundError as error:
+            raise BucketNotFound(bucket.name) from error
+        self._sync_directory(self.root / bucket.name)
+        if len(self._synced_subdirectories) >= _MAX_REMEMBERED:
+            self._synced_subdirectories.clear()
+        self._synced_subdirectories.add(known)
+
+    def _sync_directory(self, directory: Path | str) -> None:
+        if self.durable:
+            sync_directory(directory)
+
+    def _load_sidecar(self, path: str) -> File:
+        try:
+            return load_file(read_whole(path))
+        except UnreadableRecord as error:
+            name = os.path.basename(path)
+            raise DamagedFile(f"The sidecar {name} cannot be read; ask the operator to look.") from error

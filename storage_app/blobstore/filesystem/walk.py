@@ -1,0 +1,92 @@
+"""Going through the directories of a store, in constant memory, past what is damaged."""
+
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+
+from ...domain.buckets import Bucket
+from ...domain.files import File
+from ...domain.text import quoted
+from ...host.files import scan
+from ..base import DamagedRecord
+from ..names import BLOB_NAME, key_hash, key_hash_of
+from ..sidecars import UnreadableRecord, load_bucket, load_file
+
+BUCKET_RECORD = ".bucket.json"
+SYSTEM = ".system"
+
+
+def read_record(root: Path, name: str) -> Bucket:
+    """Return the record of the bucket called `name`; raise OSError or `UnreadableRecord`."""
+    bucket = load_bucket((root / name / BUCKET_RECORD).read_bytes())
+    if bucket.name != name:
+        raise UnreadableRecord(f"it is the record of {bucket.name!r}")
+    return bucket
+
+
+def buckets(root: Path) -> Iterator[Bucket | DamagedRecord]:
+    for entry in scan(root):
+        if entry.name == SYSTEM or not entry.is_dir(follow_symlinks=False):
+            continue
+        try:
+            yield read_record(root, entry.name)
+        except FileNotFoundError:
+            continue
+        except (UnreadableRecord, OSError) as error:
+            yield DamagedRecord(f"{entry.name}/{BUCKET_RECORD}: {error}")
+
+
+def sidecars(directory: Path) -> Iterator[Path]:
+    """Yield where the records of the bucket in `directory` lie."""
+    for subdirectory in _subdirectories(directory):
+        for entry in scan(subdirectory):
+            if entry.name.endswith(".json") and "-" not in entry.name:
+                yield Path(entry.path)
+
+
+def files(root: Path, bucket: Bucket) -> Iterator[File | DamagedRecord]:
+    for path in sidecars(root / bucket.name):
+        yield from _file_at(root, bucket, path)
+
+
+def blobs(directory: Path) -> Iterator[str]:
+    """Yield the names of the bytes of the bucket in `directory`."""
+    for subdirectory in _subdirectories(directory):
+        for entry in scan(subdirectory):
+            if BLOB_NAME.fullmatch(entry.name):
+                yield entry.name
+
+
+def replaced_blobs(root: Path, bucket: Bucket) -> Iterator[tuple[str, str]]:
+    for subdirectory in _subdirectories(root / bucket.name):
+        names = sorted(entry.name for entry in scan(subdirectory) if BLOB_NAME.fullmatch(entry.name))
+        for hashed, versions in groupby(names, key=key_hash_of):
+            yield from _replaced(root, bucket, Path(subdirectory) / f"{hashed}.json", list(versions))
+
+
+def _subdirectories(directory: Path) -> Iterator[str]:
+    for entry in scan(directory):
+        if entry.is_dir(follow_symlinks=False) and len(entry.name) == 2:
+            yield entry.path
+
+
+def _replaced(root: Path, bucket: Bucket, sidecar: Path, versions: list[str]) -> Iterator[tuple[str, str]]:
+    if len(versions) < 2:
+        return
+    for file in _file_at(root, bucket, sidecar):
+        if isinstance(file, File) and file.blob in versions:
+            yield from ((file.key, version) for version in versions if version != file.blob)
+
+
+def _file_at(root: Path, bucket: Bucket, path: Path) -> Iterator[File | DamagedRecord]:
+    try:
+        file = load_file(path.read_bytes())
+    except FileNotFoundError:  # deleted since it was listed
+        return
+    except (UnreadableRecord, OSError) as error:
+        yield DamagedRecord(f"{path.relative_to(root)}: {error}")
+        return
+    if path.stem != key_hash(file.key) or path.parent.name != path.stem[:2]:
+        yield DamagedRecord(f"{path.relative_to(root)}: it is the record of {quoted(file.key)}")
+    elif file.bucket_uid == bucket.uid:
+        yield file

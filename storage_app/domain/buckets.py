@@ -1,0 +1,96 @@
+"""Buckets: named containers of files, with the rules for their names."""
+
+import ipaddress
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+from ..errors import InvalidName
+from .text import quoted
+
+ANY_USER = "@authenticated"
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+# Words that stand in the place of a bucket name in a route, now or in a later version.
+RESERVED_BUCKET_NAMES = frozenset(
+    {
+        "archive", "buckets", "console", "copy", "delete", "docs", "download", "files", "health", "info",
+        "initiate-download", "initiate-upload", "list", "metadata", "metrics", "move", "openapi.json",
+        "presigned-url", "resumable", "signed", "storage", "upload", "upload-direct", "view",
+    }
+)  # fmt: skip
+
+
+class Grant(StrEnum):
+    READ = "read"
+    WRITE = "write"
+    MANAGE = "manage"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A named container. `uid` tells it from another bucket that had or will have the same name."""
+
+    uid: str
+    name: str
+    owner_id: str
+    created_at: datetime
+    updated_at: datetime
+    is_public: bool = False
+    description: str | None = None
+    grants: Mapping[str, Grant] = field(default_factory=dict)
+    max_file_size: int | None = None
+    quota: int | None = None
+    allowed_content_types: tuple[str, ...] | None = None
+    cache_control: str | None = None
+
+    def accepts(self, content_type: str) -> bool:
+        """Whether `content_type` is allowed here; parameters (`; charset=`) are ignored."""
+        if self.allowed_content_types is None:
+            return True
+        essence = content_type.partition(";")[0].strip().lower()
+        return any(
+            pattern in ("*/*", essence) or (pattern.endswith("/*") and essence.startswith(pattern[:-1]))
+            for pattern in self.allowed_content_types
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    file_count: int
+    total_size: int
+
+
+@lru_cache(maxsize=1024)  # every request asks, and of few names
+def check_bucket_name(name: str) -> str:
+    """Return `name` if a bucket may be called so; raise `InvalidName` with the rule it breaks."""
+    if not _BUCKET_NAME.fullmatch(name):
+        raise InvalidName(
+            f"{quoted(name)} cannot name a bucket: use 3 to 63 characters of a-z 0-9 . - that begin and end with a "
+            "letter or digit."
+        )
+    if ".." in name:
+        raise InvalidName(f"{quoted(name)} cannot name a bucket: it must not contain two dots in a row.")
+    if _is_ipv4(name):
+        raise InvalidName(f"{quoted(name)} cannot name a bucket: it has the form of an IPv4 address.")
+    if name in RESERVED_BUCKET_NAMES:
+        raise InvalidName(f"{quoted(name)} cannot name a bucket: it is a word of the service's own routes.")
+    return name
+
+
+def _is_ipv4(name: str) -> bool:
+    try:
+        ipaddress.IPv4Address(name)
+    except ValueError:
+        # Shaped like one is enough: 999.1.1.1 is no address and still reads as one.
+        return re.fullmatch(r"\d+\.\d+\.\d+\.\d+", name) is not None
+    return True
+
+
+def new_uid() -> str:
+    """Make a bucket's uid: 128 random bits, hex."""
+    return secrets.token_hex(16)

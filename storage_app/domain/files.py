@@ -1,0 +1,116 @@
+"""Files and folders, with the rules for keys, file names and metadata."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ..errors import InvalidName, InvalidRequest, PreconditionFailed
+from .text import check_text, quoted
+
+MAX_KEY_BYTES = 1024
+MAX_FILENAME_BYTES = 255
+MAX_METADATA_BYTES = 16 * 1024
+_CACHE_CONTROL = re.compile(r"[!-~][ -~]{0,254}")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The record of a file. `blob` is the generated name of its bytes; `sha256` is lower-case hex."""
+
+    bucket_uid: str
+    key: str
+    blob: str
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    owner_id: str
+    metadata: Mapping[str, Any]
+    cache_control: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag, quotes included (RFC 9110 section 8.8.3)."""
+        return f'"{self.sha256}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """What a list with a delimiter shows in place of the keys that share `id`, which ends in the delimiter."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteConditions:
+    """`If-Match` and `If-None-Match` of a request that changes a file (RFC 9110 section 13.1). None = not sent.
+
+    A set holds strong entity tags, quotes included, or `*` alone.
+    """
+
+    if_match: frozenset[str] | None = None
+    if_none_match: frozenset[str] | None = None
+
+    def check(self, existing: File | None) -> None:
+        """Raise `PreconditionFailed` unless the file that is there satisfies both."""
+        if self.if_match is not None and not _matches(self.if_match, existing):
+            raise PreconditionFailed("If-Match does not hold: the file there now is another version, or none.")
+        if self.if_none_match is not None and _matches(self.if_none_match, existing):
+            raise PreconditionFailed("If-None-Match does not hold: there is such a file already.")
+
+
+UNCONDITIONAL = WriteConditions()
+
+
+def _matches(tags: frozenset[str], existing: File | None) -> bool:
+    return existing is not None and ("*" in tags or existing.etag in tags)
+
+
+def check_key(key: str) -> str:
+    """Return `key` if a file may have it; raise `InvalidName` with the rule it breaks."""
+    check_text(key, "a file id", MAX_KEY_BYTES)
+    if key.startswith("/") or key.endswith("/"):
+        raise InvalidName(f"{quoted(key)} cannot be a file id: it must not begin or end with '/'.")
+    for segment in key.split("/"):
+        if segment in ("", ".", ".."):
+            raise InvalidName(
+                f"{quoted(key)} cannot be a file id: it has an empty, '.' or '..' segment between slashes."
+            )
+    return key
+
+
+def check_filename(filename: str) -> str:
+    """Return `filename` if a download may be offered under it; raise `InvalidName` with the rule it breaks."""
+    return check_text(filename, "a filename", MAX_FILENAME_BYTES)
+
+
+def check_cache_control(value: str) -> str:
+    """Return `value` if it can be sent as a header; raise `InvalidRequest` else (RFC 9110 section 5.5)."""
+    if not _CACHE_CONTROL.fullmatch(value):
+        raise InvalidRequest("A Cache-Control value has 1 to 255 characters of printable ASCII.")
+    return value
+
+
+def check_metadata(metadata: Mapping[str, Any], max_bytes: int = MAX_METADATA_BYTES) -> Mapping[str, Any]:
+    """Return `metadata` if a file may carry it; raise `InvalidRequest` when it is too large or not valid Unicode."""
+    if not metadata:
+        return metadata
+    try:
+        size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise InvalidRequest("The metadata is not valid Unicode, or is nested too deeply.") from error
+    if size > max_bytes:
+        raise InvalidRequest(f"The metadata takes {size} bytes as JSON; the limit is {max_bytes} bytes.")
+    return metadata
+
+
+def new_generation() -> str:
+    """Make a blob's generation, 20 hex digits: 48 bits of milliseconds, which sort by time, and 32 random ones."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"

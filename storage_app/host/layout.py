@@ -1,0 +1,90 @@
+"""Where things lie under STORAGE_PATH besides the buckets themselves."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import StoreUnusable
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths under `root`, which is STORAGE_PATH."""
+
+    root: Path
+
+    @property
+    def system(self) -> Path:
+        return self.root / ".system"
+
+    @property
+    def index(self) -> Path:
+        return self.system / "index.sqlite3"
+
+    @property
+    def alive(self) -> Path:
+        return self.system / "alive"
+
+    @property
+    def staging(self) -> Path:
+        return self.system / "staging"
+
+    @property
+    def notes(self) -> Path:
+        return self.system / "intents"
+
+    @property
+    def spool(self) -> Path:
+        """Where nginx writes bodies (`client_body_temp_path`)."""
+        return self.system / "spool"
+
+    @property
+    def slots(self) -> Path:
+        return self.system / "slots"
+
+    @property
+    def lost_and_found(self) -> Path:
+        return self.system / "lost+found"
+
+    @property
+    def start_lock(self) -> Path:
+        return self.system / "start.lock"
+
+    @property
+    def sweep_lock(self) -> Path:
+        return self.system / "collect.lock"
+
+    @property
+    def reserve(self) -> Path:
+        return self.system / "ballast"
+
+    @property
+    def last_start(self) -> Path:
+        return self.system / "last-start.json"
+
+    @property
+    def _inside(self) -> tuple[Path, ...]:
+        return self.alive, self.staging, self.notes, self.spool, self.slots, self.lost_and_found
+
+    def prepare(self) -> None:
+        """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""
+        with usable(self.root):
+            for directory in (self.root, self.system, *self._inside):
+                directory.mkdir(parents=True, exist_ok=True)
+            probe = self.staging / f"probe-{secrets.token_hex(8)}"
+            probe.touch(exist_ok=False)
+            probe.unlink(missing_ok=True)  # a janitor beside us may take it for something left
+
+
+@contextmanager
+def usable(root: Path) -> Iterator[None]:
+    """Turn what the operating system refuses at a start into one sentence for the operator, `StoreUnusable`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnusable(
+            f"STORAGE_PATH={root} cannot be written ({error.strerror}): make it a directory that the user of this "
+            "service owns, on a disk with room."
+        ) from error

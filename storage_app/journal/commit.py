@@ -1,0 +1,308 @@
+"""Notes: what this process is about to do, written down before it is done, and put right when it was not.
+
+They stand in the index, or in the process's own notebook where that does: where no other host needs them, no quota is
+reserved by them, and the sidecar says what became of it.
+
+The sidecar is the truth. Putting right never undoes: it reads the sidecar of the noted key again and makes the row
+agree. It removes no file and touches no sidecar, so it may run twice, or late, or by another process.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ..blobstore import BlobStore
+from ..domain.buckets import Bucket, Totals
+from ..domain.files import File
+from ..domain.intents import Note, NoteKind
+from ..domain.times import now
+from ..errors import BucketNotFound, StorageError, Unavailable
+from ..host.ballast import Reserve
+from ..host.blocking import detach
+from ..index import Index, Transaction
+from .file_log import Notebooks
+from .liveness import Processes
+from .reconcile import act_on, agree_on_bucket, agree_on_file, make_agree, put_right
+
+log = logging.getLogger(__name__)
+
+Check = Callable[[Transaction], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a write decides by, under the lock of its key: `current` is the file that is there now."""
+
+    transaction: Transaction
+    bucket: Bucket
+    current: File | None
+
+    def replace(self, file: File) -> None:
+        """Switch the row to `file`, whose sidecar is in place, and remember the bytes that it took the place of."""
+        self.transaction.put_file(file, self.current)
+        if self.current is not None and self.current.blob != file.blob:
+            self.transaction.remember_blob(self.bucket.uid, file.key, self.current.blob, now())
+
+
+class Ledger:
+    """The notes of one process, and what it does about those of others."""
+
+    def __init__(
+        self,
+        index: Index,
+        store: BlobStore,
+        processes: Processes,
+        notebooks: Notebooks,
+        reserve: Reserve,
+        *,
+        process: str,
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._processes = processes
+        self._notebooks = notebooks
+        self._notebook = notebooks.of(process)
+        self._reserve = reserve
+        self.process = process
+        self._held: set[str] = set()
+
+    def close(self) -> None:
+        """Close the notebook, and remove it unless something in it is left to others."""
+        if self._notebook.close():
+            self._notebooks.remove(self.process)
+
+    def probe(self) -> None:
+        """Write a note of nothing down where uploads have theirs; raises as they would."""
+        if not self._index.is_shared:
+            self._notebook.probe()
+
+    def explains(self, bucket_uid: str, blob: str) -> bool:
+        """Whether a note, wherever it stands, or a memory names these bytes."""
+        noted = any((note.bucket_uid, note.blob) == (bucket_uid, blob) for note in self._notebooks.standing())
+        return noted or self._index.explains(bucket_uid, blob)
+
+    @contextmanager
+    def noted(self, note: Note, check: Check | None = None) -> Iterator[Note]:
+        """Hold a note while the body runs, which closes it by deciding. When the body fails, put right.
+
+        `check` may refuse, in the transaction that writes the note.
+        """
+        self._held.add(note.id)
+        try:
+            self._write_down(note, check)
+            with self._closed_on_failure(note):
+                yield note
+            self._close(note, self._notebook.strike)
+        finally:
+            self._held.discard(note.id)
+
+    def _write_down(self, note: Note, check: Check | None) -> None:
+        if note.kind is NoteKind.WRITE and check is None and not self._index.is_shared:
+            self._notebook.write(note)
+            return
+
+        def work(transaction: Transaction) -> None:
+            if check is not None:
+                check(transaction)
+            transaction.add_note(note)
+
+        self._index.write_together(work)
+
+    def complete(self, note: Note, check: Check | None) -> None:
+        """Have `note`, which stands, say what it says by now. `check` may refuse, in the transaction that writes it."""
+        if note in self._notebook:
+            self._notebook.write(note)
+            return
+        with self._index.write() as transaction:
+            claim(transaction, note)
+            if check is not None:
+                check(transaction)
+            transaction.change_note(note)
+
+    @contextmanager
+    def _closed_on_failure(self, note: Note) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            # What is refused has done nothing yet: there is nothing to put right but the note itself.
+            self._close(note, self._strike if _is_refusal(error) else self._put_right)
+            raise
+
+    def put_right(self, note: Note) -> None:
+        """Put right what `note` says, if it still stands; what fails is tried again by `settle_debts`."""
+        self._close(note, self._put_right)
+
+    def _close(self, note: Note, close: Callable[[Note], None]) -> bool:
+        try:
+            self._reserve.spend_on(lambda: close(note))
+        except StorageError as error:
+            # What led here is what to answer with: a failure, or a success.
+            log.warning("a note could not be put right yet: %s", error.detail, extra={"note": note.id})
+            return False
+        return True
+
+    def settle_debts(self) -> None:
+        """Put right what could not be before: the notes of this process that nobody holds any more."""
+        for note in [*self._index.notes_of(self.process), *self._notebook.notes()]:
+            if note.id not in self._held:
+                self.put_right(note)
+
+    def put_gone_right(self) -> int:
+        """Fence the processes that are gone, put their notes right, and return how many there were."""
+        for process in self._processes.left_something():
+            self._processes.fence(process)
+        count = 0
+        for process in {*self._index.processes_with_notes(), *self._notebooks.processes()}:
+            # Its staging is away before its notes are judged, so that nothing of it can land afterwards.
+            if self._processes.is_gone(process):
+                self._processes.fence(process)
+                count += self._put_right_notes_of(process)
+        return count
+
+    @contextmanager
+    def deciding(self, note: Note, bucket: Bucket, key: str) -> Iterator[Decision]:
+        """Decide about `key` under its lock: the one transaction of a write. Its body is the commit.
+
+        On leaving, what it did is durable. Raises `BucketNotFound` when the bucket was deleted.
+        """
+        holds_bucket = self._must_hold_bucket(bucket)
+
+        def hold(transaction: Transaction) -> list[Note]:
+            transaction.hold_key(bucket.name, key, whole_bucket=holds_bucket)
+            return transaction.notes_on(bucket.uid, key)
+
+        was_agreed = False
+        while True:
+            with self._claiming(note, hold) as transaction:
+                found = transaction.bucket_and_file(bucket.uid, key)
+                if found is None:
+                    raise BucketNotFound(bucket.name)
+                bucket_now, _, row = found
+                if bucket_now.quota is not None and not holds_bucket:
+                    raise Unavailable("The bucket was given a quota just now; try again.")
+                file = self._store.read(bucket_now, key)
+                # No write takes a record away, and the note of a delete would have been put right by now: that one is
+                # missing is damage, and stays as it is where the decision is a refusal.
+                if file in (row, None) or was_agreed:
+                    yield Decision(
+                        transaction, bucket_now, make_agree(transaction, self._store, bucket, key, file, row)
+                    )
+                    self._drop(transaction, note)
+                    if self._index.commits_durably:
+                        self._store.settle(bucket, key)
+                    break
+            # In a transaction of its own: what is decided may be a refusal, and be undone.
+            self._agree(bucket, key)
+            was_agreed = True
+        if not self._index.commits_durably:
+            self._store.settle(bucket, key)
+
+    def _agree(self, bucket: Bucket, key: str) -> None:
+        with self._index.write() as transaction:
+            transaction.hold_key(bucket.name, key)
+            found = transaction.bucket(bucket.uid)
+            if found is not None:
+                agree_on_file(transaction, self._store, found[0], key)
+
+    def _drop(self, transaction: Transaction, note: Note) -> None:
+        """Strike `note` with the COMMIT, if it stands in the index; what stands in the notebook is struck later."""
+        if note not in self._notebook:
+            transaction.drop_note(note)
+
+    def _must_hold_bucket(self, bucket: Bucket) -> bool:
+        """Whether two that write to it may not decide at once: each would find room in its quota for itself alone."""
+        if not self._index.is_shared:
+            return True  # a write transaction on a file holds everything
+        now_there = self._index.bucket_with(bucket.uid)
+        return now_there is not None and now_there.quota is not None
+
+    @contextmanager
+    def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
+        """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
+
+        detach()  # the store syncs under the lock, which all others wait for
+
+        def hold(transaction: Transaction) -> list[Note]:
+            transaction.hold_bucket(bucket.name)
+            return transaction.notes_on_bucket(bucket.name)
+
+        with self._claiming(note, hold) as transaction:
+            yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
+            self._drop(transaction, note)
+            if self._index.commits_durably:
+                self._store.settle_bucket(bucket)
+        if not self._index.commits_durably:
+            self._store.settle_bucket(bucket)
+
+    @contextmanager
+    def _claiming(self, note: Note, hold: Callable[[Transaction], list[Note]]) -> Iterator[Transaction]:
+        """Open the transaction that decides about what `note` is on; `hold` takes its lock and returns all notes on it.
+
+        Those that nobody holds are put right before, by themselves: what is decided may be a refusal, and be undone.
+        """
+        while True:
+            with self._index.write() as transaction:
+                notes = hold(transaction)
+                if note not in self._notebook:
+                    claim(transaction, note)
+                stale = [each for each in notes if self._is_stale(each)]
+                if not stale:
+                    yield transaction
+                    return
+            for each in stale:
+                self._put_stale_right(each)
+
+    def _is_stale(self, note: Note) -> bool:
+        if note.process == self.process:
+            return note.id not in self._held
+        return self._processes.is_gone(note.process)
+
+    def _put_stale_right(self, note: Note) -> None:
+        if note.process != self.process:
+            self._processes.fence(note.process)
+        self._put_right(note)
+
+    def _strike(self, note: Note) -> None:
+        if note in self._notebook:
+            self._notebook.strike(note)
+        else:
+            with self._index.write() as transaction:
+                transaction.drop_note(note)
+
+    def _put_right(self, note: Note) -> None:
+        if note in self._notebook:
+            self._put_standing_right(self._notebook.current(note))
+            self._notebook.strike(note)
+        else:
+            with self._index.write() as transaction:
+                put_right(transaction, self._store, note)
+
+    def _put_standing_right(self, note: Note) -> None:
+        """Put right what `note` says, which stands in a notebook."""
+        with self._index.write() as transaction:
+            act_on(transaction, self._store, note)
+
+    def _put_right_notes_of(self, process: str) -> int:
+        notes = self._index.notes_of(process)
+        for note in notes:
+            self.put_right(note)
+        try:
+            standing = list(self._notebooks.read(process))
+        except StorageError as error:  # one that cannot be read must not hold up the others
+            log.warning("notes of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
+            return len(notes)
+        closed = [self._close(note, self._put_standing_right) for note in standing]
+        if all(closed):
+            self._notebooks.remove(process)
+        return len(notes) + len(standing)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    return isinstance(error, StorageError) and error.status < 500
+
+
+def claim(transaction: Transaction, note: Note) -> None:
+    """Make sure, inside the deciding transaction, that nobody took this process for gone and put its note right."""
+    if transaction.note(note.id) is None:
+        raise Unavailable("The write was given up because this process was taken for gone; try again.")

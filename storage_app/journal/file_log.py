@@ -1,0 +1,147 @@
+"""Notes of one process in a file of its own, where a transaction for each would take longer than the write it is for.
+
+Others read them when the process is gone. A kill leaves in the page cache what was written, and so nothing is synced.
+A power cut may take it, but after that the index is made again, unless it was stopped in order with no note standing.
+"""
+
+import itertools
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ..domain.intents import Note, NoteKind
+from ..errors import StorageError
+from ..host.files import scan, translated
+
+# A note has its page as long as it stands. The longest key takes half of one, with every character escaped.
+PAGE_BYTES = 4096
+
+_STRUCK = b"\0"
+_JSON = json.JSONEncoder(ensure_ascii=False)
+_FIELDS = Note.__dataclass_fields__
+
+
+class Notebook:
+    """The notes of this process at `path`, which is made with the first one. Threads may share it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._notes: dict[str, tuple[Note, int]] = {}
+        self._new_pages = itertools.count()
+        self._free_pages: list[int] = []
+        self._descriptor: int | None = None
+        self._is_closed = False
+        self._using = threading.Lock()  # a write must not meet a descriptor that was closed and is another's by now
+
+    def close(self) -> bool:
+        """Refuse whatever comes later, with `Unavailable`. Tell whether nothing stands that would be left to others."""
+        with self._using:
+            self._is_closed = True
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+                self._descriptor = None
+            return not self._notes
+
+    def write(self, note: Note) -> None:
+        """Write `note` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
+        text = _JSON.encode({name: getattr(note, name) for name in _FIELDS}).encode() + b"\n"
+        assert len(text) <= PAGE_BYTES, "a note is longer than its page"
+        with self._using:
+            _, page = self._notes.get(note.id) or (note, self._free_page())
+            try:
+                self._put(page, text)
+            except StorageError:
+                if note.id not in self._notes:
+                    self._free_pages.append(page)
+                raise
+            self._notes[note.id] = note, page
+
+    def strike(self, note: Note) -> None:
+        """Strike a note that stands here; does nothing with others. Raises as `write` does."""
+        with self._using:
+            if note.id in self._notes:
+                _, page = self._notes[note.id]
+                self._put(page, _STRUCK)
+                del self._notes[note.id]
+                self._free_pages.append(page)
+
+    def probe(self) -> None:
+        """Write a note of nothing and strike it; raises as `write` does."""
+        note = Note("", NoteKind.WRITE, "", None)
+        self.write(note)
+        self.strike(note)
+
+    def __contains__(self, note: Note) -> bool:
+        return note.id in self._notes
+
+    def current(self, note: Note) -> Note:
+        """Return what `note`, which stands here, says by now."""
+        return self._notes[note.id][0]
+
+    def notes(self) -> list[Note]:
+        return [note for note, _ in list(self._notes.values())]
+
+    def _put(self, page: int, text: bytes) -> None:
+        with translated():
+            if os.pwrite(self._opened(), text, page * PAGE_BYTES) < len(text):
+                raise OSError("a note was written in part")
+
+    def _free_page(self) -> int:
+        try:
+            return self._free_pages.pop()
+        except IndexError:
+            return next(self._new_pages)
+
+    def _opened(self) -> int:
+        if self._is_closed:
+            raise OSError("the notebook was closed")
+        if self._descriptor is None:
+            self._path.parent.mkdir(exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        return self._descriptor
+
+
+class Notebooks:
+    """The notebooks of all processes, in `directory`, each under the id of its process."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def of(self, process: str) -> Notebook:
+        """Return a new notebook for this `process`."""
+        return Notebook(self._directory / process)
+
+    def processes(self) -> list[str]:
+        """Return the ids of the processes that have one."""
+        entries = (entry for entry in scan(self._directory) if not entry.name.startswith("."))
+        return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
+
+    def standing(self) -> Iterator[Note]:
+        """Yield the notes that stand in the notebooks of all processes."""
+        for process in self.processes():
+            yield from self.read(process)
+
+    def read(self, process: str) -> Iterator[Note]:
+        """Yield the notes that stand in the notebook of `process`; raises `Unavailable` when it cannot be read."""
+        with translated(), suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
+            while page := file.read(PAGE_BYTES):
+                note = _note_from(page)
+                if note is not None:
+                    yield note
+
+    def remove(self, process: str) -> None:
+        """Remove a notebook in which nothing stands. What the disk refuses is done by who looks next."""
+        with suppress(OSError):
+            (self._directory / process).unlink()
+
+
+def _note_from(page: bytes) -> Note | None:
+    """Return the note on `page`, if one stands there: not where it was struck, or was not written to its end."""
+    try:
+        fields = json.loads(page[: page.index(b"\n")])
+        return Note(**fields | {"kind": NoteKind(fields["kind"])})
+    except (ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,110 @@
+"""Rows of the index made to agree with the records in the store, which are the truth. The caller holds the locks."""
+
+import logging
+
+from ..blobstore import BlobStore
+from ..domain.buckets import Bucket, Totals
+from ..domain.files import File
+from ..domain.intents import Note, NoteKind
+from ..domain.text import quoted
+from ..domain.times import now
+from ..errors import DamagedFile
+from ..index import Transaction
+
+log = logging.getLogger(__name__)
+
+
+def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
+    """Put right what `note` says, and strike it, if it still stands in the index."""
+    current = transaction.note(note.id)  # it may say more by now
+    if current is not None:
+        act_on(transaction, store, current)
+        transaction.drop_note(current)
+
+
+def act_on(transaction: Transaction, store: BlobStore, note: Note) -> None:
+    """Make the row of the noted key or bucket agree with its sidecar.
+
+    The noted bytes become a memory where the sidecar does not name them. A record that cannot be read is damage that
+    the note does not explain: row and bytes stay as they are.
+    """
+    try:
+        if note.kind is NoteKind.BUCKET and note.key is not None:
+            transaction.hold_bucket(note.key)
+            agree_on_bucket(transaction, store, note.key, adopt=True)
+        elif note.key is not None:
+            _put_file_right(transaction, store, note, note.key)
+    except DamagedFile as error:
+        log.error("%s", error.detail, extra={"key": note.key, "blob": note.blob})
+
+
+def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key: str) -> None:
+    found = transaction.bucket(note.bucket_uid)
+    if found is not None:
+        transaction.hold_key(found[0].name, key)
+        found = transaction.bucket(note.bucket_uid)
+    if found is None:  # in the trash, with all its bytes
+        return
+    file = agree_on_file(transaction, store, found[0], key)
+    if note.blob is not None and (file is None or file.blob != note.blob):
+        transaction.remember_blob(note.bucket_uid, key, note.blob, now())
+
+
+def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
+    """Read the sidecar of `key`, make the row agree with it, and return what it says.
+
+    Bytes that another sidecar took the place of become a memory, and so do those of a row whose sidecar is missing if a
+    note says that it was deleted. Without one that is damage, and the bytes could be somebody's.
+    """
+    return make_agree(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
+
+
+def make_agree(
+    transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
+) -> File | None:
+    """The same, where the sidecar and the row have been read."""
+    if file == row:
+        return file
+    log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
+    if transaction.commits_durably:  # or a power cut could take back what the row says
+        store.settle(bucket, key)
+    if file is not None:
+        transaction.put_file(file, row)
+    elif row is not None:
+        transaction.drop_file(row)
+    if row is not None and row.blob != (file.blob if file else None) and (file or _was_deleted(transaction, row)):
+        transaction.remember_blob(bucket.uid, key, row.blob, now())
+    return file
+
+
+def _was_deleted(transaction: Transaction, row: File) -> bool:
+    return any(note.kind is NoteKind.DELETE for note in transaction.notes_on(row.bucket_uid, row.key))
+
+
+def agree_on_bucket(
+    transaction: Transaction, store: BlobStore, name: str, *, adopt: bool = False
+) -> tuple[Bucket, Totals] | None:
+    """Read the record of the bucket called `name`, make the row agree with it, and return what it says.
+
+    A bucket without a row gets one only with `adopt`: no note explains it, so it was copied in, and may hold files.
+    Raises `DamagedFile` when it is a copy of another.
+    """
+    record = store.read_bucket(name)
+    known = transaction.bucket_named(name)
+    changed = record or (known[0] if known is not None else None)
+    if transaction.commits_durably and changed is not None and (known is None or record != known[0]):
+        store.settle_bucket(changed)  # or a power cut could take back what the row says
+    if known is not None and (record is None or record.uid != known[0].uid):
+        transaction.drop_bucket(known[0].uid)
+        transaction.remember_bucket(known[0].uid, now())
+        known = None
+    if record is None:
+        return None
+    other = transaction.bucket(record.uid)
+    if other is not None and other[0].name != name:
+        raise DamagedFile(f"Bucket {quoted(name)} is a copy of {quoted(other[0].name)} with the same uid.")
+    if known is None and not adopt:
+        return record, Totals(0, 0)
+    if known is None or known[0] != record:
+        transaction.put_bucket(record)
+    return transaction.bucket(record.uid)

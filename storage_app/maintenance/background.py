@@ -1,0 +1,69 @@
+"""The background thread of each worker: recovers, collects and tidies up beside the requests."""
+
+import logging
+import math
+import threading
+import time
+from pathlib import Path
+
+from ..blobstore import BlobStore
+from ..domain.times import now
+from ..errors import StorageError
+from ..host.ballast import Reserve
+from ..host.locks import if_free
+from ..host.spool import Spool
+from ..index import Index
+from ..journal.commit import Ledger
+from .collect import GRACE, sweep
+
+log = logging.getLogger(__name__)
+_LOOK_SECONDS = 1
+_SWEEP_SECONDS = 15
+
+
+class Janitor:
+    """A thread that looks after the store beside the requests."""
+
+    def __init__(
+        self, index: Index, store: BlobStore, ledger: Ledger, reserve: Reserve, spool: Spool, *, lock: Path
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._ledger = ledger
+        self._reserve = reserve
+        self._spool = spool
+        self._lock = lock
+        self._swept_at = -math.inf  # at once: workers may not live long
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """Stop; with `wait`, only when the look in progress has ended."""
+        self._stopped.set()
+        if wait and self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> None:
+        """Put right what this process owes and what gone ones left; now and then, sweep."""
+        self._store.tidy()
+        self._ledger.settle_debts()
+        self._ledger.put_gone_right()
+        self._reserve.keep()
+        if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
+            with if_free(self._lock) as ours:  # one sweep at a time: others would remove the same
+                if ours:
+                    sweep(self._index, self._store, until=now() - GRACE)
+                    self._spool.sweep()
+            self._swept_at = time.monotonic()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_LOOK_SECONDS):
+            try:
+                self.look()
+            except (StorageError, OSError) as error:
+                log.warning("looking after the store is put off: %s", error)
+            except Exception:
+                log.exception("looking after the store failed")

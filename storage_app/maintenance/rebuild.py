@@ -1,0 +1,183 @@
+"""The index made from the sidecars: a new one filled, or one that others use made to agree."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TypeVar
+
+from ..blobstore import BlobStore, DamagedRecord
+from ..domain.buckets import Bucket
+from ..domain.files import File
+from ..domain.times import now
+from ..errors import DamagedFile, Unavailable
+from ..index import Index, Transaction
+from ..journal.reconcile import agree_on_bucket, agree_on_file
+
+# Files for one transaction. Beside others, requests wait for it, so it is short.
+_BATCH = 1000
+_BATCH_BESIDE_OTHERS = 100
+
+# Called with the number of files read so far, and of all.
+Progress = Callable[[int, int], None]
+Item = TypeVar("Item")
+
+
+def no_progress(files: int, total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(slots=True)
+class Rebuilding:
+    """A rebuild in progress: `files` of `total` read so far, and the records that could not be read."""
+
+    index: Index
+    store: BlobStore
+    progress: Progress = no_progress
+    files: int = 0
+    total: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+    def fill(self) -> None:
+        """Fill an empty index. Nobody uses it: it is ready only at the end.
+
+        Memory does not grow with the number of files. Interrupted, it is done again by the next start.
+        """
+        self.index.begin_anew()
+        buckets = list(self._buckets())
+        self.total = sum(self.store.file_count(bucket) for bucket in buckets)
+        for bucket in buckets:
+            with self.index.fill() as transaction:
+                transaction.put_bucket(bucket)
+            for batch in _batches(self._files(bucket), _BATCH):
+                with self.index.fill() as transaction:
+                    transaction.add_files(bucket.uid, batch)
+                self._count(len(batch))
+            for replaced in _batches(self.store.replaced_blobs(bucket), _BATCH):
+                with self.index.fill() as transaction:
+                    for key, blob in replaced:
+                        transaction.remember_blob(bucket.uid, key, blob, now())
+        with self.index.fill() as transaction:
+            for uid in self.store.removed_buckets():
+                transaction.remember_bucket(uid, now())
+            transaction.complete()
+
+    def agree(self) -> None:
+        """Make every row of an index that others use agree with its sidecar, under the lock of its bucket."""
+        buckets = list(self._buckets())
+        self.total = sum(self.store.file_count(bucket) for bucket in buckets)
+        names = [bucket.name for bucket in buckets]
+        for name in {*names, *self._indexed_buckets()}:
+            with self.index.write() as transaction:
+                transaction.hold_bucket(name)
+                with self._reporting():
+                    agree_on_bucket(transaction, self.store, name, adopt=True)
+        for name in names:
+            found = self.index.bucket(name)
+            if found is not None:
+                self._agree_on_files(found[0])
+
+    def _agree_on_files(self, bucket: Bucket) -> None:
+        on_disk = (file.key for file in self._files(bucket))
+        for keys in _batches(on_disk, _BATCH_BESIDE_OTHERS):
+            self._agree_on(bucket, keys)
+            self._count(len(keys))
+        for keys in _batches(self._indexed_keys(bucket), _BATCH_BESIDE_OTHERS):
+            self._agree_on(bucket, [key for key in keys if self._is_absent(bucket, key)])
+        self._remember_replaced(bucket)
+        with self.index.write() as transaction:
+            transaction.hold_bucket(bucket.name)
+            transaction.recount(bucket.uid)
+
+    def _agree_on(self, bucket: Bucket, keys: Iterable[str]) -> None:
+        with self.index.write() as transaction:
+            transaction.hold_bucket(bucket.name)
+            if transaction.bucket(bucket.uid) is not None:
+                for key in keys:
+                    if self._can_be_read(bucket, key):
+                        agree_on_file(transaction, self.store, bucket, key)
+
+    def _can_be_read(self, bucket: Bucket, key: str) -> bool:
+        """Whether its record can be read; one that cannot is reported, and keeps its row."""
+        try:
+            self.store.read(bucket, key)
+        except (DamagedFile, Unavailable) as error:
+            self.damaged.append(f"{bucket.name}: {key}: {error.detail}")
+            return False
+        return True
+
+    def _is_absent(self, bucket: Bucket, key: str) -> bool:
+        try:
+            return self.store.read(bucket, key) is None
+        except (DamagedFile, Unavailable):  # reported when it was met on the disk; its row stays
+            return False
+
+    def _remember_replaced(self, bucket: Bucket) -> None:
+        """Remember the bytes that neither their sidecar nor a note in the index names, which had forgotten them.
+
+        Notes in notebooks keep nothing: who has one places bytes and sidecar while nobody else can look.
+        """
+        for key, blob in self.store.replaced_blobs(bucket):
+            if self.index.explains(bucket.uid, blob):
+                continue
+            with self.index.write() as transaction:
+                transaction.hold_key(bucket.name, key)
+                if self._is_replaced(transaction, bucket, key, blob):
+                    transaction.remember_blob(bucket.uid, key, blob, now())
+
+    def _is_replaced(self, transaction: Transaction, bucket: Bucket, key: str, blob: str) -> bool:
+        if any(note.blob == blob for note in transaction.notes_on(bucket.uid, key)):
+            return False
+        try:
+            file = self.store.read(bucket, key)
+        except (DamagedFile, Unavailable):
+            return False
+        return file is not None and file.blob != blob
+
+    def _buckets(self) -> Iterator[Bucket]:
+        """Yield the readable records, each uid once."""
+        names: dict[str, str] = {}
+        for bucket in self.store.buckets():
+            if isinstance(bucket, DamagedRecord):
+                self.damaged.append(bucket)
+            elif bucket.uid in names:
+                self.damaged.append(f"{bucket.name}: it is a copy of {names[bucket.uid]}, with the same uid")
+            else:
+                names[bucket.uid] = bucket.name
+                yield bucket
+
+    def _files(self, bucket: Bucket) -> Iterator[File]:
+        for file in self.store.files(bucket):
+            if isinstance(file, DamagedRecord):
+                self.damaged.append(file)
+            else:
+                yield file
+
+    def _indexed_buckets(self) -> Iterator[str]:
+        last: str | None = None
+        while batch := self.index.bucket_names(after=last, limit=_BATCH):
+            yield from batch
+            last = batch[-1]
+
+    def _indexed_keys(self, bucket: Bucket) -> Iterator[str]:
+        last = ""
+        while batch := self.index.files_by_key(bucket.uid, prefix="", start=last, after=True, limit=_BATCH):
+            yield from (file.key for file in batch)
+            last = batch[-1].key
+
+    @contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except (DamagedFile, Unavailable) as error:
+            self.damaged.append(error.detail)
+
+    def _count(self, files: int) -> None:
+        self.files += files
+        self.progress(self.files, self.total)
+
+
+def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

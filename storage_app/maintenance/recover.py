@@ -1,0 +1,254 @@
+"""What runs before the first worker and after the last, so that what is on disk and the index agree."""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..blobstore import BlobStore, open_store
+from ..domain.times import now
+from ..errors import StoreUnusable
+from ..host.ballast import Reserve
+from ..host.files import sync_directory
+from ..host.layout import Layout, usable
+from ..host.locks import exclusive, if_free
+from ..host.spool import Spool
+from ..index import Index, damage_mark
+from ..journal.commit import Ledger
+from ..journal.file_log import Notebooks
+from ..journal.liveness import Processes, ProcessLock
+from .rebuild import Progress, Rebuilding, no_progress
+
+log = logging.getLogger(__name__)
+
+_UNBOUNDED_SHOWN = 5
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """What a start found and did. `files` is None where nothing had to be rebuilt.
+
+    `unbounded` are some of the public buckets without a quota.
+    """
+
+    put_right: int = 0
+    files: int | None = None
+    damaged: tuple[str, ...] = ()
+    unbounded: tuple[str, ...] = ()
+
+
+def open_index(layout: Layout, index_url: str | None) -> Index:
+    """Return the index at `index_url`, or without one the SQLite file under STORAGE_PATH."""
+    return Index(index_url or layout.index)
+
+
+def recover(
+    root: Path,
+    *,
+    durable: bool,
+    index_url: str | None = None,
+    rebuild_anyway: bool = False,
+    progress: Progress = no_progress,
+) -> Recovery:
+    """Make the store ready to serve. Runs before the workers; another start waits for it.
+
+    Staging of processes that are gone is removed and their notes are put right. The index is made again from the
+    sidecars when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
+    One that others use is made to agree instead. `progress` is called with the number of files read so far. Raises
+    `StoreUnusable`.
+    """
+    layout = Layout(root)
+    layout.prepare()
+    with usable(root), exclusive(layout.start_lock), _visiting(layout, durable=durable) as visit:
+        index = open_index(layout, index_url)
+        try:
+            reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
+            if reason is None:
+                recovery = Recovery(visit.put_gone_right(index))
+            elif visit.must_share(index):
+                log.info("making the index agree: %s", reason)
+                recovery = visit.agree(index, progress)
+            else:
+                log.info("making the index: %s", reason)
+                index = _renewed(layout, index)
+                recovery = visit.fill(index, progress)
+            unbounded = tuple(index.public_buckets_without_quota(limit=_UNBOUNDED_SHOWN))
+        finally:
+            index.close()
+        _write_last_start(layout, clean=False)
+    return replace(recovery, unbounded=unbounded)
+
+
+def is_recovered(layout: Layout, index: Index) -> bool:
+    """Whether a recovery made the index ready in this boot, and nobody stopped in order since."""
+    if index.is_shared:
+        return _is_ready(index)
+    if not layout.index.exists():  # opening it would make an empty one
+        return False
+    last = _last_start(layout)
+    return last is not None and last == {"boot_id": _boot_id(), "clean": False} and _is_ready(index)
+
+
+def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
+    """Write down that nothing was cut short, so that the next start need not look.
+
+    Does nothing while others live, nor where one was killed in the middle of a write: what it noted may be lost in a
+    power cut, and then the index must be made again.
+    """
+    layout = Layout(root)
+    with if_free(layout.start_lock) as alone:
+        others = not alone or Processes(layout.alive, layout.staging).living()
+        if others or not (index_url or layout.index.exists()) or any(Notebooks(layout.notes).standing()):
+            return
+        index = open_index(layout, index_url)
+        try:
+            index.checkpoint()
+        finally:
+            index.close()
+        _write_last_start(layout, clean=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """The store for the time of a recovery, by a process of its own."""
+
+    layout: Layout
+    process: str
+    processes: Processes
+    store: BlobStore
+
+    def must_share(self, index: Index) -> bool:
+        """Whether others use `index`, or may: it cannot be replaced then."""
+        if index.is_shared:
+            return _is_ready(index)
+        others = self.processes.living() != [self.process]
+        return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
+
+    def put_gone_right(self, index: Index) -> int:
+        notebooks, reserve = Notebooks(self.layout.notes), Reserve(self.layout.reserve)
+        ledger = Ledger(index, self.store, self.processes, notebooks, reserve, process=self.process)
+        return ledger.put_gone_right()
+
+    def agree(self, index: Index, progress: Progress) -> Recovery:
+        put_right = self.put_gone_right(index)
+        rebuilding = Rebuilding(index, self.store, progress)
+        rebuilding.agree()
+        return Recovery(put_right, rebuilding.files, tuple(rebuilding.damaged))
+
+    def fill(self, index: Index, progress: Progress) -> Recovery:
+        rebuilding = Rebuilding(index, self.store, progress)
+        rebuilding.fill()
+        return Recovery(self.put_gone_right(index), rebuilding.files, tuple(rebuilding.damaged))
+
+
+@contextmanager
+def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
+    processes = Processes(layout.alive, layout.staging)
+    for process in processes.left_something():  # before their notes are judged, so that a late rename of theirs fails
+        processes.fence(process)
+    Spool(layout.spool).sweep()
+    Reserve(layout.reserve).keep()
+    lock = ProcessLock(layout.alive)
+    try:
+        yield _Visit(layout, lock.id, processes, open_store(layout.root, process=lock.id, durable=durable))
+    finally:
+        processes.fence(lock.id)
+        lock.release()
+
+
+def _reason_to_rebuild(layout: Layout, index: Index) -> str | None:
+    if index.is_shared:
+        return _reason_to_fill(index)
+    if not layout.index.exists():
+        return "there is none yet"
+    if damage_mark(layout.index).exists():
+        return "it was found damaged"
+    try:
+        ready = index.is_ready()
+    except StoreUnusable as error:
+        return error.detail
+    if not ready:
+        return "it is incomplete, or of another version"
+    return "the machine went down without a clean stop" if _may_have_lost_transactions(layout) else None
+
+
+def _reason_to_fill(index: Index) -> str | None:
+    """A database server keeps what was committed, and other hosts may use it: only an empty one is filled unasked."""
+    if index.version() is None:
+        return "it is empty, or incomplete"
+    if not index.is_ready():
+        raise StoreUnusable(
+            "The index at INDEX_URL was made by another version of this service: stop the nodes that run that one, and "
+            "run 'flask --app wsgi storage rebuild'."
+        )
+    return None
+
+
+def _may_have_lost_transactions(layout: Layout) -> bool:
+    """Whether the machine booted again since a start that no clean stop followed.
+
+    With `synchronous=NORMAL` a power cut may take the index's last transactions back; a kill cannot.
+    """
+    last = _last_start(layout)
+    return last is None or not (last.get("clean") or last.get("boot_id") == _boot_id())
+
+
+def _last_start(layout: Layout) -> dict[str, Any] | None:
+    try:
+        last = json.loads(layout.last_start.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return last if isinstance(last, dict) else None
+
+
+def _write_last_start(layout: Layout, *, clean: bool) -> None:
+    written = layout.last_start.with_suffix(".new")
+    with open(written, "wb") as file:
+        file.write(json.dumps({"boot_id": _boot_id(), "clean": clean}).encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(written, layout.last_start)
+    sync_directory(layout.system)
+
+
+def _boot_id() -> str:
+    try:
+        return _BOOT_ID.read_text().strip()
+    except OSError:  # not Linux: every start after an unclean stop rebuilds
+        return f"unknown-{time.time_ns()}"
+
+
+def _renewed(layout: Layout, index: Index) -> Index:
+    """Return an empty index in the place of `index`; a file that is no index of ours goes to lost+found."""
+    if index.is_shared:
+        return index
+    try:
+        index.version()
+        aside = None
+    except StoreUnusable:
+        aside = layout.lost_and_found / f"index-{now():%Y%m%dT%H%M%S.%f}"
+        aside.mkdir()
+    index.close()
+    renewed = Index(layout.index)
+    with renewed.alone():  # a living process that has it open finds it replaced from now on
+        for suffix in ("", "-wal", "-shm"):
+            path = layout.index.with_name(layout.index.name + suffix)
+            if aside is None:
+                path.unlink(missing_ok=True)
+            elif path.exists():
+                os.rename(path, aside / path.name)
+        damage_mark(layout.index).unlink(missing_ok=True)
+    return renewed
+
+
+def _is_ready(index: Index) -> bool:
+    try:
+        return index.is_ready()
+    except StoreUnusable:
+        return False

@@ -1,0 +1,180 @@
+"""What is known of content types, as data: extensions, names of today, aliases, and what carries what."""
+
+import mimetypes
+from collections.abc import Mapping
+
+# The tables in the code of `mimetypes`, not those it finds in the machine's /etc, and what Python 3.11 lacks there.
+BY_EXTENSION: Mapping[str, str] = mimetypes.MimeTypes(filenames=()).types_map[True] | {
+    f".{extension}": content_type
+    for content_type, extensions in {
+        "image/webp": "webp",
+        "image/avif": "avif",
+        "image/heic": "heic",
+        "image/heif": "heif",
+        "image/jxl": "jxl",
+        "image/jpeg": "jfif",
+        "image/jp2": "jp2",
+        "image/vnd.adobe.photoshop": "psd",
+        "image/x-adobe-dng": "dng",
+        "image/x-nikon-nef": "nef",
+        "image/x-canon-cr3": "cr3",
+        "image/x-sony-arw": "arw",
+        "audio/aac": "aac",
+        "audio/aiff": "aif aiff",
+        "audio/amr": "amr",
+        "audio/flac": "flac",
+        "audio/midi": "mid midi",
+        "audio/mp4": "m4a m4b",
+        "audio/ogg": "oga ogg",
+        "audio/opus": "opus",
+        "audio/wav": "wav",
+        "audio/webm": "weba",
+        "audio/x-matroska": "mka",
+        "audio/x-ms-wma": "wma",
+        "video/3gpp": "3gp",
+        "video/3gpp2": "3g2",
+        "video/ogg": "ogv",
+        "video/x-flv": "flv",
+        "video/x-m4v": "m4v",
+        "video/x-matroska": "mkv",
+        "video/x-ms-wmv": "wmv",
+        "text/calendar": "ics",
+        "text/javascript": "js mjs",
+        "text/markdown": "md markdown",
+        "text/plain": "log",
+        "text/vcard": "vcf",
+        "font/otf": "otf",
+        "font/ttf": "ttf",
+        "font/woff": "woff",
+        "font/woff2": "woff2",
+        "application/epub+zip": "epub",
+        "application/geo+json": "geojson",
+        "application/gzip": "gz tgz",
+        "application/java-archive": "jar",
+        "application/rtf": "rtf",
+        "application/vnd.android.package-archive": "apk",
+        "application/vnd.ms-fontobject": "eot",
+        "application/vnd.oasis.opendocument.presentation": "odp",
+        "application/vnd.oasis.opendocument.spreadsheet": "ods",
+        "application/vnd.oasis.opendocument.text": "odt",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+        "application/vnd.rar": "rar",
+        "application/x-7z-compressed": "7z",
+        "application/x-bzip2": "bz2",
+        "application/x-cbz": "cbz",
+        "application/x-xz": "xz",
+        "application/xhtml+xml": "xhtml",
+        "application/yaml": "yaml yml",
+        "application/zstd": "zst",
+    }.items()
+    for extension in extensions.split()
+}
+
+TEXT_SIGNATURES = (
+    (b"%PDF-", "application/pdf"),
+    (b"%!PS", "application/postscript"),
+    (b"{\\rtf", "application/rtf"),
+)
+
+# The names of today for those that the library gives, by its extensions.
+MODERN: Mapping[str, str] = {
+    "apng": "image/png",
+    "jpx": "image/jp2",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "aiff": "audio/aiff",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
+    "ttf": "font/ttf",
+    "otf": "font/otf",
+    "rar": "application/vnd.rar",
+    "sqlite": "application/vnd.sqlite3",
+    "deb": "application/vnd.debian.binary-package",
+}
+ISO_MEDIA = frozenset({"video/mp4", "video/x-m4v", "video/quicktime", "video/3gpp", "audio/mp4"})
+MATROSKA = frozenset({"video/webm", "video/x-matroska"})
+# An ID3 tag, which reads as audio/mpeg, may stand before any sound.
+ID3 = frozenset({"audio/mpeg"})
+# Pictures and sounds may come compressed (wmz, vgz) or as a zip (OpenRaster).
+WRAPPERS = frozenset({"application/gzip", "application/zip"})
+ZIPPED = frozenset({"application/epub+zip", "application/java-archive", "application/x-cbz"})
+
+# What files of a type may be recognized as: containers hold sound, film and pictures alike (ISO/IEC 14496-12,
+# Matroska, Ogg, ASF). All of these types are binary.
+CARRIED_BY: Mapping[str, frozenset[str]] = {
+    "image/bmp": frozenset({"image/bmp"}),
+    # The icon of a site is often a renamed picture, and shown all the same.
+    "image/x-icon": frozenset({"image/x-icon", "image/png", "image/gif", "image/jpeg", "image/bmp"}),
+    "image/tiff": frozenset({"image/tiff", "image/x-canon-cr2"}),
+    "image/x-canon-cr2": frozenset({"image/tiff", "image/x-canon-cr2"}),
+    "image/vnd.adobe.photoshop": frozenset({"image/vnd.adobe.photoshop"}),
+    "image/jp2": frozenset({"image/jp2"}),
+    "image/heic": ISO_MEDIA | {"image/heic"},
+    "image/heif": ISO_MEDIA | {"image/heic", "image/avif"},
+    "audio/mpeg": ID3 | ISO_MEDIA | {"audio/aac"},  # Android takes .m4a for audio/mpeg
+    "audio/aac": ID3 | ISO_MEDIA | {"audio/aac"},
+    "audio/mp4": ISO_MEDIA,
+    "audio/flac": ID3 | {"audio/flac", "audio/ogg"},
+    "audio/wav": ID3 | {"audio/wav"},
+    "audio/aiff": ID3 | {"audio/aiff"},
+    "audio/midi": frozenset({"audio/midi"}),
+    "audio/amr": frozenset({"audio/amr"}),
+    "audio/ogg": frozenset({"audio/ogg"}),
+    "audio/opus": MATROSKA | {"audio/ogg"},
+    "audio/webm": MATROSKA,
+    "audio/x-matroska": MATROSKA,
+    "audio/x-ms-wma": frozenset({"video/x-ms-wmv"}),
+    "video/mp4": ISO_MEDIA,
+    "video/x-m4v": ISO_MEDIA,
+    "video/quicktime": ISO_MEDIA,
+    "video/3gpp": ISO_MEDIA,
+    "video/3gpp2": ISO_MEDIA,
+    "video/webm": MATROSKA,
+    "video/x-matroska": MATROSKA,
+    "video/ogg": frozenset({"audio/ogg"}),
+    "video/mpeg": frozenset({"video/mpeg", "audio/mpeg"}),
+    "video/x-msvideo": frozenset({"video/x-msvideo"}),
+    "video/x-ms-wmv": frozenset({"video/x-ms-wmv"}),
+    "video/x-ms-asf": frozenset({"video/x-ms-wmv"}),
+    "video/x-flv": ISO_MEDIA | {"video/x-flv"},
+    "video/x-motion-jpeg": frozenset({"image/jpeg"}),
+}
+
+ALIASES: Mapping[str, str] = {
+    alias: kind
+    for kind, aliases in {
+        "image/png": "image/x-png image/apng image/vnd.mozilla.apng",
+        "image/jpeg": "image/jpg image/pjpeg image/jfif image/x-jpeg image/x-jpg",
+        "image/bmp": "image/x-bmp image/x-ms-bmp image/x-windows-bmp",
+        "image/x-icon": "image/vnd.microsoft.icon image/ico image/icon",
+        "image/tiff": "image/tif image/x-tiff image/x-tif",
+        "image/vnd.adobe.photoshop": "image/photoshop image/x-photoshop image/psd image/x-psd",
+        "image/jp2": "image/jpx image/jpm image/jpeg2000 image/jpeg2000-image image/x-jpeg2000-image",
+        "image/heic": "image/heic-sequence",
+        "image/heif": "image/heif-sequence",
+        "audio/mpeg": "audio/mp3 audio/mpeg3 audio/mpg audio/x-mp3 audio/x-mpeg audio/x-mpeg-3 audio/mpa audio/mp2",
+        "audio/aac": "audio/x-aac audio/aacp audio/x-hx-aac-adts audio/vnd.dlna.adts",
+        "audio/mp4": "audio/m4a audio/x-m4a audio/m4b audio/x-m4b audio/mp4a-latm audio/x-mp4",
+        "audio/flac": "audio/x-flac",
+        "audio/wav": "audio/x-wav audio/wave audio/x-pn-wav audio/vnd.wave",
+        "audio/aiff": "audio/x-aiff audio/aif audio/x-aifc",
+        "audio/midi": "audio/mid audio/x-midi audio/x-mid",
+        "audio/ogg": "audio/x-ogg audio/vorbis audio/x-vorbis audio/x-vorbis+ogg audio/speex audio/x-opus+ogg",
+        "audio/x-ms-wma": "audio/wma",
+        "video/mp4": "video/x-mp4",
+        "video/x-m4v": "video/m4v",
+        "video/quicktime": "video/mov video/x-quicktime",
+        "video/3gpp": "audio/3gpp video/3gp",
+        "video/3gpp2": "audio/3gpp2 video/3gp2",
+        "video/x-matroska": "video/matroska video/mkv video/x-mkv",
+        "video/ogg": "video/x-ogg video/theora video/x-theora+ogg",
+        "video/mpeg": "video/mpg video/x-mpeg video/x-mpg",
+        "video/x-msvideo": "video/avi video/msvideo video/vnd.avi",
+        "video/x-ms-wmv": "video/wmv",
+        "video/x-flv": "video/flv video/x-f4v",
+        "video/x-motion-jpeg": "video/x-mjpeg video/mjpeg",
+    }.items()
+    for alias in aliases.split()
+}

@@ -1,0 +1,161 @@
+"""One process's hold on a store: its parts, wired, opened when they are first needed and after any fork."""
+
+import logging
+import shutil
+import threading
+from dataclasses import dataclass
+
+from .auth.credentials import Logins
+from .auth.signed_urls import SignedUrls
+from .blobstore import BlobStore, open_store
+from .errors import Unavailable
+from .host.ballast import Reserve
+from .host.layout import Layout
+from .host.locks import UploadSlots
+from .host.spool import Spool
+from .index import Index
+from .journal.commit import Ledger
+from .journal.file_log import Notebooks
+from .journal.liveness import Processes, ProcessLock
+from .maintenance.background import Janitor
+from .maintenance.recover import is_recovered, open_index
+from .services.buckets import Buckets
+from .services.files import Files
+from .services.lookups import Guard
+from .services.signed_urls import Signing
+from .services.uploads import Uploads
+from .settings import Settings
+
+log = logging.getLogger(__name__)
+
+_NOT_READY = "The index is not ready: start the service with gunicorn, or run 'flask --app wsgi storage recover'."
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What the views call."""
+
+    index: Index
+    store: BlobStore
+    ledger: Ledger
+    buckets: Buckets
+    files: Files
+    uploads: Uploads
+    signing: Signing
+    spool: Spool
+    janitor: Janitor
+
+
+class Storage:
+    """The store at STORAGE_PATH as this process uses it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.logins = Logins(settings.secret_key, settings.algorithm, settings.anon_key)
+        self.signed_urls = SignedUrls(settings.secret_key)
+        self._layout = Layout(settings.storage_path)
+        self._opening = threading.Lock()
+        self._lock: ProcessLock | None = None
+        self._services: Services | None = None
+        self._looks_after = False
+
+    @property
+    def services(self) -> Services:
+        """The services, opened at the first use, and again under a new name when others took this process for gone.
+
+        Raises `Unavailable` while the store was not recovered.
+        """
+        services = self._services
+        if services is not None and self._is_current(services):
+            return services
+        with self._opening:
+            if self._services is not None and self._services is services:
+                log.warning("the index was replaced, or this process was taken for gone: opening the store again")
+                self._close(wait=False)
+            if self._services is None:
+                self._services = self._open()
+            return self._services
+
+    def ensure_open(self) -> None:
+        """Open everything if it never was; does not look at the disk else. Raises as `services` does."""
+        if self._services is None:
+            _ = self.services
+
+    def start(self) -> None:
+        """Open everything now, and look after the store beside the requests. Raises as `services` does.
+
+        What cannot be opened now is tried again by every request.
+        """
+        self._looks_after = True
+        _ = self.services
+
+    def stop(self) -> None:
+        """Let go of everything; what is in progress must have ended."""
+        with self._opening:
+            self._close(wait=True)
+            self._looks_after = False
+
+    def _is_current(self, services: Services) -> bool:
+        lock = self._lock
+        return lock is not None and lock.is_held() and services.index.is_current() and not services.store.is_fenced()
+
+    def _open(self) -> Services:
+        # Alive before it looks: a recovery that comes now knows that somebody is here.
+        lock = ProcessLock(self._layout.alive)
+        index = open_index(self._layout, self.settings.index_url)
+        try:
+            if not is_recovered(self._layout, index):
+                raise Unavailable(_NOT_READY)
+            services = self._wire(index, lock.id)
+        except BaseException:
+            index.close()
+            lock.release()
+            raise
+        self._lock = lock
+        if self._looks_after:
+            services.janitor.start()
+        return services
+
+    def _close(self, *, wait: bool) -> None:
+        if self._services is None or self._lock is None:
+            return
+        self._services.janitor.stop(wait=wait)
+        self._services.ledger.close()
+        self._services.index.close()
+        shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
+        self._lock.release()
+        self._services = self._lock = None
+
+    def _wire(self, index: Index, process: str) -> Services:
+        settings, layout = self.settings, self._layout
+        store = open_store(layout.root, process=process, durable=settings.durability == "fsync")
+        reserve, spool = Reserve(layout.reserve), Spool(layout.spool)
+        ledger = Ledger(
+            index,
+            store,
+            Processes(layout.alive, layout.staging),
+            Notebooks(layout.notes),
+            reserve,
+            process=process,
+        )
+        guard = Guard(index, anonymous_uploads=settings.anonymous_uploads)
+        uploads = Uploads(
+            index,
+            store,
+            ledger,
+            guard,
+            UploadSlots(layout.slots, settings.max_uploads),
+            max_file_size=settings.max_file_size,
+            min_free_bytes=settings.min_free_bytes,
+        )
+        return Services(
+            index=index,
+            store=store,
+            ledger=ledger,
+            buckets=Buckets(index, store, ledger, guard, reserve),
+            files=Files(index, store, ledger, guard, reserve),
+            uploads=uploads,
+            signing=Signing(guard, uploads, self.signed_urls),
+            spool=spool,
+            janitor=Janitor(index, store, ledger, reserve, spool, lock=layout.sweep_lock),
+        )

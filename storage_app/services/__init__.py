@@ -1,0 +1,1 @@
+"""What happens in what order, for a principal. Every method asks for permission before it acts."""

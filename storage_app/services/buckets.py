@@ -1,0 +1,109 @@
+"""Buckets: what happens in what order."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+from ..auth.permissions import Action, allowed, visible_buckets
+from ..blobstore import BlobStore
+from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
+from ..domain.intents import Note, NoteKind
+from ..domain.principals import Principal
+from ..domain.text import quoted
+from ..domain.times import now
+from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientStorage
+from ..host.ballast import Reserve
+from ..index import Index, Transaction
+from ..journal.commit import Ledger
+from .lookups import Guard, refusal
+
+
+class Buckets:
+    """Creates, shows, changes and deletes buckets for a principal."""
+
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard, reserve: Reserve) -> None:
+        self._index = index
+        self._store = store
+        self._ledger = ledger
+        self._guard = guard
+        self._reserve = reserve
+
+    def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
+        """Create a bucket owned by `principal`; `settings` are fields of `Bucket`.
+
+        Raises `BucketExists` when the name is taken.
+        """
+        if not allowed(principal, Action.CREATE_BUCKET) or principal.sub is None:
+            raise refusal(principal, Action.CREATE_BUCKET)
+        created = now()
+        bucket = Bucket(new_uid(), check_bucket_name(name), principal.sub, created, created, **settings)
+        with self._deciding(bucket) as (transaction, taken):
+            if taken is not None:
+                raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")
+            self._store.create_bucket(bucket)
+            transaction.put_bucket(bucket)
+        return bucket, Totals(0, 0)
+
+    def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
+        return self._guard.bucket(principal, name, Action.SEE_BUCKET)
+
+    def page(self, principal: Principal, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
+        """Return up to `limit` of the buckets that `principal` may see, by name, beginning after the name `after`."""
+        if not allowed(principal, Action.LIST_BUCKETS):
+            raise refusal(principal, Action.LIST_BUCKETS)
+        return self._index.buckets(visible_buckets(principal), after=after, limit=limit)
+
+    def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
+        """Replace the given settings; the others stay."""
+        bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
+        with self._deciding(bucket) as (transaction, found):
+            current, totals = self._checked(principal, bucket, found)
+            changed = replace(current, **settings, updated_at=now())
+            self._store.replace_bucket(changed)
+            transaction.put_bucket(changed)
+        return changed, totals
+
+    def delete(self, principal: Principal, name: str, *, force: bool) -> None:
+        """Delete the bucket; with `force`, its files too, else raise `BucketNotEmpty` when it has some."""
+        try:
+            self._delete(principal, name, force=force)
+        except InsufficientStorage:
+            self._reserve.give_up()
+            with suppress(BucketNotFound):  # it may have been deleted, and only the index had no room to say so
+                self._delete(principal, name, force=force)
+
+    def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
+        bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
+        with self._deciding(bucket) as (transaction, found):
+            current, totals = self._checked(principal, bucket, found)
+            # The disk is asked, too: the index may be about to learn of files, or have lost some.
+            if not force and (totals.file_count or next(iter(self._store.files(current)), None)):
+                raise BucketNotEmpty(
+                    f"Bucket {quoted(name)} holds {totals.file_count or 'some'} files; delete them first, or pass "
+                    "force=true to delete them with it."
+                )
+            self._store.remove_bucket(current)
+            transaction.drop_bucket(current.uid)
+            transaction.remember_bucket(current.uid, now())
+
+    def may_change(self, principal: Principal, bucket: Bucket) -> bool:
+        """Whether `principal` sees the settings that only those see who may change them."""
+        return allowed(principal, Action.CHANGE_BUCKET, bucket)
+
+    @contextmanager
+    def _deciding(self, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
+        """Note the change of `bucket` and decide about it under its lock."""
+        note = Note(self._ledger.process, NoteKind.BUCKET, bucket.uid, bucket.name)
+        with self._ledger.noted(note), self._ledger.deciding_bucket(note, bucket) as decision:
+            yield decision
+
+    def _checked(
+        self, principal: Principal, bucket: Bucket, found: tuple[Bucket, Totals] | None
+    ) -> tuple[Bucket, Totals]:
+        """Return the bucket as it is under the lock, to who may still change it."""
+        if found is None or found[0].uid != bucket.uid:
+            raise BucketNotFound(bucket.name)
+        if not allowed(principal, Action.CHANGE_BUCKET, found[0]):
+            raise refusal(principal, Action.CHANGE_BUCKET)
+        return found

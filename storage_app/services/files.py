@@ -1,0 +1,145 @@
+"""Files that are there: reading, listing, editing and deleting them, in which order."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, BinaryIO
+
+from ..auth.permissions import Action
+from ..auth.signed_urls import SignedDownload
+from ..blobstore import BlobStore
+from ..domain.buckets import Bucket, check_bucket_name
+from ..domain.files import File, WriteConditions, check_filename, check_metadata
+from ..domain.intents import Note, NoteKind
+from ..domain.pages import Page, Position
+from ..domain.principals import Principal
+from ..domain.text import quoted
+from ..domain.times import now
+from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
+from ..host.ballast import Reserve
+from ..index import Index
+from ..journal.commit import Decision, Ledger
+from ..media_types.sniffing import HEAD_BYTES
+from .listing import page_by_creation, page_by_key
+from .lookups import Guard
+from .upload_rules import decide_content_type
+
+
+class Files:
+    """Reads, lists, edits and deletes files for a principal."""
+
+    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard, reserve: Reserve) -> None:
+        self._index = index
+        self._store = store
+        self._ledger = ledger
+        self._guard = guard
+        self._reserve = reserve
+
+    def get(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
+        return self._guard.file(principal, bucket_name, key, Action.READ_FILE)
+
+    def get_signed(self, grant: SignedDownload, bucket_name: str) -> tuple[Bucket, File]:
+        """Return the file of a download URL; raises `InvalidSignedUrl` when its bucket was deleted since."""
+        found = self._index.bucket_and_file(check_bucket_name(bucket_name), grant.key)
+        if found is None or found[0].uid != grant.bucket_uid:
+            raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
+        bucket, file = found
+        if file is None:
+            raise FileNotFound(bucket_name, grant.key)
+        return bucket, file
+
+    def open(self, bucket: Bucket, file: File) -> BinaryIO:
+        """Open the bytes of `file`; the caller closes them. Raises `FileNotFoundError` when they are not there."""
+        return self._store.open(bucket, file.blob)
+
+    def locate(self, bucket: Bucket, file: File) -> str | None:
+        """Say where a web server can fetch the bytes without us, as a path relative to the store."""
+        return self._store.locate(bucket, file.blob)
+
+    def page_by_key(
+        self,
+        principal: Principal,
+        bucket_name: str,
+        *,
+        prefix: str,
+        delimiter: str | None,
+        position: Position | None,
+        limit: int,
+    ) -> Page:
+        bucket, _ = self._guard.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        return page_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+
+    def page_by_creation(
+        self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
+    ) -> Page:
+        bucket, _ = self._guard.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        return page_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
+
+    def edit(
+        self,
+        principal: Principal,
+        bucket_name: str,
+        key: str,
+        *,
+        changes: Mapping[str, Any],
+        conditions: WriteConditions,
+    ) -> tuple[Bucket, File]:
+        """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
+        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        edited = self._edited(bucket, file, changes)
+        note = Note(self._ledger.process, NoteKind.WRITE, bucket.uid, key)
+        with (
+            self._ledger.noted(note),
+            self._store.stage_sidecar(bucket, edited) as sidecar,
+            self._ledger.deciding(note, bucket, key) as decision,
+        ):
+            current = self._current(decision, principal, key)
+            conditions.check(current)
+            if current != file:
+                sidecar.restage(self._edited(bucket, current, changes))
+            self._store.place(bucket, sidecar, None)
+            decision.replace(sidecar.file)
+        return bucket, sidecar.file
+
+    def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
+        """Delete the file; on a full disk, too."""
+        try:
+            self._delete(principal, bucket_name, key, conditions)
+        except InsufficientStorage:
+            self._reserve.give_up()
+            with suppress(FileNotFound):  # it may have been deleted, and only the index had no room to say so
+                self._delete(principal, bucket_name, key, conditions)
+
+    def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
+        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        note = Note(self._ledger.process, NoteKind.DELETE, bucket.uid, key, file.blob)
+        with self._ledger.noted(note), self._ledger.deciding(note, bucket, key) as decision:
+            current = self._current(decision, principal, key)
+            conditions.check(current)
+            self._store.remove(bucket, key)
+            decision.transaction.drop_file(current)
+            decision.transaction.remember_blob(bucket.uid, key, current.blob, now())
+
+    def _current(self, decision: Decision, principal: Principal, key: str) -> File:
+        """Return the file as it is under the lock, to who may still change it."""
+        return self._guard.check_file(principal, decision.bucket, key, decision.current, Action.CHANGE_FILE)
+
+    def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
+        """Return `file` with these changes, checked."""
+        checked = {**changes, "updated_at": now()}
+        if "metadata" in changes:
+            check_metadata(changes["metadata"])
+        if "filename" in changes:
+            checked["filename"] = file.key if changes["filename"] is None else check_filename(changes["filename"])
+        if "content_type" in changes:
+            checked["content_type"] = self._checked_type(bucket, file, changes["content_type"])
+        return replace(file, **checked)
+
+    def _checked_type(self, bucket: Bucket, file: File, declared: str) -> str:
+        """Hold an edited content type to the rule of an upload's: it must be what the bytes are."""
+        try:
+            with self._store.open(bucket, file.blob) as blob:
+                head = blob.read(HEAD_BYTES)
+        except FileNotFoundError as error:
+            raise DamagedFile(f"The bytes of file {quoted(file.key)} are missing; ask the operator.") from error
+        return decide_content_type(bucket, declared, head, file.filename)

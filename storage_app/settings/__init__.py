@@ -1,0 +1,224 @@
+"""Every setting: its name, default, check and meaning, read from the environment and from `.env`.
+
+The only module that looks at `os.environ`. A field of `Settings` is the one declaration of its setting; `SETTINGS`
+lists them, for the documentation and for the tests that keep it complete.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dotenv.main import DotEnv
+from environs import EnvError, ValidationError
+
+from ..errors import SettingsError
+from .kinds import (
+    Environment,
+    Kind,
+    database_url,
+    flag,
+    folder,
+    header_value,
+    host,
+    key_bytes,
+    log_level,
+    one_of,
+    origins,
+    size,
+    url,
+    whole_number,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+"""The project's folder: `.env` lies here, and relative paths start here, wherever a command is run from."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting. `default` is written as in `.env`; where it is empty, `fallback` gives the value."""
+
+    name: str
+    kind: Kind
+    help: str
+    default: str = ""
+    fallback: Callable[[], Any] = lambda: None
+    also: str = ""
+    required: bool = False
+    secret: bool = False
+
+
+def usable_cores() -> int:
+    """Count the cores this process may use; at least 2, because one worker serves while the other restarts."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(2, cores or 1)
+
+
+def declare(name: str, kind: Kind, help_: str, default: str = "", **more: Any) -> Any:
+    setting = Setting(name=name, kind=kind, help=help_, default=default, **more)
+    return dataclasses.field(repr=not setting.secret, metadata={"setting": setting})
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one process, checked. Secrets are not in its repr."""
+
+    storage_path: Path = declare(
+        "STORAGE_PATH", folder(ROOT), "The folder that holds every file, record and index.", "/data/storage"
+    )
+    index_url: str | None = declare(
+        "INDEX_URL",
+        database_url(),
+        "The PostgreSQL database for the index; without it, it is a SQLite file under STORAGE_PATH.",
+        secret=True,
+    )
+    secret_key: str = declare(
+        "SECRET_KEY",
+        key_bytes(32),
+        "The key that signs logins and URLs; the same as the backend's that issues the logins.",
+        required=True,
+        secret=True,
+    )
+    algorithm: str = declare("ALGORITHM", one_of("HS256", "HS384", "HS512"), "How logins are signed.", "HS256")
+    host: str = declare(
+        "HOST",
+        host(),
+        "The address to listen on; 0.0.0.0 for every network of this machine.",
+        "127.0.0.1",
+    )
+    port: int = declare("PORT", whole_number(1, 65535), "The port to listen on.", "8001")
+    base_url: str = declare("BASE_URL", url(), "Where files' permanent URLs (/storage/...) begin.", "http://localhost")
+    public_url: str = declare(
+        "STORAGE_SERVICE_PUBLIC_URL",
+        url(),
+        "Where clients reach this service: download, view and signed URLs begin with it.",
+        "http://localhost:8001",
+        also="STORAGE_SERVICE_EXTERNAL_URL",
+    )
+    anon_key: str | None = declare(
+        "ANON_KEY",
+        header_value(1),
+        "The key that clients without a login send; without it there are no anonymous clients.",
+        secret=True,
+    )
+    web_concurrency: int = declare(
+        "WEB_CONCURRENCY",
+        whole_number(1, 256),
+        "How many worker processes serve; without it one for each usable core, and at least 2.",
+        fallback=usable_cores,
+    )
+    worker: str = declare(
+        "WORKER",
+        one_of("scheduled", "gthread"),
+        "How a worker process runs its requests: one after another, or on gunicorn's own worker (slower).",
+        "scheduled",
+    )
+    threads: int = declare("THREADS", whole_number(1, 512), "How many requests a worker process serves at once.", "32")
+    max_file_size: int | None = declare("MAX_FILE_SIZE", size(1), "The largest file; without it there is no limit.")
+    max_uploads: int = declare(
+        "MAX_UPLOADS",
+        whole_number(1, 100_000),
+        "How many request bodies may be on their way in at once, all workers of this host together.",
+        "48",
+    )
+    min_free_bytes: int = declare(
+        "MIN_FREE_BYTES", size(0), "Uploads are refused when less than this would stay free on the disk.", "256MiB"
+    )
+    anonymous_uploads: bool = declare(
+        "ANONYMOUS_UPLOADS",
+        flag(),
+        "Whether any login, and ANON_KEY, may add files to public buckets.",
+        "true",
+    )
+    download_offload: str = declare(
+        "DOWNLOAD_OFFLOAD", one_of("off", "nginx"), "Who sends the bytes of downloads: this service or nginx.", "off"
+    )
+    upload_offload: str = declare(
+        "UPLOAD_OFFLOAD",
+        one_of("off", "nginx"),
+        "Who waits for the bytes of raw uploads: this service or nginx.",
+        "off",
+    )
+    offload_secret: str | None = declare(
+        "OFFLOAD_SECRET",
+        header_value(16),
+        "What nginx sends to prove that it is in front; required with either offload.",
+        secret=True,
+    )
+    cors_origins: tuple[str, ...] = declare(
+        "CORS_ORIGINS", origins(), "The web pages that may call this service from a browser.", "*"
+    )
+    trusted_proxies: int = declare(
+        "TRUSTED_PROXIES", whole_number(0, 10), "How many proxies in front are believed about client and scheme.", "0"
+    )
+    durability: str = declare(
+        "DURABILITY",
+        one_of("fsync", "none"),
+        "fsync: an answered upload survives a power cut; none: it may not.",
+        "fsync",
+    )
+    log_level: str = declare("LOG_LEVEL", log_level(), "The least that is logged.", "INFO")
+    log_format: str = declare("LOG_FORMAT", one_of("text", "json"), "How log lines look.", "text")
+
+
+FIELDS: dict[str, Setting] = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
+SETTINGS: tuple[Setting, ...] = tuple(FIELDS.values())
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting, from the environment and `.env` or from the mapping given.
+
+    The environment wins over `.env`; an empty value counts as not set. Raises SettingsError, which names the variable.
+    """
+    values = _environment_and_dotenv() if environ is None else environ
+    given = {name: value for name, value in values.items() if value.strip()}
+    settings = Settings(**{field: _read(setting, given) for field, setting in FIELDS.items()})
+    _check_together(settings)
+    return settings
+
+
+def _environment_and_dotenv() -> dict[str, str]:
+    path = ROOT / ".env"
+    try:
+        # override=False: a ${NAME} inside .env, too, takes the environment's value first.
+        written = DotEnv(path, override=False, encoding="utf-8").dict()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read ({error}): make it a readable UTF-8 text file.") from error
+    found = {name: value for name, value in os.environ.items() if value.strip()}
+    return {name: value for name, value in written.items() if value is not None} | found
+
+
+def _read(setting: Setting, given: Mapping[str, str]) -> Any:
+    name = setting.also if setting.also in given and setting.name not in given else setting.name
+    value = given.get(name, setting.default)
+    if value:
+        return _parse(setting, name, value)
+    if setting.required:
+        raise SettingsError(f"{name} is not set: {_way_out(setting)}")
+    return setting.fallback()
+
+
+def _parse(setting: Setting, name: str, value: str) -> Any:
+    try:
+        return setting.kind.read(Environment({name: value}), name)
+    except (EnvError, ValidationError, ValueError, RuntimeError) as error:
+        shown = "" if setting.secret else f", not {value[:80]!r}"
+        raise SettingsError(f"{name} must be {setting.kind.rule}{shown}: {_way_out(setting)}") from error
+
+
+def _way_out(setting: Setting) -> str:
+    if setting.name == "SECRET_KEY":
+        return "set it in the environment or in .env to the backend's, or to a new one from 'openssl rand -hex 32'."
+    return "correct it in the environment or in .env."
+
+
+def _check_together(settings: Settings) -> None:
+    if settings.anon_key == settings.secret_key:
+        raise SettingsError("ANON_KEY must differ from SECRET_KEY, because ANON_KEY is public: set another ANON_KEY.")
+    for name, offload in (
+        ("DOWNLOAD_OFFLOAD", settings.download_offload),
+        ("UPLOAD_OFFLOAD", settings.upload_offload),
+    ):
+        if offload == "nginx" and settings.offload_secret is None:
+            raise SettingsError(f"OFFLOAD_SECRET is not set: {name}=nginx needs it, the same here and in nginx.")

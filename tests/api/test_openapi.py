@@ -1,0 +1,164 @@
+"""The document says what the service does, and every route reaches a check of who asks."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, cast
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+from werkzeug.routing import Rule
+
+from storage_app.api.blueprint import SECURITY, Access
+from storage_app.api.http.problems import MEDIA_TYPE
+
+# The document does not describe itself, nor the page that shows it.
+UNDESCRIBED = {"openapi", "swagger_ui.show"}
+
+# Every route that anyone can call, by method and path. What is not here needs a credential to be called at all.
+OPEN = {
+    Access.PUBLIC: {"GET /", "GET /health", "GET /health/ready", "GET /openapi.json"},
+    Access.SIGNED: {
+        "GET /files/signed/{token}/{bucket_id}/{file_id}",
+        "PUT /files/signed/{token}/{bucket_id}/{file_id}",
+    },
+    Access.ANYONE: {
+        "GET /files/download/{bucket_id}/{file_id}",
+        "GET /files/view/{bucket_id}/{file_id}",
+        "GET /storage/{bucket_id}/{file_id}",
+        "GET /files/info/{bucket_id}/{file_id}",
+    },
+}
+
+
+@pytest.fixture
+def document(client: FlaskClient) -> dict[str, Any]:
+    answer = client.get("/openapi.json")
+    assert (answer.status_code, answer.content_type) == (200, "application/json")
+    return cast(dict[str, Any], answer.json)
+
+
+def path(rule: Rule) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+
+
+def views(app: Flask) -> Iterator[tuple[str, Any]]:
+    """Yield `METHOD /path` and the function that answers it, for every rule but the files of Swagger UI."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint == "swagger_ui.show":
+            continue
+        view = app.view_functions[rule.endpoint]
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
+            view_class = getattr(view, "view_class", None)
+            yield f"{method} {path(rule)}", view if view_class is None else getattr(view_class, method.lower())
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for where, item in document["paths"].items():
+        for method, operation in item.items():
+            if method != "parameters":
+                yield f"{method.upper()} {where}", operation
+
+
+def test_document_is_valid(document: dict[str, Any]) -> None:
+    validate(document)
+
+
+def test_every_route_is_described_and_every_description_is_a_route(app: Flask, document: dict[str, Any]) -> None:
+    routes = {
+        f"{method} {path(rule)}"
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint not in UNDESCRIBED
+        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}
+    }
+    assert {name for name, _ in operations(document)} == routes
+
+
+@pytest.mark.parametrize("access", OPEN)
+def test_only_these_routes_can_be_called_without_a_credential(app: Flask, access: Access) -> None:
+    assert {name for name, view in views(app) if view.access is access} == OPEN[access]
+
+
+def test_every_other_route_needs_a_credential(app: Flask, client: FlaskClient) -> None:
+    listed = set().union(*OPEN.values())
+    closed = {name for name, _ in views(app)} - listed
+    assert {name for name, view in views(app) if view.access is Access.CREDENTIAL} == closed
+    for name in sorted(closed):
+        method, where = name.split(" ")
+        answer = client.open(where.format(bucket_id="photos", file_id="a.txt"), method=method)
+        problem = cast(dict[str, Any], answer.json)
+        assert (name, answer.status_code, problem["code"]) == (name, 401, "unauthenticated")
+
+
+def test_security_is_what_each_view_asks_for(app: Flask, document: dict[str, Any]) -> None:
+    accesses = {name: view.access for name, view in views(app)}
+    for name, operation in operations(document):
+        assert (name, operation["security"]) == (name, SECURITY[accesses[name]])
+    named = {scheme for wanted in SECURITY.values() for option in wanted for scheme in option}
+    assert named == set(document["components"]["securitySchemes"])
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    described = {tag["name"] for tag in document["tags"] if tag["description"].endswith(".")}
+    summaries = [operation["summary"] for _, operation in operations(document)]
+    assert all(summary.endswith(".") for summary in summaries)
+    assert len(set(summaries)) == len(summaries)
+    for name, operation in operations(document):
+        assert (name, set(operation["tags"]) <= described) == (name, True)
+
+
+def test_every_refusal_is_a_problem_with_its_codes(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        refusals = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert "content" not in refusals.pop("414")  # given before the service sees the request
+        assert (name, {"400", "500"} <= set(refusals)) == (name, True)
+        for status, answer in refusals.items():
+            assert (name, status, list(answer["content"])) == (name, status, [MEDIA_TYPE])
+            assert answer["content"][MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert re.fullmatch(r"Code `\w+`(, `\w+`)*", answer["description"])
+
+
+def test_refusals_follow_from_what_an_operation_takes(app: Flask, document: dict[str, Any]) -> None:
+    accesses = {name: view.access for name, view in views(app)}
+    for name, operation in operations(document):
+        has_body = "requestBody" in operation
+        in_query = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
+        expected = {
+            "401": accesses[name] in (Access.CREDENTIAL, Access.ANYONE),
+            "403": accesses[name] is not Access.PUBLIC and name != "GET /buckets",
+            "408": has_body,
+            "413": has_body,
+            "415": has_body,
+            "422": has_body or bool(in_query),
+        }
+        assert (name, {status: status in operation["responses"] for status in expected}) == (name, expected)
+
+
+def test_every_parameter_is_explained(document: dict[str, Any]) -> None:
+    for where, item in document["paths"].items():
+        in_path = item.get("parameters", [])
+        assert [parameter["name"] for parameter in in_path] == re.findall(r"{(\w+)}", where)
+        for parameter in in_path:
+            assert (where, parameter["in"], bool(parameter["description"])) == (where, "path", True)
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            assert (name, parameter["name"], bool(parameter.get("description"))) == (name, parameter["name"], True)
+
+
+def test_query_and_headers_of_one_operation_are_both_described(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/files/upload-direct/{bucket_id}/{file_id}"]["put"]["parameters"]
+    assert [parameter["name"] for parameter in parameters] == [
+        "overwrite", "If-Match", "If-None-Match", "Content-Digest", "Repr-Digest",
+    ]  # fmt: skip
+
+
+def test_nothing_is_described_that_no_operation_uses(client: FlaskClient, document: dict[str, Any]) -> None:
+    used = set(re.findall(r'"#/components/(\w+/\w+)"', client.get("/openapi.json").text))
+    there = {
+        f"{kind}/{name}"
+        for kind, named in document["components"].items()
+        if kind != "securitySchemes"
+        for name in named
+    }
+    assert there == used

@@ -1,0 +1,94 @@
+"""Putting right by hand: one note, one row or one record, made to agree with what lies in the store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage_app.domain.buckets import Totals
+from storage_app.domain.intents import Note, NoteKind
+from storage_app.errors import Unavailable
+from storage_app.journal.commit import claim
+from storage_app.journal.reconcile import agree_on_bucket, agree_on_file, put_right
+from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core
+
+
+@pytest.fixture
+def core(tmp_path: Path) -> Iterator[Core]:
+    with open_core(tmp_path / "store") as core:
+        core.bucket()
+        core.put("old.txt", b"old")
+        yield core
+
+
+@pytest.fixture
+def note(core: Core) -> Note:
+    """A note of a process that is gone, for old.txt."""
+    return core.note(NoteKind.WRITE, "old.txt", "blob-that-never-came", process="gone")
+
+
+def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, note: Note) -> None:
+    before = core.file("old.txt")
+    for _ in range(2):
+        with core.index.write() as transaction:
+            put_right(transaction, core.store, note)
+    assert core.file("old.txt") == before
+    core.check()
+
+
+def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, note: Note) -> None:
+    file = core.file("old.txt")
+    assert file is not None
+    named = core.note(NoteKind.WRITE, "old.txt", file.blob, process="gone")
+    with core.index.write() as transaction:
+        for each in (note, named):
+            put_right(transaction, core.store, each)
+    memories = core.index.memories(file.updated_at.replace(year=9999), after=0, limit=10)
+    assert [memory.blob for memory in memories] == ["blob-that-never-came"]
+
+
+def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:
+    notes = [
+        Note("gone", NoteKind.WRITE, "no-such-uid", "a", "blob"),
+        Note("gone", NoteKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
+        Note("gone", NoteKind.BUCKET, "no-such-uid", "no-such-bucket"),
+    ]
+    with core.index.write() as transaction:
+        for each in notes:
+            transaction.add_note(each)
+            put_right(transaction, core.store, each)
+    core.check()
+
+
+def test_claim_of_a_note_that_is_there_passes(core: Core, note: Note) -> None:
+    with core.index.write() as transaction:
+        claim(transaction, note)
+        transaction.drop_note(note)
+        with pytest.raises(Unavailable):
+            claim(transaction, note)
+
+
+def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:
+    bucket = core.buckets.get(ALICE, "photos")[0]
+    file = core.file("old.txt")
+    assert file is not None
+    with core.index.write() as transaction:
+        transaction.put_file(a_file("ghost", bucket_uid=bucket.uid, size=50), None)
+        transaction.drop_file(file)
+        assert agree_on_file(transaction, core.store, bucket, "ghost") is None
+        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
+        transaction.put_file(a_file("old.txt", bucket_uid=bucket.uid, size=99), file)
+        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
+    assert core.totals() == Totals(1, 3)
+    core.check()
+
+
+def test_bucket_row_is_made_to_agree_with_its_record(core: Core) -> None:
+    bucket, totals = core.buckets.get(ALICE, "photos")
+    with core.index.write() as transaction:
+        transaction.put_bucket(a_bucket("ghost"))
+        assert agree_on_bucket(transaction, core.store, "ghost") is None
+        transaction.put_bucket(a_bucket("photos", uid=bucket.uid, owner_id="mallory", is_public=True))
+        assert agree_on_bucket(transaction, core.store, "photos") == (bucket, totals)
+    assert core.buckets.get(SERVICE, "photos") == (bucket, totals)
+    core.check()

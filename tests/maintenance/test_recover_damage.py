@@ -1,0 +1,212 @@
+"""Starts on a store that is damaged, or may not be read or written: said in a sentence, and nothing else suffers."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from storage_app.blobstore import key_hash
+from storage_app.domain.buckets import Totals
+from storage_app.domain.files import File
+from storage_app.domain.intents import Note, NoteKind
+from storage_app.errors import DamagedFile, StorageError, StoreUnusable
+from storage_app.maintenance.recover import recover
+from tests.support.core import ALICE, open_core, shown
+
+NOBODY_UID = 65534
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A store with two files in one bucket."""
+    with open_core(tmp_path / "store") as core:
+        core.bucket()
+        core.put("good.txt", b"good")
+        core.put("bad.txt", b"bad")
+    return tmp_path / "store"
+
+
+def sidecar(root: Path, key: str) -> Path:
+    return root / "photos" / key_hash(key)[:2] / f"{key_hash(key)}.json"
+
+
+def keys(root: Path) -> list[str]:
+    with open_core(root) as core:
+        totals, files = shown(core)["photos"]
+        assert totals == Totals(len(files), sum(file.size for file in files))
+        return [file.key for file in files]
+
+
+DAMAGED = {
+    "empty": b"",
+    "zeros": bytes(300),
+    "cut": b'{\n  "format": 1,\n  "key": "bad.txt",',
+    "of another file": None,
+    "with a number for a key": b"key",
+    "without a size": b"size",
+    "with a time of no zone": b"created_at",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_damaged_sidecar_is_reported_and_left_out(root: Path, damage: str) -> None:
+    text = DAMAGED[damage]
+    path = sidecar(root, "bad.txt")
+    if text is None:
+        shutil.copy(sidecar(root, "good.txt"), path)
+    elif damage in ("empty", "zeros", "cut"):
+        path.write_bytes(text)
+    else:
+        value = {"key": "5", "size": "null", "created_at": '"2026-01-02T03:04:05"'}[text.decode()]
+        lines = path.read_text().splitlines()
+        changed = [f'  "{text.decode()}": {value},' if f'"{text.decode()}":' in line else line for line in lines]
+        path.write_text("\n".join(changed))
+    recovery = recover(root, durable=False, rebuild_anyway=True)
+    assert recovery.files == 1
+    (reported,) = recovery.damaged
+    assert reported.startswith(str(path.relative_to(root)))
+    assert keys(root) == ["good.txt"]
+    with open_core(root) as core, pytest.raises(DamagedFile):
+        core.put("bad.txt")
+
+
+def test_damaged_bucket_record_is_reported_and_left_out(root: Path) -> None:
+    with open_core(root) as core:
+        core.bucket("another")
+    (root / "photos" / ".bucket.json").write_bytes(b"")
+    recovery = recover(root, durable=False, rebuild_anyway=True)
+    (reported,) = recovery.damaged
+    assert reported.startswith("photos/.bucket.json")
+    with open_core(root) as core:
+        assert list(shown(core)) == ["another"]
+        with pytest.raises(DamagedFile, match="'photos'"):
+            core.bucket("photos")
+
+
+def test_copied_bucket_with_the_same_uid_does_not_keep_the_store_from_starting(root: Path) -> None:
+    shutil.copytree(root / "photos", root / "copied")
+    record = root / "copied" / ".bucket.json"
+    record.write_text(record.read_text().replace('"photos"', '"copied"'))
+    recovery = recover(root, durable=False, rebuild_anyway=True)
+    assert len(recovery.damaged) == 1
+    with open_core(root) as core:
+        assert sum(len(files) for _, files in shown(core).values()) == 2
+
+
+def test_damaged_sidecar_with_a_note_does_not_keep_the_store_from_starting(root: Path) -> None:
+    with open_core(root) as core:
+        uid = core.buckets.get(ALICE, "photos")[0].uid
+        with core.index.write() as transaction:
+            transaction.add_note(Note("gone", NoteKind.WRITE, uid, "bad.txt"))
+    sidecar(root, "bad.txt").write_bytes(b"")
+    recover(root, durable=False)
+    assert "good.txt" in keys(root)
+
+
+def test_sidecar_without_its_bytes_stays_listed(root: Path) -> None:
+    for path in (root / "photos").glob(f"*/{key_hash('bad.txt')}-*"):
+        path.unlink()
+    recovery = recover(root, durable=False, rebuild_anyway=True)
+    assert recovery.files == 2
+    assert keys(root) == ["bad.txt", "good.txt"]
+
+
+def test_bytes_that_nothing_explains_are_left_alone(root: Path) -> None:
+    sidecar(root, "bad.txt").unlink()
+    stray = root / "photos" / "00" / "somebody's.txt"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("precious")
+    recover(root, durable=False, rebuild_anyway=True)
+    assert keys(root) == ["good.txt"]
+    with open_core(root) as core:
+        core.sweep()
+    assert stray.read_text() == "precious"
+    assert list((root / "photos").glob(f"*/{key_hash('bad.txt')}-*"))
+
+
+def assert_one_sentence(error: StorageError, *, naming: str) -> None:
+    assert naming in error.detail
+    assert error.detail.endswith(".")
+    assert "\n" not in error.detail
+    assert "Errno" not in error.detail
+
+
+@pytest.mark.parametrize("where", ["a file", "in a file", "where nothing can be made"])
+def test_storage_path_that_cannot_be_used_is_one_sentence(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("x")
+    path = {
+        "a file": tmp_path / "file",
+        "in a file": tmp_path / "file" / "store",
+        "where nothing can be made": Path("/proc/store"),
+    }[where]
+    with pytest.raises(StoreUnusable) as refused:
+        recover(path, durable=False)
+    assert_one_sentence(refused.value, naming=f"STORAGE_PATH={path}")
+
+
+@pytest.mark.parametrize("name", ["last-start.new", "start.lock"])
+def test_system_file_that_cannot_be_written_is_one_sentence(root: Path, name: str) -> None:
+    path = root / ".system" / name
+    path.unlink(missing_ok=True)
+    path.mkdir()
+    with pytest.raises(StorageError) as refused:
+        recover(root, durable=False)
+    assert_one_sentence(refused.value, naming="")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Be nobody for a while, where we are root: for whom nothing is forbidden."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.setegid(NOBODY_UID)
+    os.seteuid(NOBODY_UID)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder that nobody can reach, with a store of theirs in it."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    with open_core(folder / "store") as core:
+        core.bucket()
+        core.put("good.txt", b"good")
+    if os.geteuid() == 0:
+        for path in [folder / "store", *(folder / "store").rglob("*")]:
+            os.chown(path, NOBODY_UID, NOBODY_UID)
+    yield folder / "store"
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def test_storage_path_of_another_user_is_one_sentence(reachable: Path) -> None:
+    staging = reachable / ".system" / "staging"
+    staging.chmod(0)
+    with unprivileged(), pytest.raises(StoreUnusable) as refused:
+        recover(reachable, durable=False)
+    assert_one_sentence(refused.value, naming="make it a directory that the user of this service owns")
+
+
+def test_folder_that_may_not_be_read_does_not_keep_the_store_from_starting(reachable: Path) -> None:
+    """Every ext4 volume has such a one at its top: lost+found."""
+    (reachable / "lost+found").mkdir()
+    (reachable / "lost+found").chmod(0)
+    with unprivileged():
+        recovery = recover(reachable, durable=False, rebuild_anyway=True)
+        assert recovery.files == 1
+        with open_core(reachable) as core:
+            _, (file,) = shown(core)["photos"]
+            assert isinstance(file, File)
+            assert core.read(file) == b"good"

@@ -1,0 +1,463 @@
+import mimetypes
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import filetype
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage_app.media_types import PLAIN_TEXT, UNKNOWN, Decision, decide, is_inline_safe, normalize
+from storage_app.media_types.sniffing import HEAD_BYTES, recognize
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00\x90wS\xde"
+APNG = PNG[:33] + b"\x00\x00\x00\x08acTL\x00\x00\x00\x02\x00\x00\x00\x00\xf3\x8d\x93\x70"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+GIF = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\xff\xff\xff\x00\x00\x00;"
+WEBP = b"RIFF\x24\x00\x00\x00WEBPVP8 \x18\x00\x00\x00\x30\x01\x00\x9d\x01\x2a"
+BMP = b"BM\x46\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00"
+ICO = b"\x00\x00\x01\x00\x01\x00\x10\x10\x00\x00\x01\x00\x20\x00"
+TIFF = b"II*\x00\x08\x00\x00\x00\x0f\x00\xfe\x00\x04\x00\x01\x00\x00\x00"
+BIG_TIFF = b"II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00"
+WAV = b"RIFF\x24\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00"
+AVI = b"RIFF\x24\x00\x00\x00AVI LIST\xe2\x00\x00\x00hdrl"
+MP3 = b"\xff\xfb\x90\x64\x00\x0f\xf0\x00\x00\x69\x00\x00\x00\x08"
+MP3_WITHOUT_KNOWN_SYNC = b"\xff\xe3\x18\xc4\x00\x00\x00\x03\x48\x00\x00\x00"
+ID3 = b"ID3\x04\x00\x00\x00\x00\x00\x23TSSE\x00\x00\x00\x0f\x00\x00\x03Lavf"
+FLAC = b"fLaC\x00\x00\x00\x22\x10\x00\x10\x00\x00\x00\x00\x00"
+OGG = b"OggS\x00\x02\x00\x00\x00\x00\x00\x00\x00\x00\xde\xad\xbe\xef"
+MIDI = b"MThd\x00\x00\x00\x06\x00\x01\x00\x02\x01\xe0MTrk"
+WEBM = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\xf7\x81\x01\x42\x82\x84webm\x42\x87\x81\x04"
+MKV = b"\x1a\x45\xdf\xa3\xa3\x42\x86\x81\x01\x42\xf7\x81\x01\x42\x82\x88matroska\x42\x87\x81\x04"
+OLD_MOV = b"\x00\x00\x00\x08wide\x00\x2d\x1a\x4fmdat\x00\x00\x00\x00\xff\xd1"
+TRANSPORT_STREAM = b"G@\x00\x10\x00\x00\xb0\x0d\x00\x01\xc1\x00\x00\x00\x01\xf0"
+PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n"
+ASCII_PDF = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
+ZIP = b"PK\x03\x04\x14\x00\x00\x00\x08\x00\x00\x00\x21\x00"
+GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03"
+EXE = b"MZ\x90\x00\x03\x00\x00\x00\x04\x00\x00\x00\xff\xff\x00\x00"
+NOISE = b"\x93\xd1\x02\x00\x7f\xfe\xb8\x81\x00\x00\x99\xd7"
+HTML = b"<!DOCTYPE html>\n<script>alert(1)</script>"
+LATIN_HTML = b"\n <HTML>\xe9<script>alert(1)</script>"
+SVG = b'<?xml version="1.0"?>\n<!-- by hand -->\n<svg xmlns="http://www.w3.org/2000/svg"/>'
+TEXT = b"Nobody declared this.\n"
+XPM = b'/* XPM */\nstatic char *dot[] = {\n"1 1 1 1",'
+PLAYLIST = b"#EXTM3U\n#EXTINF:1,one\none.mp3\n"
+
+
+def iso_media(major: bytes, *compatible: bytes) -> bytes:
+    brands = major + b"\x00\x00\x02\x00" + b"".join(compatible)
+    return (len(brands) + 8).to_bytes(4) + b"ftyp" + brands + b"\x00\x00\x00\x08free\x00\x00\x10\xffmdat"
+
+
+MP4 = iso_media(b"isom", b"isom", b"iso2", b"avc1", b"mp41")
+M4A = iso_media(b"M4A ", b"M4A ", b"isom")
+MOV = iso_media(b"qt  ", b"qt  ")
+HEIC = iso_media(b"heic", b"mif1", b"heic")
+AVIF = iso_media(b"avif", b"mif1", b"avif", b"miaf")
+MOVING_AVIF = iso_media(b"avis", b"msf1", b"iso8", b"isom", b"avif")
+CR3 = iso_media(b"crx ", b"crx ", b"isom")
+
+
+@pytest.mark.parametrize(
+    ("declared", "head", "name"),
+    [
+        ("text/csv", PNG, "a.png"),
+        ("text/html", JPEG, "a.jpg"),
+        ("application/zip", TEXT, "a.txt"),
+        ("application/x-www-form-urlencoded", PNG, ""),
+        ("text/plain; charset=iso-8859-1", NOISE, ""),
+        ('application/json; profile="a;b"', b"{}", ""),
+        ("image/svg+xml", SVG, "a.svg"),
+    ],
+)
+def test_declared_type_counts(declared: str, head: bytes, name: str) -> None:
+    assert decide(declared, head, name) == Decision(declared, contradicts=False)
+
+
+@pytest.mark.parametrize("declared", [None, "", "png", "application/octet-stream", "Application/Octet-Stream; a=b"])
+def test_content_decides_when_the_declaration_says_nothing(declared: str | None) -> None:
+    assert decide(declared, PNG, "a.txt") == Decision("image/png")
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "expected"),
+    [
+        (PNG, "", "image/png"),
+        (APNG, "", "image/png"),
+        (JPEG, "", "image/jpeg"),
+        (GIF, "", "image/gif"),
+        (WEBP, "", "image/webp"),
+        (AVIF, "", "image/avif"),
+        (HEIC, "", "image/heic"),
+        (BMP, "", "image/bmp"),
+        (TIFF, "", "image/tiff"),
+        (WAV, "", "audio/wav"),
+        (MP3, "", "audio/mpeg"),
+        (FLAC, "", "audio/flac"),
+        (MP4, "", "video/mp4"),
+        (MOV, "", "video/quicktime"),
+        (WEBM, "", "video/webm"),
+        (MKV, "", "video/x-matroska"),
+        (PDF, "", "application/pdf"),
+        (ASCII_PDF, "", "application/pdf"),
+        (b"%!PS-Adobe-3.0\n", "", "application/postscript"),
+        (b"{\\rtf1\\ansi", "", "application/rtf"),
+        (GZIP, "", "application/gzip"),
+        (ZIP, "", "application/zip"),
+        # What the signature cannot tell apart, the name may.
+        (ZIP, "a.docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+        (ZIP, "a.jar", "application/java-archive"),
+        (OGG, "a.ogv", "video/ogg"),
+        (WEBM, "a.weba", "audio/webm"),
+        # But it cannot make it something else.
+        (ZIP, "a.json", "application/zip"),
+        (OGG, "a.mp4", "audio/ogg"),
+        (PNG, "a.svg", "image/png"),
+        (MP4, "a.mp3", "video/mp4"),
+    ],
+)
+def test_content_comes_before_name(head: bytes, name: str, expected: str) -> None:
+    assert decide(None, head, name) == Decision(expected)
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "expected"),
+    [
+        (TEXT, "2026/A.CSV", "text/csv"),
+        (TEXT, "a.md", "text/markdown"),
+        (TEXT, "a.js", "text/javascript"),
+        (TEXT, "2026/A.TXT", PLAIN_TEXT),
+        (HTML, "a.html", "text/html"),
+        (SVG, "a.svg", "image/svg+xml"),
+        (NOISE, "a.txt", "text/plain"),
+        (NOISE, "a.dng", "image/x-adobe-dng"),
+        (NOISE, "a.opus", "audio/opus"),
+        (b"", "a.webp", "image/webp"),
+        (b"", "a.avif", "image/avif"),
+        (TEXT, "no.suffix.known.xyzzy", PLAIN_TEXT),
+        (TEXT, ".png", PLAIN_TEXT),
+        (TEXT, "data:image/png,x", PLAIN_TEXT),
+        (NOISE, "", UNKNOWN),
+        (b"", "", UNKNOWN),
+        # A name cannot pass for a picture, a film or a PDF what is none.
+        (HTML, "a.png", PLAIN_TEXT),
+        (TEXT, "a.pdf", PLAIN_TEXT),
+        (NOISE, "a.jpg", UNKNOWN),
+        (HTML, "a.mp4", PLAIN_TEXT),
+    ],
+)
+def test_name_comes_last(head: bytes, name: str, expected: str) -> None:
+    assert decide(None, head, name) == Decision(expected)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"BMW or bicycle?",
+        b"GIFT list",
+        b"MZ is an initial.",
+        b"ID3 is a tag.",
+        b"FWS and CWS",
+        b"%! is not enough",
+        "übermütig".encode(),
+        "cut in a character: €".encode()[:-1],
+        b"\xef\xbb\xbfwith a byte order mark",
+        b"\x1b[31mred\x1b[0m\f\r\n\t",
+        HTML,
+        SVG,
+    ],
+)
+def test_text_is_text_whatever_it_begins_with(head: bytes) -> None:
+    assert decide(None, head, "") == Decision("text/plain; charset=utf-8")
+
+
+@pytest.mark.parametrize("head", [b"a\x00b", b"a\x07b", b"caf\xe9 au lait", b"\xe2\x82"])
+def test_other_bytes_are_not_text(head: bytes) -> None:
+    assert decide(None, head, "") == Decision(UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("declared", "head", "name", "actual"),
+    [
+        ("image/png", JPEG, "a.png", "image/jpeg"),
+        ("image/png", HTML, "a.png", PLAIN_TEXT),
+        ("image/png", TEXT, "a.html", PLAIN_TEXT),
+        ("image/png", NOISE, "a.png", UNKNOWN),
+        ("image/jpeg", PNG, "", "image/png"),
+        ("image/jpg", LATIN_HTML, "", UNKNOWN),
+        ("image/gif", b"GIFT\x00", "", UNKNOWN),
+        ("image/webp", WAV, "", "audio/wav"),
+        ("image/avif", HEIC, "", "image/heic"),
+        ("image/avif", MP4, "", "video/mp4"),
+        ("image/avif", MP4 + b"avif" * 9, "", "video/mp4"),
+        ("image/bmp", TEXT, "", PLAIN_TEXT),
+        ("image/tiff", PNG, "", "image/png"),
+        ("image/heic", JPEG, "", "image/jpeg"),
+        ("image/svg+xml", PNG, "", "image/png"),
+        ("image/svg+xml", HTML, "", PLAIN_TEXT),
+        ("image/svg+xml", TEXT, "", PLAIN_TEXT),
+        ("image/x-unheard-of", HTML, "", PLAIN_TEXT),
+        ("image/x-unheard-of", b"\xef\xbb\xbf\t<H1>", "", PLAIN_TEXT),
+        ("image/x-unheard-of", MP3, "", "audio/mpeg"),
+        ("image/x-unheard-of", PDF, "", "application/pdf"),
+        ("audio/mpeg", TEXT, "", PLAIN_TEXT),
+        ("audio/mpeg", PNG, "", "image/png"),
+        ("audio/wav", FLAC, "", "audio/flac"),
+        ("audio/x-unheard-of", EXE, "", "application/x-msdownload"),
+        ("video/mp4", HTML, "", PLAIN_TEXT),
+        ("video/mp4", LATIN_HTML, "", UNKNOWN),
+        ("video/mp4", TEXT, "", PLAIN_TEXT),
+        ("video/mp4", WEBM, "", "video/webm"),
+        ("video/mp4; codecs=avc1", PDF, "", "application/pdf"),
+        ("VIDEO/MP4", JPEG, "", "image/jpeg"),
+        ("application/pdf", TEXT, "a.pdf", PLAIN_TEXT),
+        ("application/pdf", b"<p>%PDF- is how they begin</p>", "", PLAIN_TEXT),
+        ("application/pdf", ZIP, "", "application/zip"),
+        ("application/pdf", NOISE, "", UNKNOWN),
+        ("application/pdf", bytes(1020) + b"%PDF-1.4", "", UNKNOWN),
+        ("image/webp", NOISE, "", UNKNOWN),
+    ],
+)
+def test_bytes_contradict(declared: str, head: bytes, name: str, actual: str) -> None:
+    assert decide(declared, head, name) == Decision(actual, contradicts=True)
+
+
+@pytest.mark.parametrize(
+    ("declared", "head"),
+    [
+        # Aliases.
+        ("image/jpg", JPEG),
+        ("image/pjpeg", JPEG),
+        ("image/x-png", PNG),
+        ("image/apng", APNG),
+        ("image/png", APNG),
+        ("image/x-ms-bmp", BMP),
+        ("image/vnd.microsoft.icon", ICO),
+        ("audio/mp3", MP3),
+        ("audio/x-wav", WAV),
+        ("audio/vnd.wave", WAV),
+        ("audio/x-flac", FLAC),
+        ("audio/x-m4a", M4A),
+        ("audio/mid", MIDI),
+        ("video/avi", AVI),
+        # One container, many names.
+        ("audio/mp4", MP4),
+        ("video/mp4", M4A),
+        ("video/mp4", MOV),
+        ("video/quicktime", MP4),
+        ("video/3gpp", MP4),
+        ("audio/3gpp", MP4),
+        ("audio/mpeg", M4A),
+        ("audio/aac", M4A),
+        ("audio/webm", WEBM),
+        ("video/webm", MKV),
+        ("video/x-matroska", WEBM),
+        ("video/ogg", OGG),
+        ("audio/opus", OGG),
+        ("audio/flac", OGG),
+        ("audio/flac", ID3),
+        ("image/heif", HEIC),
+        ("image/avif", MOVING_AVIF),
+        ("image/avif", iso_media(b"avif")),
+        ("image/avif", iso_media(b"mif1", b"miaf", b"avif")),
+        ("image/avif", iso_media(b"avis")),
+        ("image/x-canon-cr3", CR3),
+        ("image/x-nikon-nef", TIFF),
+        ("image/x-adobe-dng", TIFF),
+        ("video/x-motion-jpeg", JPEG),
+        ("image/x-icon", PNG),
+        ("image/svg+xml", GZIP),
+        ("image/openraster", ZIP),
+        # Text that is a picture or a playlist.
+        ("image/svg+xml", SVG),
+        ("image/svg+xml", b"\xef\xbb\xbf\n<svg/>"),
+        ("image/svg+xml", b"\xff\xfe<\x00s\x00v\x00g\x00"),
+        ("image/svg+xml", b'<?xml version="1.0" encoding="iso-8859-1"?><!-- caf\xe9 --><svg/>'),
+        ("image/x-xpixmap", XPM),
+        ("image/x-xbitmap", b"#define dot_width 1\n"),
+        ("image/x-portable-bitmap", b"P1\n1 1\n1\n"),
+        ("image/x-eps", TEXT),
+        ("audio/x-mpegurl", PLAYLIST),
+        ("audio/x-scpls", b"[playlist]\nFile1=a.mp3\n"),
+        # Nothing is recognized, and many files of the type look so.
+        ("audio/mpeg", MP3_WITHOUT_KNOWN_SYNC),
+        ("audio/mpeg", ID3),
+        ("video/quicktime", OLD_MOV),
+        ("video/mp2t", TRANSPORT_STREAM),
+        ("video/mp4", iso_media(b"dash", b"iso6")),
+        ("image/tiff", BIG_TIFF),
+        ("image/x-unheard-of", NOISE),
+        ("image/x-unheard-of", TEXT),
+        ("image/x-unheard-of", PNG),
+        ("audio/x-unheard-of", MP4),
+        ("video/x-unheard-of", OGG),
+        # PDF is known to begin late.
+        ("application/pdf", ASCII_PDF),
+        ("application/pdf", b"\xef\xbb\xbf\r\n%PDF-1.4\n"),
+        ("application/pdf", b"\x00\x05junk\r\n" + PDF),
+        ("application/pdf", bytes(1019) + b"%PDF-1.4"),
+        ("image/gif", b"GIF87a\x01\x00"),
+    ],
+)
+def test_bytes_do_not_contradict(declared: str, head: bytes) -> None:
+    assert decide(declared, head, "") == Decision(declared)
+
+
+@pytest.mark.parametrize("declared", ["image/png", "image/svg+xml", "video/mp4", "audio/mpeg", "application/pdf"])
+def test_empty_file_contradicts_nothing(declared: str) -> None:
+    assert decide(declared, b"", "") == Decision(declared)
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ("text/plain", "text/plain"),
+        ("  Text/HTML\t", "text/html"),
+        ("TEXT/Plain;Charset=UTF-8", "text/plain; Charset=UTF-8"),
+        ("text/plain ; charset=utf-8 ;format=flowed", "text/plain; charset=utf-8; format=flowed"),
+        ("text/plain;", "text/plain"),
+        ("text/plain; ; a=b;;", "text/plain; a=b"),
+        ('a/b; c="d; e=\\"f\\" \\\\"', 'a/b; c="d; e=\\"f\\" \\\\"'),
+        ("application/vnd.api+json", "application/vnd.api+json"),
+        ("video/h0; !#$%&'*+-.^_`|~=09azAZ", "video/h0; !#$%&'*+-.^_`|~=09azAZ"),
+        ('a/b; c="\t !#[]~\\ \\~"', 'a/b; c="\t !#[]~\\ \\~"'),
+        ('a/b; c="\x7f"', None),
+        ('a/b; c="\\\x7f"', None),
+        ("a/" + "b" * 253, "a/" + "b" * 253),
+        ("a/" + "b" * 254, None),
+        ("a/b;" + "c=d;" * 50, "a/b" + "; c=d" * 50),
+        ("a/b;" + "c=d;" * 51, None),
+        ("", None),
+        ("text", None),
+        ("text/", None),
+        ("/plain", None),
+        ("text/plain/x", None),
+        ("text /plain", None),
+        ("text/plain, text/html", None),
+        ("text/*", None),
+        ("*/*", None),
+        ("text/plain; charset", None),
+        ("text/plain; charset =utf-8", None),
+        ("text/plain; charset=", None),
+        ('text/plain; a="b', None),
+        ('text/plain; a="b"c', None),
+        ("text/plain\r\nSet-Cookie: a=b", None),
+        ("text/plain; a=b\n", None),
+        ("text/plain\n", None),
+        ("text/plain; a=é", None),
+        ('text/plain; a="é"', None),
+        ("téxt/plain", None),
+        ("text/plain\x00", None),
+    ],
+)
+def test_normalize(declared: str, expected: str | None) -> None:
+    assert normalize(declared) == expected
+
+
+@settings(deadline=None)
+@given(st.text(alphabet='abAB/;=," \t*\\é\r\n', max_size=40).map("text/x".__add__))
+def test_normalized_types_stay_as_they_are_and_fit_a_header(declared: str) -> None:
+    content_type = normalize(declared)
+    if content_type is not None:
+        assert normalize(content_type) == content_type
+        assert content_type.isascii()
+        assert not {"\r", "\n"} & set(content_type)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "safe"),
+    [
+        ("image/png", True),
+        ("image/jpeg", True),
+        ("image/jpg", True),
+        ("image/gif", True),
+        ("image/webp", True),
+        ("IMAGE/AVIF", True),
+        ("audio/mpeg", True),
+        ("video/mp4; codecs=avc1", True),
+        ("application/pdf", True),
+        ("text/plain; charset=utf-8", True),
+        ("image/svg+xml", False),
+        ("image/svg+xml; charset=utf-8", False),
+        ("image/bmp", False),
+        ("image/x-unheard-of", False),
+        ("audio/x+xml", False),
+        ("video/xml", False),
+        ("video/html", False),
+        ("video/xhtml", False),
+        ("text/html", False),
+        ("text/xml", False),
+        ("text/css", False),
+        ("application/xhtml+xml", False),
+        ("application/octet-stream", False),
+        ("application/json", False),
+        ("multipart/x-mixed-replace", False),
+        ("image/png, text/html", False),
+        ("video/mp4\r\ncontent-type: text/html", False),
+        ("", False),
+    ],
+)
+def test_is_inline_safe(content_type: str, safe: bool) -> None:
+    assert is_inline_safe(content_type) is safe
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=600), st.sampled_from(["", "a.png", "a.svg", "a.zip", "a.html", "a.mp4"]))
+def test_any_bytes_get_a_valid_type_that_they_do_not_contradict(head: bytes, name: str) -> None:
+    found = decide(None, head, name)
+    assert normalize(found.content_type) == found.content_type
+    assert decide(found.content_type, head, name) == found
+
+
+@settings(deadline=None)
+@given(st.sampled_from([PNG, MP4, HEIC, OGG, ZIP, GZIP, APNG, PDF, AVIF]), st.binary(max_size=60), st.integers(0, 60))
+def test_damaged_heads_are_judged_too(head: bytes, damage: bytes, position: int) -> None:
+    damaged = head[:position] + damage + head[position + len(damage) :]
+    assert decide("image/avif", damaged, "").content_type
+    assert decide(None, damaged, "").content_type
+
+
+# The first file of a zip, whose name and content say that it is a document.
+ZIPPED = [ZIP + bytes(16) + name for name in (b"word/", b"mimetypeapplication/vnd.oasis.opendocument.text", b"a.txt")]
+
+
+@given(st.sampled_from([b"", b"\x93", b"PK\x03", bytes(30)]), st.sampled_from([*ZIPPED, NOISE]), st.binary())
+def test_zipped_documents_are_looked_for_where_one_can_be(before: bytes, zipped: bytes, after: bytes) -> None:
+    head = before + zipped + after
+    with patch("storage_app.media_types.sniffing._NO_ZIPPED_DOCUMENTS", filetype.TYPES):
+        every = recognize(head)
+    assert recognize(head) == every
+
+
+def test_zipped_documents_are_recognized() -> None:
+    assert [recognize(head) for head in ZIPPED] == [
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "application/vnd.oasis.opendocument.text",
+        "application/zip",
+    ]
+
+
+def test_frames_that_exhaust_the_library_are_no_error() -> None:
+    empty_zstandard_frame = b"\x50\x2a\x4d\x18\x00\x00\x00\x00"
+    assert decide(None, empty_zstandard_frame * (HEAD_BYTES // 8), "") == Decision(UNKNOWN)
+
+
+def test_html_is_only_called_html_by_declaration_or_name() -> None:
+    assert decide(None, HTML, "page").content_type == PLAIN_TEXT
+    assert not is_inline_safe(decide(None, HTML, "page.html").content_type)
+
+
+def test_names_mean_the_same_on_every_machine(tmp_path: Path) -> None:
+    (tmp_path / "mime.types").write_text("image/png txt\nvideo/mp4 xyzzy\n")
+    program = (
+        f"import mimetypes; mimetypes.init([{str(tmp_path / 'mime.types')!r}]); "
+        "assert mimetypes.guess_type('a.xyzzy')[0] == 'video/mp4'; "
+        "from storage_app.media_types import decide; "
+        "print(decide(None, b'', 'a.txt').content_type, decide(None, b'', 'a.xyzzy').content_type)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["text/plain", UNKNOWN]
+    assert mimetypes.guess_type("a.xyzzy")[0] is None

@@ -1,0 +1,216 @@
+"""Lists: folders as a plain model has them, pages that add up to the whole, and what a folder costs."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from storage_app.domain.buckets import Bucket
+from storage_app.domain.files import File, Folder
+from storage_app.domain.pages import Page, Position
+from storage_app.index import Index
+from storage_app.services.listing import page_by_creation, page_by_key
+from tests.support.core import A_TIME, a_bucket, a_file
+
+BUCKET = a_bucket()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    made = Index(tmp_path_factory.mktemp("listing") / "index.sqlite3")
+    made.create()
+    yield made
+    made.close()
+
+
+def fill(index: Index, keys: list[str]) -> None:
+    """Make `keys` the bucket's only files, two of each moment."""
+    files = [a_file(key, created_at=A_TIME + timedelta(seconds=number // 2)) for number, key in enumerate(keys)]
+    with index.write() as transaction:
+        transaction.clear()
+        transaction.put_bucket(BUCKET)
+        transaction.add_files(BUCKET.uid, files)
+        # A bucket on each side, which no list of this one may run into.
+        for uid in ("uid-of-photo", "uid-of-photos0"):
+            transaction.add_files(uid, [a_file("a/b", bucket_uid=uid), a_file("z", bucket_uid=uid)])
+
+
+def names(entries: list[File | Folder]) -> list[str]:
+    return [f"folder {entry.id}" if isinstance(entry, Folder) else f"file {entry.key}" for entry in entries]
+
+
+def model(keys: list[str], prefix: str, delimiter: str | None) -> list[str]:
+    """What S3 says of a list with a delimiter: keys that share what comes before it, once."""
+    found: dict[str, str] = {}
+    for key in keys:
+        if key.startswith(prefix):
+            head, cut, _ = key[len(prefix) :].partition(delimiter) if delimiter else (key, "", "")
+            folder = prefix + head + cut
+            found.setdefault(*((folder, f"folder {folder}") if cut else (key, f"file {key}")))
+    return [found[name] for name in sorted(found)]
+
+
+def pages_by_key(index: Index, bucket: Bucket, prefix: str, delimiter: str | None, limit: int) -> Iterator[Page]:
+    position: Position | None = None
+    while True:
+        page = page_by_key(index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+        yield page
+        position = page.following
+        if position is None:
+            return
+
+
+def whole(index: Index, prefix: str, delimiter: str | None, limit: int) -> list[str]:
+    entries: list[str] = []
+    for page in pages_by_key(index, BUCKET, prefix, delimiter, limit):
+        assert len(page.entries) == limit or page.following is None
+        assert not set(names(page.entries)) & set(entries), "the pages do not end"
+        entries += names(page.entries)
+    return entries
+
+
+# Few characters, so that keys share beginnings; '.' and '0' stand on both sides of '/'.
+KEYS = st.lists(st.text("ab/.0\ud7ff\U0010ffff", min_size=1, max_size=6), unique=True, max_size=24)
+PREFIXES = st.text("ab/.0\ud7ff\U0010ffff", max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(keys=KEYS, prefix=PREFIXES, delimiter=st.sampled_from([None, "/", "/", "a", "ab", "\U0010ffff"]))
+def test_list_is_what_the_model_says_for_every_limit(
+    index: Index, keys: list[str], prefix: str, delimiter: str | None
+) -> None:
+    fill(index, keys)
+    expected = model(keys, prefix, delimiter)
+    for limit in {1, 2, 3, max(len(expected), 1), len(expected) + 1, 1000}:
+        assert whole(index, prefix, delimiter, limit) == expected
+
+
+@pytest.mark.parametrize(
+    ("prefix", "delimiter", "expected"),
+    [
+        ("", None, ["file a", "file a/b", "file a/b/c", "file a0", "file b/d"]),
+        ("", "/", ["file a", "folder a/", "file a0", "folder b/"]),
+        ("a", "/", ["file a", "folder a/", "file a0"]),
+        ("a/", "/", ["file a/b", "folder a/b/"]),
+        ("a/b", "/", ["file a/b", "folder a/b/"]),
+        ("a/b/", "/", ["file a/b/c"]),
+        ("a/b/", None, ["file a/b/c"]),
+        ("b", "/", ["folder b/"]),
+        ("c", "/", []),
+        ("A", None, []),
+        ("%", None, []),
+    ],
+)
+def test_folders_stand_in_key_order_among_the_files(
+    index: Index, prefix: str, delimiter: str | None, expected: list[str]
+) -> None:
+    keys = ["b/d", "a0", "a/b/c", "a/b", "a"]
+    fill(index, keys)
+    assert model(keys, prefix, delimiter) == expected
+    for limit in range(1, 7):
+        assert whole(index, prefix, delimiter, limit) == expected
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "b", "none"])
+def test_pages_by_creation_add_up_newest_first(index: Index, prefix: str) -> None:
+    keys = ["a1", "b1", "a3", "a2", "b2", "a4", "c"]
+    fill(index, keys)
+    newest_first = sorted(keys, key=lambda key: (keys.index(key) // 2, key), reverse=True)
+    for limit in range(1, 9):
+        entries: list[str] = []
+        position: Position | None = None
+        while True:
+            page = page_by_creation(index, BUCKET, prefix=prefix, position=position, limit=limit)
+            entries += [entry.key for entry in page.entries if isinstance(entry, File)]
+            assert len(entries) <= len(keys)
+            position = page.following
+            if position is None:
+                break
+            assert len(page.entries) == limit
+        assert entries == [key for key in newest_first if key.startswith(prefix)]
+
+
+@contextmanager
+def counted(index: Index) -> Iterator[list[str]]:
+    """Collect the queries that reach the database."""
+    queries: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        queries.append(statement)
+
+    event.listen(index._engine, "before_cursor_execute", note)
+    try:
+        yield queries
+    finally:
+        event.remove(index._engine, "before_cursor_execute", note)
+
+
+def cost(index: Index, keys: list[str], limit: int) -> tuple[int, list[str]]:
+    fill(index, keys)
+    with counted(index) as queries:
+        page = page_by_key(index, BUCKET, prefix="", delimiter="/", position=None, limit=limit)
+    return len(queries), names(page.entries)
+
+
+def test_folder_costs_the_same_however_many_files_are_in_it(index: Index) -> None:
+    small = cost(index, [f"{folder}/{file:04}" for folder in "abc" for file in range(2)] + ["d"], 100)
+    large = cost(index, [f"{folder}/{file:04}" for folder in "abc" for file in range(2000)] + ["d"], 100)
+    assert small == large
+    assert small[1] == ["folder a/", "folder b/", "folder c/", "file d"]
+    assert small[0] <= 2 * 4 + 1
+
+
+def test_folders_of_one_file_cost_at_most_two_queries_each(index: Index) -> None:
+    queries, entries = cost(index, [f"{number:03}/x" for number in range(150)], 100)
+    assert len(entries) == 100
+    assert queries <= 2 * 101
+
+
+def test_long_run_of_files_costs_few_queries(index: Index) -> None:
+    queries, entries = cost(index, [f"{number:04}" for number in range(1500)], 1000)
+    assert len(entries) == 1000
+    assert queries <= 12
+
+
+def test_list_without_delimiter_costs_one_query(index: Index) -> None:
+    fill(index, [f"{number // 7}/{number}" for number in range(200)])
+    with counted(index) as queries:
+        page_by_key(index, BUCKET, prefix="", delimiter=None, position=None, limit=100)
+    assert len(queries) == 1
+
+
+@pytest.mark.parametrize("order", ["key", "created_at"])
+def test_page_is_read_from_an_index_without_sorting(index: Index, order: str) -> None:
+    """So a page costs the same wherever in the bucket it is."""
+    fill(index, [f"{number:03}" for number in range(50)])
+    with counted(index) as queries:
+        if order == "key":
+            position = Position("020")
+            page_by_key(index, BUCKET, prefix="0", delimiter=None, position=position, limit=10)
+        else:
+            position = Position("020", created_at=0)
+            page_by_creation(index, BUCKET, prefix="", position=position, limit=10)
+    plan = explained(index, queries[0])
+    assert "USING INDEX" in plan
+    assert "SCAN" not in plan
+    assert "TEMP B-TREE" not in plan
+
+
+def explained(index: Index, query: str) -> str:
+    with index._engine.connect() as connection:
+        values = dict.fromkeys(re.findall(r":(\w+)", query), "0")
+        rows = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + query, values).all()
+    return " ".join(str(row[-1]) for row in rows)
+
+
+def test_position_of_another_prefix_is_harmless(index: Index) -> None:
+    fill(index, ["a/1", "b/1", "c/1"])
+    page = page_by_key(index, BUCKET, prefix="b/", delimiter=None, position=Position("a"), limit=10)
+    assert names(page.entries) == ["file b/1"]
+    page = page_by_key(index, BUCKET, prefix="b/", delimiter=None, position=Position("c"), limit=10)
+    assert page == Page([], None)
