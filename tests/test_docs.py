@@ -9,12 +9,14 @@ import pytest
 from flask import Flask
 
 from storage_app import errors
-from storage_app.blobstore import records
-from storage_app.domain import Bucket, File, now
+from storage_app.blobstore import sidecars
+from storage_app.domain.buckets import Bucket
+from storage_app.domain.files import File
+from storage_app.domain.times import now
 from storage_app.settings import SETTINGS
 from tests.support.checkout import ROOT
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
 SOURCES = [*(ROOT / "storage_app").rglob("*.py"), ROOT / "gunicorn.conf.py", *(ROOT / "scripts").glob("*.py")]
 SCRIPTS = [ROOT / "run.sh", *(ROOT / "scripts").glob("*.sh"), ROOT / "deploy" / "nginx.conf"]
 
@@ -103,7 +105,7 @@ def messages() -> list[str]:
 
 def quotations() -> list[str]:
     """Return the messages in the first column of the tables that tell what to do about them."""
-    seen = [row[0] for row in rows(section(read("README.md"), "## Troubleshooting"))]
+    seen = [row[0] for row in rows(read("docs/troubleshooting.md"))]
     return [quoted for cell in seen for quoted in re.findall(r"`([^`]* [^`]*)`", cell)]
 
 
@@ -119,8 +121,8 @@ def test_quoted_message_is_one_that_the_code_gives(quoted: str) -> None:
 @pytest.mark.parametrize(
     ("heading", "written"),
     [
-        ("## A sidecar", records.dump_file(File("", "k", "", "", "", 0, "", "", {}, None, now(), now()))),
-        ("## A bucket's record", records.dump_bucket(Bucket("", "", "", now(), now()))),
+        ("## A sidecar", sidecars.dump_file(File("", "k", "", "", "", 0, "", "", {}, None, now(), now()))),
+        ("## A bucket's record", sidecars.dump_bucket(Bucket("", "", "", now(), now()))),
     ],
 )
 def test_every_field_of_a_record_is_documented_in_its_order(heading: str, written: bytes) -> None:
@@ -129,13 +131,14 @@ def test_every_field_of_a_record_is_documented_in_its_order(heading: str, writte
 
 
 def test_everything_in_system_is_documented() -> None:
-    named = set(re.findall(r'self\.system / "([^"]+)"', read("storage_app/layout.py")))
+    (layout,) = (ROOT / "storage_app").rglob("layout.py")
+    named = set(re.findall(r'self\.system / "([^"]+)"', layout.read_text()))
     documented = "\n".join(row[0] for row in rows(section(read("docs/on-disk-format.md"), "## `.system`")))
     assert len(named) >= 7
     assert [name for name in named if not re.search(rf"`{re.escape(name)}[`/]", documented)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     targets = [target for target in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in target]
@@ -154,17 +157,47 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_files_that_are_named_are_there(page: Path) -> None:
     named = set(re.findall(r"`((?:tests|storage_app|docs|scripts|deploy)/[\w/.-]+)`", page.read_text()))
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
-def test_modules_that_the_architecture_draws_are_there() -> None:
-    drawn = section(read("docs/ARCHITECTURE.md"), "## Layers").split("```")[1]
-    package = ROOT / "storage_app"
-    names = re.findall(r"\b(\w+(?:\.py|/))", drawn.replace("storage_app/\n", ""))
-    places = [package, package / "blobstore", package / "index", package / "server"]
-    assert [name for name in names if not any((place / name).exists() for place in places)] == []
-    present = {path.name for path in package.glob("*.py")} - {"__init__.py", "version.py"}
-    assert present - set(names) == set()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_tests_that_are_named_without_a_path_are_there(page: Path) -> None:
+    sources = {path.name: path.read_text() for path in (ROOT / "tests").rglob("test_*.py")}
+    tests = set(re.findall(r"^def (test_\w+)", "\n".join(sources.values()), re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+(?:\.py)?)`", page.read_text()))
+    assert named - tests - set(sources) == set()
+
+
+def test_folders_that_the_architecture_draws_are_those_of_the_package() -> None:
+    drawn = set(re.findall(r"<b>(\w+)/</b>", section(read("docs/ARCHITECTURE.md"), "## Layers")))
+    assert drawn == {path.parent.name for path in (ROOT / "storage_app").glob("*/__init__.py")}
+
+
+def places() -> list[str]:
+    """Return the files and folders that the architecture sends a change to, without those that are planned."""
+    cells = [row[1] for row in rows(section(read("docs/ARCHITECTURE.md"), "## Where does it go?"))]
+    return [
+        name
+        for cell in cells
+        if "planned" not in cell
+        for name in re.findall(r"`([\w/]+(?:\.py|/))`", cell)
+        if not name.startswith("tests/")
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(set(places()) - {"journal/log.py", "journal/recovery.py"}))
+def test_place_that_the_architecture_names_is_there(name: str) -> None:
+    assert (ROOT / "storage_app" / name).exists()
+
+
+def test_every_decision_is_in_the_list_with_its_title_and_no_other() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    titles = [page.read_text().partition("\n")[0].removeprefix("# ") for page in pages]
+    listed = rows(read("docs/decisions/README.md"))
+    assert [f"{row[0]}. {row[1]}" for row in listed] == [
+        f"{title.partition('. ')[0]}. [{title.partition('. ')[2]}]({page.name})"
+        for title, page in zip(titles, pages, strict=True)
+    ]
