@@ -14,8 +14,8 @@ from .host.layout import Layout
 from .host.locks import UploadSlots
 from .host.spool import Spool
 from .index import Index
-from .journal.commit import Ledger
-from .journal.file_log import Notebooks
+from .journal.commit import Journal
+from .journal.file_log import FileLogs
 from .journal.liveness import Processes, ProcessLock
 from .maintenance.background import Janitor
 from .maintenance.recover import is_recovered, open_index
@@ -37,7 +37,7 @@ class Services:
 
     index: Index
     store: BlobStore
-    ledger: Ledger
+    journal: Journal
     buckets: Buckets
     files: Files
     uploads: Uploads
@@ -120,7 +120,7 @@ class Storage:
         if self._services is None or self._lock is None:
             return
         self._services.janitor.stop(wait=wait)
-        self._services.ledger.close()
+        self._services.journal.close()
         self._services.index.close()
         shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
         self._lock.release()
@@ -130,11 +130,11 @@ class Storage:
         settings, layout = self.settings, self._layout
         store = open_store(layout.root, process=process, durable=settings.durability == "fsync")
         reserve, spool = Reserve(layout.reserve), Spool(layout.spool)
-        ledger = Ledger(
+        journal = Journal(
             index,
             store,
             Processes(layout.alive, layout.staging),
-            Notebooks(layout.notes),
+            FileLogs(layout.notes),
             reserve,
             process=process,
         )
@@ -142,7 +142,7 @@ class Storage:
         uploads = Uploads(
             index,
             store,
-            ledger,
+            journal,
             guard,
             UploadSlots(layout.slots, settings.max_uploads),
             max_file_size=settings.max_file_size,
@@ -151,11 +151,11 @@ class Storage:
         return Services(
             index=index,
             store=store,
-            ledger=ledger,
-            buckets=Buckets(index, store, ledger, guard, reserve),
-            files=Files(index, store, ledger, guard, reserve),
+            journal=journal,
+            buckets=Buckets(index, store, journal, guard, reserve),
+            files=Files(index, store, journal, guard, reserve),
             uploads=uploads,
             signing=Signing(guard, uploads, self.signed_urls),
             spool=spool,
-            janitor=Janitor(index, store, ledger, reserve, spool, lock=layout.sweep_lock),
+            janitor=Janitor(index, store, journal, reserve, spool, lock=layout.sweep_lock),
         )

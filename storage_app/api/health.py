@@ -70,7 +70,7 @@ class Ready(MethodView):
 def _first_failure() -> str | None:
     try:
         services().store.probe()
-        services().ledger.probe()
+        services().journal.probe()
     except StorageError as error:
         return f"The store cannot be written: {error.detail}"
     try:

@@ -1,6 +1,6 @@
 """Notes: what this process is about to do, written down before it is done, and put right when it was not.
 
-They stand in the index, or in the process's own notebook where that does: where no other host needs them, no quota is
+They stand in the index, or in the process's own intent log where that does: where no other host needs them, no quota is
 reserved by them, and the sidecar says what became of it.
 
 The sidecar is the truth. Putting right never undoes: it reads the sidecar of the noted key again and makes the row
@@ -21,7 +21,7 @@ from ..errors import BucketNotFound, StorageError, Unavailable
 from ..host.ballast import Reserve
 from ..host.blocking import detach
 from ..index import Index, Transaction
-from .file_log import Notebooks
+from .file_log import FileLogs
 from .liveness import Processes
 from .reconcile import act_on, agree_on_bucket, agree_on_file, make_agree, put_right
 
@@ -45,7 +45,7 @@ class Decision:
             self.transaction.remember_blob(self.bucket.uid, file.key, self.current.blob, now())
 
 
-class Ledger:
+class Journal:
     """The notes of one process, and what it does about those of others."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Ledger:
         index: Index,
         store: BlobStore,
         processes: Processes,
-        notebooks: Notebooks,
+        file_logs: FileLogs,
         reserve: Reserve,
         *,
         process: str,
@@ -61,25 +61,25 @@ class Ledger:
         self._index = index
         self._store = store
         self._processes = processes
-        self._notebooks = notebooks
-        self._notebook = notebooks.of(process)
+        self._file_logs = file_logs
+        self._file_log = file_logs.of(process)
         self._reserve = reserve
         self.process = process
         self._held: set[str] = set()
 
     def close(self) -> None:
-        """Close the notebook, and remove it unless something in it is left to others."""
-        if self._notebook.close():
-            self._notebooks.remove(self.process)
+        """Close the intent log, and remove it unless something in it is left to others."""
+        if self._file_log.close():
+            self._file_logs.remove(self.process)
 
     def probe(self) -> None:
         """Write a note of nothing down where uploads have theirs; raises as they would."""
         if not self._index.is_shared:
-            self._notebook.probe()
+            self._file_log.probe()
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Whether a note, wherever it stands, or a memory names these bytes."""
-        noted = any((note.bucket_uid, note.blob) == (bucket_uid, blob) for note in self._notebooks.standing())
+        noted = any((note.bucket_uid, note.blob) == (bucket_uid, blob) for note in self._file_logs.standing())
         return noted or self._index.explains(bucket_uid, blob)
 
     @contextmanager
@@ -93,13 +93,13 @@ class Ledger:
             self._write_down(note, check)
             with self._closed_on_failure(note):
                 yield note
-            self._close(note, self._notebook.strike)
+            self._close(note, self._file_log.strike)
         finally:
             self._held.discard(note.id)
 
     def _write_down(self, note: Note, check: Check | None) -> None:
         if note.kind is NoteKind.WRITE and check is None and not self._index.is_shared:
-            self._notebook.write(note)
+            self._file_log.write(note)
             return
 
         def work(transaction: Transaction) -> None:
@@ -111,8 +111,8 @@ class Ledger:
 
     def complete(self, note: Note, check: Check | None) -> None:
         """Have `note`, which stands, say what it says by now. `check` may refuse, in the transaction that writes it."""
-        if note in self._notebook:
-            self._notebook.write(note)
+        if note in self._file_log:
+            self._file_log.write(note)
             return
         with self._index.write() as transaction:
             claim(transaction, note)
@@ -144,7 +144,7 @@ class Ledger:
 
     def settle_debts(self) -> None:
         """Put right what could not be before: the notes of this process that nobody holds any more."""
-        for note in [*self._index.notes_of(self.process), *self._notebook.notes()]:
+        for note in [*self._index.notes_of(self.process), *self._file_log.notes()]:
             if note.id not in self._held:
                 self.put_right(note)
 
@@ -153,7 +153,7 @@ class Ledger:
         for process in self._processes.left_something():
             self._processes.fence(process)
         count = 0
-        for process in {*self._index.processes_with_notes(), *self._notebooks.processes()}:
+        for process in {*self._index.processes_with_notes(), *self._file_logs.processes()}:
             # Its staging is away before its notes are judged, so that nothing of it can land afterwards.
             if self._processes.is_gone(process):
                 self._processes.fence(process)
@@ -206,8 +206,8 @@ class Ledger:
                 agree_on_file(transaction, self._store, found[0], key)
 
     def _drop(self, transaction: Transaction, note: Note) -> None:
-        """Strike `note` with the COMMIT, if it stands in the index; what stands in the notebook is struck later."""
-        if note not in self._notebook:
+        """Strike `note` with the COMMIT, if it stands in the index; what stands in the intent log is struck later."""
+        if note not in self._file_log:
             transaction.drop_note(note)
 
     def _must_hold_bucket(self, bucket: Bucket) -> bool:
@@ -244,7 +244,7 @@ class Ledger:
         while True:
             with self._index.write() as transaction:
                 notes = hold(transaction)
-                if note not in self._notebook:
+                if note not in self._file_log:
                     claim(transaction, note)
                 stale = [each for each in notes if self._is_stale(each)]
                 if not stale:
@@ -264,22 +264,22 @@ class Ledger:
         self._put_right(note)
 
     def _strike(self, note: Note) -> None:
-        if note in self._notebook:
-            self._notebook.strike(note)
+        if note in self._file_log:
+            self._file_log.strike(note)
         else:
             with self._index.write() as transaction:
                 transaction.drop_note(note)
 
     def _put_right(self, note: Note) -> None:
-        if note in self._notebook:
-            self._put_standing_right(self._notebook.current(note))
-            self._notebook.strike(note)
+        if note in self._file_log:
+            self._put_standing_right(self._file_log.current(note))
+            self._file_log.strike(note)
         else:
             with self._index.write() as transaction:
                 put_right(transaction, self._store, note)
 
     def _put_standing_right(self, note: Note) -> None:
-        """Put right what `note` says, which stands in a notebook."""
+        """Put right what `note` says, which stands in a intent log."""
         with self._index.write() as transaction:
             act_on(transaction, self._store, note)
 
@@ -288,13 +288,13 @@ class Ledger:
         for note in notes:
             self.put_right(note)
         try:
-            standing = list(self._notebooks.read(process))
+            standing = list(self._file_logs.read(process))
         except StorageError as error:  # one that cannot be read must not hold up the others
             log.warning("notes of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
             return len(notes)
         closed = [self._close(note, self._put_standing_right) for note in standing]
         if all(closed):
-            self._notebooks.remove(process)
+            self._file_logs.remove(process)
         return len(notes) + len(standing)
 
 

@@ -24,7 +24,7 @@ _JSON = json.JSONEncoder(ensure_ascii=False)
 _FIELDS = Note.__dataclass_fields__
 
 
-class Notebook:
+class FileLog:
     """The notes of this process at `path`, which is made with the first one. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
@@ -97,22 +97,22 @@ class Notebook:
 
     def _opened(self) -> int:
         if self._is_closed:
-            raise OSError("the notebook was closed")
+            raise OSError("the file_log was closed")
         if self._descriptor is None:
             self._path.parent.mkdir(exist_ok=True)
             self._descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         return self._descriptor
 
 
-class Notebooks:
-    """The notebooks of all processes, in `directory`, each under the id of its process."""
+class FileLogs:
+    """The intent logs of all processes, in `directory`, each under the id of its process."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def of(self, process: str) -> Notebook:
-        """Return a new notebook for this `process`."""
-        return Notebook(self._directory / process)
+    def of(self, process: str) -> FileLog:
+        """Return a new intent log for this `process`."""
+        return FileLog(self._directory / process)
 
     def processes(self) -> list[str]:
         """Return the ids of the processes that have one."""
@@ -120,12 +120,12 @@ class Notebooks:
         return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
     def standing(self) -> Iterator[Note]:
-        """Yield the notes that stand in the notebooks of all processes."""
+        """Yield the notes that stand in the intent logs of all processes."""
         for process in self.processes():
             yield from self.read(process)
 
     def read(self, process: str) -> Iterator[Note]:
-        """Yield the notes that stand in the notebook of `process`; raises `Unavailable` when it cannot be read."""
+        """Yield the notes that stand in the intent log of `process`; raises `Unavailable` when it cannot be read."""
         with translated(), suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
             while page := file.read(PAGE_BYTES):
                 note = _note_from(page)
@@ -133,7 +133,7 @@ class Notebooks:
                     yield note
 
     def remove(self, process: str) -> None:
-        """Remove a notebook in which nothing stands. What the disk refuses is done by who looks next."""
+        """Remove a intent log in which nothing stands. What the disk refuses is done by who looks next."""
         with suppress(OSError):
             (self._directory / process).unlink()
 

@@ -13,7 +13,7 @@ from ..host.ballast import Reserve
 from ..host.locks import if_free
 from ..host.spool import Spool
 from ..index import Index
-from ..journal.commit import Ledger
+from ..journal.commit import Journal
 from .collect import GRACE, sweep
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,11 @@ class Janitor:
     """A thread that looks after the store beside the requests."""
 
     def __init__(
-        self, index: Index, store: BlobStore, ledger: Ledger, reserve: Reserve, spool: Spool, *, lock: Path
+        self, index: Index, store: BlobStore, journal: Journal, reserve: Reserve, spool: Spool, *, lock: Path
     ) -> None:
         self._index = index
         self._store = store
-        self._ledger = ledger
+        self._journal = journal
         self._reserve = reserve
         self._spool = spool
         self._lock = lock
@@ -49,8 +49,8 @@ class Janitor:
     def look(self) -> None:
         """Put right what this process owes and what gone ones left; now and then, sweep."""
         self._store.tidy()
-        self._ledger.settle_debts()
-        self._ledger.put_gone_right()
+        self._journal.settle_debts()
+        self._journal.put_gone_right()
         self._reserve.keep()
         if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
             with if_free(self._lock) as ours:  # one sweep at a time: others would remove the same

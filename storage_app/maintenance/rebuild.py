@@ -115,7 +115,7 @@ class Rebuilding:
     def _remember_replaced(self, bucket: Bucket) -> None:
         """Remember the bytes that neither their sidecar nor a note in the index names, which had forgotten them.
 
-        Notes in notebooks keep nothing: who has one places bytes and sidecar while nobody else can look.
+        Notes in intent logs keep nothing: who has one places bytes and sidecar while nobody else can look.
         """
         for key, blob in self.store.replaced_blobs(bucket):
             if self.index.explains(bucket.uid, blob):

@@ -19,8 +19,8 @@ from ..host.layout import Layout, usable
 from ..host.locks import exclusive, if_free
 from ..host.spool import Spool
 from ..index import Index, damage_mark
-from ..journal.commit import Ledger
-from ..journal.file_log import Notebooks
+from ..journal.commit import Journal
+from ..journal.file_log import FileLogs
 from ..journal.liveness import Processes, ProcessLock
 from .rebuild import Progress, Rebuilding, no_progress
 
@@ -104,7 +104,7 @@ def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
     layout = Layout(root)
     with if_free(layout.start_lock) as alone:
         others = not alone or Processes(layout.alive, layout.staging).living()
-        if others or not (index_url or layout.index.exists()) or any(Notebooks(layout.notes).standing()):
+        if others or not (index_url or layout.index.exists()) or any(FileLogs(layout.notes).standing()):
             return
         index = open_index(layout, index_url)
         try:
@@ -131,9 +131,9 @@ class _Visit:
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def put_gone_right(self, index: Index) -> int:
-        notebooks, reserve = Notebooks(self.layout.notes), Reserve(self.layout.reserve)
-        ledger = Ledger(index, self.store, self.processes, notebooks, reserve, process=self.process)
-        return ledger.put_gone_right()
+        file_logs, reserve = FileLogs(self.layout.notes), Reserve(self.layout.reserve)
+        journal = Journal(index, self.store, self.processes, file_logs, reserve, process=self.process)
+        return journal.put_gone_right()
 
     def agree(self, index: Index, progress: Progress) -> Recovery:
         put_right = self.put_gone_right(index)

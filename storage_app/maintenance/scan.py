@@ -11,7 +11,7 @@ from ..domain.files import File
 from ..domain.intents import Note, NoteKind
 from ..errors import DamagedFile, Unavailable
 from ..index import Index
-from ..journal.commit import Ledger
+from ..journal.commit import Journal
 from ..journal.reconcile import agree_on_bucket, agree_on_file
 
 _BATCH = 1000
@@ -44,10 +44,10 @@ class Finding:
 class Check:
     """Goes through a store that may be in use. With `repair`, mends what it finds under the locks that writers take."""
 
-    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, *, repair: bool) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, *, repair: bool) -> None:
         self._index = index
         self._store = store
-        self._ledger = ledger
+        self._journal = journal
         self._repair = repair
 
     def findings(self) -> Iterator[Finding]:
@@ -113,7 +113,7 @@ class Check:
             return not self._is_explained(bucket, blob)
 
     def _is_explained(self, bucket: Bucket, blob: str) -> bool:
-        return self._store.is_named(bucket, blob) or self._ledger.explains(bucket.uid, blob)
+        return self._store.is_named(bucket, blob) or self._journal.explains(bucket.uid, blob)
 
     def _is_settled(self, bucket: Bucket, file: File) -> bool:
         """Whether the sidecar still says so: the file may have been replaced or deleted since it was listed."""
@@ -141,8 +141,12 @@ class Check:
         finding = Finding(Damage.SIDECAR, bucket.name, file.key)
         if not self._repair or self._store.blob_size(bucket, file.blob) != file.size:
             return finding
-        note = Note(self._ledger.process, NoteKind.WRITE, bucket.uid, file.key)
-        with self._ledger.noted(note), self._store.stage_sidecar(bucket, file) as sidecar, self._index.write() as open_:
+        note = Note(self._journal.process, NoteKind.WRITE, bucket.uid, file.key)
+        with (
+            self._journal.noted(note),
+            self._store.stage_sidecar(bucket, file) as sidecar,
+            self._index.write() as open_,
+        ):
             open_.hold_key(bucket.name, file.key)
             if self._store.read(bucket, file.key) is None and open_.file(bucket.uid, file.key) == file:
                 self._store.place(bucket, sidecar, None)

@@ -15,17 +15,17 @@ from ..domain.times import now
 from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientStorage
 from ..host.ballast import Reserve
 from ..index import Index, Transaction
-from ..journal.commit import Ledger
+from ..journal.commit import Journal
 from .lookups import Guard, refusal
 
 
 class Buckets:
     """Creates, shows, changes and deletes buckets for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard, reserve: Reserve) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, reserve: Reserve) -> None:
         self._index = index
         self._store = store
-        self._ledger = ledger
+        self._journal = journal
         self._guard = guard
         self._reserve = reserve
 
@@ -94,8 +94,8 @@ class Buckets:
     @contextmanager
     def _deciding(self, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
         """Note the change of `bucket` and decide about it under its lock."""
-        note = Note(self._ledger.process, NoteKind.BUCKET, bucket.uid, bucket.name)
-        with self._ledger.noted(note), self._ledger.deciding_bucket(note, bucket) as decision:
+        note = Note(self._journal.process, NoteKind.BUCKET, bucket.uid, bucket.name)
+        with self._journal.noted(note), self._journal.deciding_bucket(note, bucket) as decision:
             yield decision
 
     def _checked(

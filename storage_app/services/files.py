@@ -18,7 +18,7 @@ from ..domain.times import now
 from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
 from ..host.ballast import Reserve
 from ..index import Index
-from ..journal.commit import Decision, Ledger
+from ..journal.commit import Decision, Journal
 from ..media_types.sniffing import HEAD_BYTES
 from .listing import page_by_creation, page_by_key
 from .lookups import Guard
@@ -28,10 +28,10 @@ from .upload_rules import decide_content_type
 class Files:
     """Reads, lists, edits and deletes files for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, ledger: Ledger, guard: Guard, reserve: Reserve) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, reserve: Reserve) -> None:
         self._index = index
         self._store = store
-        self._ledger = ledger
+        self._journal = journal
         self._guard = guard
         self._reserve = reserve
 
@@ -87,11 +87,11 @@ class Files:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
         edited = self._edited(bucket, file, changes)
-        note = Note(self._ledger.process, NoteKind.WRITE, bucket.uid, key)
+        note = Note(self._journal.process, NoteKind.WRITE, bucket.uid, key)
         with (
-            self._ledger.noted(note),
+            self._journal.noted(note),
             self._store.stage_sidecar(bucket, edited) as sidecar,
-            self._ledger.deciding(note, bucket, key) as decision,
+            self._journal.deciding(note, bucket, key) as decision,
         ):
             current = self._current(decision, principal, key)
             conditions.check(current)
@@ -112,8 +112,8 @@ class Files:
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
-        note = Note(self._ledger.process, NoteKind.DELETE, bucket.uid, key, file.blob)
-        with self._ledger.noted(note), self._ledger.deciding(note, bucket, key) as decision:
+        note = Note(self._journal.process, NoteKind.DELETE, bucket.uid, key, file.blob)
+        with self._journal.noted(note), self._journal.deciding(note, bucket, key) as decision:
             current = self._current(decision, principal, key)
             conditions.check(current)
             self._store.remove(bucket, key)

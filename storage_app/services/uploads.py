@@ -20,7 +20,7 @@ from ..host.files import translated
 from ..host.hashing import Sha256
 from ..host.locks import UploadSlots
 from ..index import Index
-from ..journal.commit import Check, Ledger
+from ..journal.commit import Check, Journal
 from ..media_types.sniffing import HEAD_BYTES
 from .lookups import Guard, refusal
 from .upload_rules import (
@@ -49,7 +49,7 @@ class Uploads:
         self,
         index: Index,
         store: BlobStore,
-        ledger: Ledger,
+        journal: Journal,
         guard: Guard,
         slots: UploadSlots,
         *,
@@ -58,7 +58,7 @@ class Uploads:
     ) -> None:
         self._index = index
         self._store = store
-        self._ledger = ledger
+        self._journal = journal
         self._guard = guard
         self._slots = slots
         self._max_file_size = max_file_size
@@ -148,11 +148,11 @@ class Uploads:
     def _begun(self, plan: Plan, existing: File | None, stage: Callable[[], StagedBlob]) -> Iterator["Upload"]:
         note = self._note(plan, existing)
 
-        with self._ledger.noted(note, self._reservation(plan.bucket, note)), stage() as staged:
+        with self._journal.noted(note, self._reservation(plan.bucket, note)), stage() as staged:
             upload = Upload(self, plan, note, staged, existing)
             yield upload
             if not upload.finished:
-                self._ledger.put_right(note)
+                self._journal.put_right(note)
 
     @staticmethod
     def _reservation(bucket: Bucket, note: Note) -> Check | None:
@@ -161,7 +161,7 @@ class Uploads:
 
     def _note(self, plan: Plan, existing: File | None) -> Note:
         return Note(
-            process=self._ledger.process,
+            process=self._journal.process,
             kind=NoteKind.WRITE,
             bucket_uid=plan.bucket.uid,
             key=plan.key,
@@ -194,7 +194,7 @@ class Uploads:
         existing = self._index.file(bucket.uid, key)
         blob = note.blob or new_blob_name(key)
         complete = replace(note, key=key, blob=blob, size=_growth(size, existing))
-        self._ledger.complete(complete, self._reservation(bucket, complete))
+        self._journal.complete(complete, self._reservation(bucket, complete))
         return complete, existing
 
     def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:
@@ -204,7 +204,7 @@ class Uploads:
         """
         with (
             self._store.stage_sidecar(plan.bucket, inheriting(file, seen), staged) as sidecar,
-            self._ledger.deciding(note, plan.bucket, file.key) as decision,
+            self._journal.deciding(note, plan.bucket, file.key) as decision,
         ):
             current = decision.current
             check_target(plan, file.key, current)

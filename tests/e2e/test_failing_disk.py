@@ -108,7 +108,8 @@ def test_disk_that_is_full_at_any_step_refuses_the_write(
         assert set(steps) - {"note"} == {"COMMIT", *files} or not each_page, operation.name
         if "note" in steps:
             noted.add(operation.name)
-    # The first upload makes the notebook, in which the notes of others have room then; buckets are noted in the index.
+    # The first upload makes the intent log, in which the notes of others have room then; buckets are noted in the
+    # index.
     assert {"upload", "create-bucket"} <= noted
     assert_sound(service, client)
 

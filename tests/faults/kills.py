@@ -85,7 +85,7 @@ class _KillPoint:
         held: list[State] = []
         with self._looking("put right by a living process"):
             check_readers(beside)
-            beside.ledger.put_gone_right()
+            beside.journal.put_gone_right()
             held.append(self._check(beside))
         return held
 

@@ -12,7 +12,7 @@ from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.intents import NoteKind
 from storage_app.errors import BucketNotFound, FileNotFound, Unavailable
 from storage_app.index import Transaction, sqlite
-from storage_app.journal.commit import Ledger
+from storage_app.journal.commit import Journal
 from tests.support.core import ALICE, Core, open_core, open_storage
 
 
@@ -48,7 +48,7 @@ WRITES: dict[str, Callable[[Core], Any]] = {
     "delete bucket": lambda core: core.buckets.delete(ALICE, "photos", force=True),
 }
 
-# Of these the note stands in the notebook; of the others it is a transaction of its own, before the one that decides.
+# Of these the note stands in the intent log; of the others it is a transaction of its own, before the one that decides.
 JOTTED = {"create", "overwrite", "edit"}
 
 # Of each write: its commit on the disk, what the row and the memories follow from, and its last steps.
@@ -165,7 +165,7 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
     core.bucket("capped", quota=100)
     core.put("old.txt", b"old")
     with monkeypatch.context() as patched:
-        patched.setattr(Ledger, "put_right", lambda *_: None)
+        patched.setattr(Journal, "put_right", lambda *_: None)
         # What a dead process can no longer do: clean up behind itself.
         patched.setattr("storage_app.blobstore.filesystem.store.StagedBytes.discard", lambda self: self.close())
         patched.setattr("storage_app.blobstore.filesystem.store.StagedRecord.discard", lambda _: None)
@@ -235,5 +235,5 @@ def test_failure_to_put_right_does_not_hide_the_first_error(
         with pytest.raises(Unavailable, match="the disk is away"):
             core.put("new.txt", to=bucket)
     assert len(core.notes()) == 1
-    core.ledger.settle_debts()
+    core.journal.settle_debts()
     core.check()

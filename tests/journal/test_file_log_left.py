@@ -1,4 +1,4 @@
-"""Notes that stand in notebooks: what becomes of them, and of what they are about, when their process is gone."""
+"""Notes that stand in intent logs: what becomes of them, and of what they are about, when their process is gone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from storage_app.domain.files import File
 from storage_app.domain.intents import Note, NoteKind
 from storage_app.errors import FileExists, Unavailable
 from storage_app.host.layout import Layout
-from storage_app.journal.file_log import Notebooks
+from storage_app.journal.file_log import FileLogs
 from storage_app.maintenance import recover as maintenance
 from storage_app.maintenance.scan import Check
 from tests.support.core import ALICE, Core, a_file, open_core
@@ -38,7 +38,7 @@ def cut_short(core: Core) -> File:
     """A file whose writer was killed before its COMMIT."""
     bucket = core.buckets.get(ALICE, "photos")[0]
     file = a_file("new.txt", bucket_uid=bucket.uid)
-    Notebooks(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", file.blob))
+    FileLogs(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", file.blob))
     place(core, bucket, file, b"abc")
     return file
 
@@ -60,9 +60,9 @@ def test_notes_of_a_gone_process_stay_until_they_are_put_right(
 
     with monkeypatch.context() as patched:
         patched.setattr("storage_app.journal.commit.act_on", refuse)
-        core.ledger.put_gone_right()
+        core.journal.put_gone_right()
     assert [note.key for note in core.notes()] == ["new.txt"]
-    assert core.ledger.put_gone_right() == 1
+    assert core.journal.put_gone_right() == 1
     assert core.file("new.txt") == cut_short
     core.check()
 
@@ -72,43 +72,43 @@ def test_notebook_that_cannot_be_read_holds_up_nobody_else(
 ) -> None:
     (core.layout.notes / ".snapshot").mkdir()
     (core.layout.notes / "folder").mkdir()
-    Notebooks(core.layout.notes).of("another").write(Note("another", NoteKind.WRITE, "no-such-uid", "a"))
-    real = Notebooks.read
+    FileLogs(core.layout.notes).of("another").write(Note("another", NoteKind.WRITE, "no-such-uid", "a"))
+    real = FileLogs.read
 
-    def read(notebooks: Notebooks, process: str) -> Iterator[Note]:
+    def read(file_logs: FileLogs, process: str) -> Iterator[Note]:
         if process == "another":
             raise Unavailable("it cannot be read")
-        return real(notebooks, process)
+        return real(file_logs, process)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Notebooks, "read", read)
-        core.ledger.put_gone_right()
+        patched.setattr(FileLogs, "read", read)
+        core.journal.put_gone_right()
     assert core.file("new.txt") == cut_short
     assert [note.process for note in core.notes()] == ["another"]
-    core.ledger.put_gone_right()
+    core.journal.put_gone_right()
     core.check()
     for name in (".snapshot", "folder"):
         (core.layout.notes / name).rmdir()
 
 
 def test_stop_in_order_leaves_no_notebook_but_one_that_is_owed(tmp_path: Path) -> None:
-    notebooks = Notebooks(Layout(tmp_path / "store").notes)
+    file_logs = FileLogs(Layout(tmp_path / "store").notes)
     with open_core(tmp_path / "store") as core:
         core.bucket()
         core.put("a.txt")
-        assert notebooks.processes() == [core.ledger.process]
-    assert notebooks.processes() == []
+        assert file_logs.processes() == [core.journal.process]
+    assert file_logs.processes() == []
     with open_core(tmp_path / "store") as core:
         core.put("a.txt")
-        core.ledger._notebook.write(Note(core.ledger.process, NoteKind.WRITE, "no-such-uid", "a"))
-    assert [note.key for note in notebooks.standing()] == ["a"]
+        core.journal._file_log.write(Note(core.journal.process, NoteKind.WRITE, "no-such-uid", "a"))
+    assert [note.key for note in file_logs.standing()] == ["a"]
 
 
 def test_stop_while_a_note_stands_is_no_clean_one(core: Core, cut_short: File, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A power cut may take the notebook: the next boot must not believe the index."""
+    """A power cut may take the intent log: the next boot must not believe the index."""
     core.storage.stop()
     maintenance.mark_clean_stop(core.root)
-    Notebooks(core.layout.notes).remove("gone")
+    FileLogs(core.layout.notes).remove("gone")
     monkeypatch.setattr(maintenance, "_boot_id", lambda: "another boot")
     with open_core(core.root) as after:
         assert after.file("new.txt") == cut_short
@@ -121,15 +121,15 @@ def test_check_knows_bytes_that_a_notebook_names(core: Core) -> None:
     file, _ = core.put("old.txt")
     path = next(core.root.glob(f"photos/*/{file.blob}"))
     (path.parent / blob).write_bytes(b"abc")
-    check = Check(core.index, core.store, core.ledger, repair=False)
+    check = Check(core.index, core.store, core.journal, repair=False)
     assert len(list(check.findings())) == 1
-    Notebooks(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", blob))
+    FileLogs(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", blob))
     assert list(check.findings()) == []
 
 
 def test_probe_finds_out_that_notes_cannot_be_written(core: Core) -> None:
-    core.ledger.probe()
+    core.journal.probe()
     assert core.notes() == []
-    core.ledger.close()
+    core.journal.close()
     with pytest.raises(Unavailable):
-        core.ledger.probe()
+        core.journal.probe()

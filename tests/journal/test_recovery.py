@@ -205,7 +205,7 @@ def test_write_on_an_index_that_was_replaced_meanwhile_is_given_up(root: Path) -
         file = again.file("a.txt")
         assert file is not None
         assert again.read(file) == b"kept"
-        again.services.janitor.look()  # its note stood in the notebook of its former name
+        again.services.janitor.look()  # its note stood in the intent log of its former name
         again.check()
 
 
@@ -213,7 +213,7 @@ def test_write_on_an_index_that_was_replaced_meanwhile_is_given_up(root: Path) -
 def test_process_taken_for_gone_comes_back_under_another_name(root: Path, taken: str) -> None:
     with open_core(root) as core:
         core.bucket()
-        mine = core.ledger.process
+        mine = core.journal.process
 
         def fence(_: object) -> None:
             shutil.rmtree(core.layout.staging / mine)
@@ -223,7 +223,7 @@ def test_process_taken_for_gone_comes_back_under_another_name(root: Path, taken:
         with pytest.raises(Unavailable):
             core.send(core.plan("a.txt", size=3), b"abc", meanwhile=fence)
         again = Core(core.storage)
-        assert again.ledger.process != mine
+        assert again.journal.process != mine
         again.services.janitor.look()
         again.put("a.txt")
         again.check()
@@ -260,7 +260,7 @@ def test_delete_that_died_after_another_version_came_leaves_no_bytes(
         note = core.note(NoteKind.DELETE, "a.txt", old.blob)
         bucket = core.buckets.get(ALICE, "photos")[0]
         core.store.remove(bucket, "a.txt")
-        core.ledger.put_right(note)
+        core.journal.put_right(note)
         core.check()
 
 

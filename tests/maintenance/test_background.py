@@ -34,7 +34,7 @@ def core(opened: Core) -> Iterator[Core]:
 def janitor_of(core: Core) -> Janitor:
     """A janitor that has not started."""
     reserve = Reserve(core.layout.reserve)
-    return Janitor(core.index, core.store, core.ledger, reserve, Spool(core.layout.spool), lock=core.layout.sweep_lock)
+    return Janitor(core.index, core.store, core.journal, reserve, Spool(core.layout.spool), lock=core.layout.sweep_lock)
 
 
 def remembered(core: Core) -> int:

@@ -6,7 +6,7 @@ from tests.model.values import Change, Clause, Index, Note, Record, Rules, State
 def put_right(state: State, rules: Rules, note: Note) -> State:
     """Make the row agree with the sidecar, turn the note into memories, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
-    state = state._replace(in_notebooks=state.in_notebooks - {note})
+    state = state._replace(in_file_logs=state.in_file_logs - {note})
     if not rules.keep(Clause.PUT_RIGHT_LOOKS):
         return with_index(state, rules, index._replace(notes=index.notes - {note}))
     former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None

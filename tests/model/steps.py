@@ -40,7 +40,7 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """Yield the COMMITs of process `number` that fail, or seem to, while it lives on."""
     name, process = NAMES[number], state.processes[number]
     failed = state.with_process(number, _given_up(process, At.FAILED))
-    if process.at is At.IDLE and rules.keep(Clause.NOTED) and not rules.notes_in_notebook(number):
+    if process.at is At.IDLE and rules.keep(Clause.NOTED) and not rules.intents_in_file_log(number):
         noted = _note(state, rules, number)
         happened = noted.with_process(number, noted.processes[number]._replace(at=At.FAILED))
         yield f"{name} is told that the COMMIT of its note failed, but it happened", happened
@@ -90,8 +90,8 @@ def _note(state: State, rules: Rules, number: int) -> State:
     if not rules.keep(Clause.NOTED):
         return state
     note = Note(number, blob)
-    if rules.notes_in_notebook(number):
-        return state._replace(in_notebooks=state.in_notebooks | {note})
+    if rules.intents_in_file_log(number):
+        return state._replace(in_file_logs=state.in_file_logs | {note})
     return with_index(state, rules, state.index._replace(notes=state.index.notes | {note}))
 
 
@@ -126,7 +126,7 @@ def _agree(state: State, rules: Rules) -> Move:
 def _decide(state: State, rules: Rules, number: int) -> Move:
     """Begin the transaction, which is the key's lock, and judge against the sidecar."""
     process = state.processes[number]
-    claims = rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and not rules.notes_in_notebook(number)
+    claims = rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and not rules.intents_in_file_log(number)
     if claims and state.index.note_of(number) is None:
         return "does not find its note: 5xx", state.with_process(number, process.over(At.UNKNOWN))
     state, puts_right = _fence_other(state, rules, number)
@@ -240,8 +240,8 @@ def _committed(state: State, rules: Rules, number: int, process: Process) -> Sta
 def _answer(state: State, rules: Rules, number: int) -> State:
     if rules.keep(Clause.SYNCED_BEFORE_ANSWER):
         state = state._replace(disk=state.disk.synced())
-    in_notebooks = frozenset(note for note in state.in_notebooks if note.process != number)
-    return state.with_process(number, state.processes[number].over(At.DONE))._replace(in_notebooks=in_notebooks)
+    in_file_logs = frozenset(note for note in state.in_file_logs if note.process != number)
+    return state.with_process(number, state.processes[number].over(At.DONE))._replace(in_file_logs=in_file_logs)
 
 
 def _given_up(process: Process, at: At) -> Process:
@@ -262,8 +262,8 @@ def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
     over = state.with_process(number, process.over(at))
     if process.at is At.FAILED and not rules.keep(Clause.FAILED_PUT_RIGHT):
         yield answer, over
-    elif note in state.in_notebooks and at is At.REFUSED:
-        yield f"strikes its note and {answer}", over._replace(in_notebooks=over.in_notebooks - {note})
+    elif note in state.in_file_logs and at is At.REFUSED:
+        yield f"strikes its note and {answer}", over._replace(in_file_logs=over.in_file_logs - {note})
     elif note is None:
         yield f"finds nothing to put right and {answer}", over
     elif state.holder is None:

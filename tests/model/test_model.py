@@ -16,7 +16,7 @@ TOO_LARGE, EDIT, DELETE = Operation.TOO_LARGE, Operation.EDIT, Operation.DELETE
 
 THERE, ABSENT = True, False
 MAY_LOSE, LASTS = False, True
-# What index there is, and whether writes and edits are noted in notebooks.
+# What index there is, and whether writes and edits are noted in intent logs.
 INDEXES = [(MAY_LOSE, False), (MAY_LOSE, True), (LASTS, False)]
 
 # The operations that differ most, what is there before, and how many troubles.
@@ -79,8 +79,8 @@ TAKEN_OUT = [
 def test_no_order_of_two_operations_and_troubles_breaks_a_promise(long: bool, capsys: pytest.CaptureFixture[str]):
     states = 0
     for operations, before, troubles in LONG if long else SHORT:
-        for commits_last, has_notebooks in INDEXES:
-            explored = explore(Rules(operations, commits_last, has_notebooks), old=before, most_troubles=troubles)
+        for commits_last, has_file_logs in INDEXES:
+            explored = explore(Rules(operations, commits_last, has_file_logs), old=before, most_troubles=troubles)
             assert explored.violation is None, f"{operations}, before: {before}\n{explored.violation}"
             states += explored.states
     with capsys.disabled():

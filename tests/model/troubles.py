@@ -131,8 +131,8 @@ def _power_cuts(state: State, rules: Rules) -> Iterator[Move]:
         if rules.commits_last:
             yield f"the power is cut: {_seen(disk)}", killed._replace(disk=disk)
         elif rules.keep(Clause.SIDECARS_DECIDE):
-            for in_notebooks in {killed.in_notebooks, frozenset[Note]()}:
-                cut = killed._replace(in_notebooks=in_notebooks)
+            for in_file_logs in {killed.in_file_logs, frozenset[Note]()}:
+                cut = killed._replace(in_file_logs=in_file_logs)
                 yield f"the power is cut: {_seen(disk)}, and decides", _by_sidecars_alone(cut, rules, disk)
         else:
             for index in state.past | {state.index}:

@@ -227,7 +227,7 @@ class Sweep(NamedTuple):
 class State(NamedTuple):
     disk: Disk
     index: Index  # type: ignore[assignment]  # it hides a tuple's method
-    in_notebooks: frozenset[Note] = frozenset()  # what stands in the notebooks of processes
+    in_file_logs: frozenset[Note] = frozenset()  # what stands in the intent logs of processes
     processes: tuple[Process, ...] = (Process(), Process())
     holder: int | None = None
     past: frozenset[Index] = frozenset()
@@ -238,8 +238,8 @@ class State(NamedTuple):
 
     def note_of(self, process: int) -> Note | None:
         """Return the note of `process`, wherever it stands."""
-        in_notebook = (note for note in self.in_notebooks if note.process == process)
-        return self.index.note_of(process) or next(in_notebook, None)
+        in_file_log = (note for note in self.in_file_logs if note.process == process)
+        return self.index.note_of(process) or next(in_file_log, None)
 
     def with_process(self, number: int, process: Process) -> "State":
         processes = (*self.processes[:number], process, *self.processes[number + 1 :])
@@ -254,17 +254,17 @@ class Rules(NamedTuple):
     does, and only notes are put right; there a process that is taken for gone has lost its session, and with it the
     lock that it believes to hold.
 
-    With the first kind, writes and edits may be noted in notebooks (`has_notebooks`), which only their own process sees
-    until it is gone; nothing is lost of them but in a power cut.
+    With the first kind, writes and edits may be noted in intent logs (`has_intent logs`), which only their own
+    process sees until it is gone; nothing is lost of them but in a power cut.
     """
 
     operations: tuple[Operation, Operation]
     commits_last: bool = False
-    has_notebooks: bool = False
+    has_file_logs: bool = False
     without: Clause | None = None
 
-    def notes_in_notebook(self, number: int) -> bool:
-        return self.has_notebooks and self.operations[number] is not Operation.DELETE
+    def intents_in_file_log(self, number: int) -> bool:
+        return self.has_file_logs and self.operations[number] is not Operation.DELETE
 
     def keep(self, clause: Clause) -> bool:
         return self.without is not clause

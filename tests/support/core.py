@@ -17,7 +17,7 @@ from storage_app.domain.files import File
 from storage_app.domain.intents import Note, NoteKind
 from storage_app.domain.principals import Principal, PrincipalKind
 from storage_app.host.layout import Layout
-from storage_app.journal.file_log import Notebooks
+from storage_app.journal.file_log import FileLogs
 from storage_app.maintenance import collect
 from storage_app.maintenance import recover as maintenance
 from storage_app.node import Services, Storage
@@ -66,7 +66,7 @@ class Core:
         self.services: Services = storage.services
         self.index = self.services.index
         self.store = self.services.store
-        self.ledger = self.services.ledger
+        self.journal = self.services.journal
         self.buckets = self.services.buckets
         self.files = self.services.files
         self.uploads: Uploads = self.services.uploads
@@ -126,16 +126,16 @@ class Core:
         return collect.sweep(self.index, self.store, until=datetime.now(UTC))
 
     def notes(self) -> list[Note]:
-        """The notes of every process, in the index and in notebooks."""
-        notebooks = Notebooks(self.layout.notes)
+        """The notes of every process, in the index and in intent logs."""
+        file_logs = FileLogs(self.layout.notes)
         with self.index.write() as transaction:
             in_index = transaction.notes()
-        return in_index + [note for process in notebooks.processes() for note in notebooks.read(process)]
+        return in_index + [note for process in file_logs.processes() for note in file_logs.read(process)]
 
     def note(self, kind: NoteKind, key: str, blob: str | None = None, *, process: str | None = None) -> Note:
         """Write a note on `key` down, of this process or another."""
         uid = self.buckets.get(SERVICE, "photos")[0].uid
-        note = Note(process or self.ledger.process, kind, uid, key, blob)
+        note = Note(process or self.journal.process, kind, uid, key, blob)
         with self.index.write() as transaction:
             transaction.add_note(note)
         return note

@@ -8,7 +8,7 @@ from contextlib import closing
 from http.client import HTTPMessage, HTTPResponse
 from typing import Any, NamedTuple, Protocol, Self
 
-from storage_app.journal.file_log import Notebooks
+from storage_app.journal.file_log import FileLogs
 from tests.support.service import RunningService, wait_briefly
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
@@ -106,11 +106,11 @@ def assert_sentence(text: str) -> None:
 
 
 def left_behind(service: RunningService) -> list[str]:
-    """Name what unfinished writes have left: staged and spooled files, and notes in the index and in notebooks."""
+    """Name what unfinished writes have left: staged and spooled files, and notes in the index and in intent logs."""
     system = service.storage_path / ".system"
     staged = [str(path) for name in ("staging", "spool") for path in (system / name).rglob("*") if path.is_file()]
     with closing(sqlite3.connect(f"file:{system / 'index.sqlite3'}?mode=ro", uri=True)) as index:
-        notes = [*index.execute("SELECT * FROM notes"), *Notebooks(system / "intents").standing()]
+        notes = [*index.execute("SELECT * FROM notes"), *FileLogs(system / "intents").standing()]
     return staged + [f"note {note}" for note in notes]
 
 
