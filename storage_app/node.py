@@ -134,7 +134,7 @@ class Storage:
             index,
             store,
             Processes(layout.alive, layout.staging),
-            FileLogs(layout.notes),
+            FileLogs(layout.intents),
             reserve,
             process=process,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 
-class NoteKind(StrEnum):
+class IntentKind(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     BUCKET = "bucket"
@@ -16,7 +16,7 @@ def _new_id() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class Intent:
     """What a process is about to do to a key, or to a bucket (whose name is then the `key`).
 
     `blob` is the name of the bytes on their way in or out, None where there are none. `key` is None while it is not
@@ -24,7 +24,7 @@ class Note:
     """
 
     process: str
-    kind: NoteKind
+    kind: IntentKind
     bucket_uid: str
     key: str | None
     blob: str | None = None

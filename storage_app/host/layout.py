@@ -32,7 +32,7 @@ class Layout:
         return self.system / "staging"
 
     @property
-    def notes(self) -> Path:
+    def intents(self) -> Path:
         return self.system / "intents"
 
     @property
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def _inside(self) -> tuple[Path, ...]:
-        return self.alive, self.staging, self.notes, self.spool, self.slots, self.lost_and_found
+        return self.alive, self.staging, self.intents, self.spool, self.slots, self.lost_and_found
 
     def prepare(self) -> None:
         """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""

@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from ..auth.permissions import BucketFilter
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.intents import Memory, Note
+from ..domain.intents import Intent, Memory
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
 from .compiled import Prepared, driver_of
@@ -149,18 +149,18 @@ class Index:
         return [Memory(*row[:4]) for row in found]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether a note that stands here or a memory names these bytes."""
+        """Whether an intent that stands here or a memory names these bytes."""
         return any(
             self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
-            for table in (schema.notes, schema.memories)
+            for table in (schema.intents, schema.memories)
         )
 
-    def notes_of(self, process: str) -> list[Note]:
-        return rows.notes_from(self._run(statements.NOTES_OF, process=process))
+    def intents_of(self, process: str) -> list[Intent]:
+        return rows.intents_from(self._run(statements.INTENTS_OF, process=process))
 
-    def processes_with_notes(self) -> list[str]:
-        """Return the ids of the processes that notes stand of."""
-        return [row[0] for row in self._all(sa.select(schema.notes.c.process).distinct())]
+    def processes_with_intents(self) -> list[str]:
+        """Return the ids of the processes that intents stand of."""
+        return [row[0] for row in self._all(sa.select(schema.intents.c.process).distinct())]
 
     def bucket_with(self, uid: str) -> Bucket | None:
         """Return the bucket with this uid."""

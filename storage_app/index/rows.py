@@ -8,7 +8,7 @@ from typing import Any
 
 from ..domain.buckets import Bucket, Grant, Totals
 from ..domain.files import File
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from .schema import buckets
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -100,23 +100,23 @@ def bucket_and_file_from(row: Sequence[Any]) -> tuple[Bucket, Totals, File | Non
     return *bucket_from(of_bucket), None if of_file[0] is None else file_from(of_file)
 
 
-def note_row(note: Note) -> dict[str, Any]:
+def intent_row(intent: Intent) -> dict[str, Any]:
     return {
-        "id": note.id,
-        "process": note.process,
-        "kind": note.kind.value,
-        "bucket_uid": note.bucket_uid,
-        "key": note.key,
-        "blob": note.blob,
-        "size": note.size,
+        "id": intent.id,
+        "process": intent.process,
+        "kind": intent.kind.value,
+        "bucket_uid": intent.bucket_uid,
+        "key": intent.key,
+        "blob": intent.blob,
+        "size": intent.size,
     }
 
 
-def notes_from(rows: Iterable[Sequence[Any]]) -> list[Note]:
-    return [note_from(row) for row in rows]
+def intents_from(rows: Iterable[Sequence[Any]]) -> list[Intent]:
+    return [intent_from(row) for row in rows]
 
 
-def note_from(row: Sequence[Any]) -> Note:
-    """Read a row of `notes`, whose columns stand as the table has them."""
-    note_id, process, kind, bucket_uid, key, blob, size = row
-    return Note(process, NoteKind(kind), bucket_uid, key, blob, size, note_id)
+def intent_from(row: Sequence[Any]) -> Intent:
+    """Read a row of `intents`, whose columns stand as the table has them."""
+    intent_id, process, kind, bucket_uid, key, blob, size = row
+    return Intent(process, IntentKind(kind), bucket_uid, key, blob, size, intent_id)

@@ -62,10 +62,10 @@ files = sa.Table(
 )
 
 # What a process is about to do. It reserves `size` bytes of the bucket's quota, and says which key to look at again if
-# the process does not come back. There are as many as writes in progress, and each is written and struck: SQLite keeps
+# the process does not come back. There are as many as writes in progress, and each is written and cleared: SQLite keeps
 # them in one tree, and looks through all for those of a bucket. A server's dead rows would be in the way of that.
-notes = sa.Table(
-    "notes",
+intents = sa.Table(
+    "intents",
     schema,
     sa.Column("id", _TEXT, primary_key=True),
     sa.Column("process", _TEXT, nullable=False),
@@ -74,7 +74,7 @@ notes = sa.Table(
     sa.Column("key", _TEXT),
     sa.Column("blob", _TEXT),
     sa.Column("size", sa.BigInteger, nullable=False),
-    sa.Index("notes_by_bucket", "bucket_uid").ddl_if(dialect="postgresql"),
+    sa.Index("intents_by_bucket", "bucket_uid").ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
 )
 

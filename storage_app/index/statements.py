@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from .compiled import Prepared
-from .schema import buckets, files, memories, notes
+from .schema import buckets, files, intents, memories
 
 
 def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter[Any]]:
@@ -14,13 +14,13 @@ def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter
 
 
 # Where the plain name of a column is its new value, its old one has another name.
-_THIS_NOTE = notes.c.id == bindparam("note_id")
+_THIS_INTENT = intents.c.id == bindparam("intent_id")
 _THIS_FILE = sa.and_(files.c.bucket_uid == bindparam("of_bucket"), files.c.key == bindparam("of_key"))
 _ON_KEY = sa.and_(
-    notes.c.bucket_uid == bindparam("bucket_uid"), notes.c.key == bindparam("key"), notes.c.kind != "bucket"
+    intents.c.bucket_uid == bindparam("bucket_uid"), intents.c.key == bindparam("key"), intents.c.kind != "bucket"
 )
 
-_NOTES = sa.select(notes).order_by(notes.c.id)
+_INTENTS = sa.select(intents).order_by(intents.c.id)
 
 BUCKET_NAMED = Prepared(sa.select(buckets).where(buckets.c.name == bindparam("name")))
 BUCKET_WITH = Prepared(sa.select(buckets).where(buckets.c.uid == bindparam("uid")))
@@ -44,14 +44,14 @@ ADD_FILE = Prepared(sa.insert(files))
 SWITCH_FILE = Prepared(sa.update(files).where(_THIS_FILE).values(_new_values(files)))
 DROP_FILE = Prepared(sa.delete(files).where(_THIS_FILE))
 
-NOTE = Prepared(sa.select(notes).where(_THIS_NOTE))
-NOTES = Prepared(_NOTES)
-NOTES_OF = Prepared(_NOTES.where(notes.c.process == bindparam("process")))
-NOTES_ON_KEY = Prepared(_NOTES.where(_ON_KEY))
-NOTES_ON_BUCKET = Prepared(_NOTES.where(notes.c.kind == "bucket", notes.c.key == bindparam("name")))
-ADD_NOTE = Prepared(sa.insert(notes))
-CHANGE_NOTE = Prepared(sa.update(notes).where(_THIS_NOTE).values(_new_values(notes)))
-DROP_NOTE = Prepared(sa.delete(notes).where(_THIS_NOTE))
+INTENT = Prepared(sa.select(intents).where(_THIS_INTENT))
+INTENTS = Prepared(_INTENTS)
+INTENTS_OF = Prepared(_INTENTS.where(intents.c.process == bindparam("process")))
+INTENTS_ON_KEY = Prepared(_INTENTS.where(_ON_KEY))
+INTENTS_ON_BUCKET = Prepared(_INTENTS.where(intents.c.kind == "bucket", intents.c.key == bindparam("name")))
+ADD_INTENT = Prepared(sa.insert(intents))
+CHANGE_INTENT = Prepared(sa.update(intents).where(_THIS_INTENT).values(_new_values(intents)))
+CLEAR_INTENT = Prepared(sa.delete(intents).where(_THIS_INTENT))
 
 # The id is the database's to choose.
 REMEMBER = Prepared(sa.insert(memories).values(_new_values(memories, but="id")).inline())

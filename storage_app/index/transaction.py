@@ -9,10 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.intents import Memory, Note
+from ..domain.intents import Intent, Memory
 from . import rows, schema, statements
 from .compiled import Prepared, driver_of
-from .schema import bucket_grants, buckets, files, memories, notes
+from .schema import bucket_grants, buckets, files, intents, memories
 
 Lock = Callable[..., None]
 
@@ -102,38 +102,38 @@ class Transaction:
             sa.delete(files).where(files.c.bucket_uid == bucket_uid, files.c.key.in_(keys))
         ).rowcount
 
-    # Notes
+    # Intents
 
-    def add_note(self, note: Note) -> None:
-        self._run(statements.ADD_NOTE, **rows.note_row(note))
+    def add_intent(self, intent: Intent) -> None:
+        self._run(statements.ADD_INTENT, **rows.intent_row(intent))
 
-    def change_note(self, note: Note) -> None:
-        self._run(statements.CHANGE_NOTE, note_id=note.id, **rows.note_row(note))
+    def change_intent(self, intent: Intent) -> None:
+        self._run(statements.CHANGE_INTENT, intent_id=intent.id, **rows.intent_row(intent))
 
-    def note(self, note_id: str) -> Note | None:
-        row = self._one(statements.NOTE, note_id=note_id)
-        return None if row is None else rows.note_from(row)
+    def intent(self, intent_id: str) -> Intent | None:
+        row = self._one(statements.INTENT, intent_id=intent_id)
+        return None if row is None else rows.intent_from(row)
 
-    def drop_note(self, note: Note) -> None:
-        self._run(statements.DROP_NOTE, note_id=note.id)
+    def clear_intent(self, intent: Intent) -> None:
+        self._run(statements.CLEAR_INTENT, intent_id=intent.id)
 
-    def notes(self) -> list[Note]:
-        """Return the notes of every process."""
-        return rows.notes_from(self._run(statements.NOTES))
+    def intents(self) -> list[Intent]:
+        """Return the intents of every process."""
+        return rows.intents_from(self._run(statements.INTENTS))
 
-    def notes_on(self, bucket_uid: str, key: str) -> list[Note]:
-        """Return the notes on one key."""
-        return rows.notes_from(self._run(statements.NOTES_ON_KEY, bucket_uid=bucket_uid, key=key))
+    def intents_on(self, bucket_uid: str, key: str) -> list[Intent]:
+        """Return the intents on one key."""
+        return rows.intents_from(self._run(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key))
 
-    def notes_on_bucket(self, name: str) -> list[Note]:
-        """Return the notes on the bucket called `name` itself."""
-        return rows.notes_from(self._run(statements.NOTES_ON_BUCKET, name=name))
+    def intents_on_bucket(self, name: str) -> list[Intent]:
+        """Return the intents on the bucket called `name` itself."""
+        return rows.intents_from(self._run(statements.INTENTS_ON_BUCKET, name=name))
 
-    def reserved(self, bucket_uid: str, *, but: Note | None = None) -> int:
-        """Return how many bytes the uploads in progress hold of the bucket's quota, that of note `but` left out."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(notes.c.size), 0)).where(notes.c.bucket_uid == bucket_uid)
+    def reserved(self, bucket_uid: str, *, but: Intent | None = None) -> int:
+        """Return how many bytes the uploads in progress hold of the bucket's quota, that of intent `but` left out."""
+        query = sa.select(sa.func.coalesce(sa.func.sum(intents.c.size), 0)).where(intents.c.bucket_uid == bucket_uid)
         if but is not None:
-            query = query.where(notes.c.id != but.id)
+            query = query.where(intents.c.id != but.id)
         return int(self._connection.execute(query).scalar_one())
 
     # Memories

@@ -1,10 +1,10 @@
-"""Notes: what this process is about to do, written down before it is done, and put right when it was not.
+"""Intents: what this process is about to do, written down before it is done, and put right when it was not.
 
 They stand in the index, or in the process's own intent log where that does: where no other host needs them, no quota is
 reserved by them, and the sidecar says what became of it.
 
-The sidecar is the truth. Putting right never undoes: it reads the sidecar of the noted key again and makes the row
-agree. It removes no file and touches no sidecar, so it may run twice, or late, or by another process.
+The sidecar is the truth. Putting right never undoes: it reads the sidecar of the key of the intent again and makes
+the row agree. It removes no file and touches no sidecar, so it may run twice, or late, or by another process.
 """
 
 import logging
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..domain.times import now
 from ..errors import BucketNotFound, StorageError, Unavailable
 from ..host.ballast import Reserve
@@ -46,7 +46,7 @@ class Decision:
 
 
 class Journal:
-    """The notes of one process, and what it does about those of others."""
+    """The intents of one process, and what it does about those of others."""
 
     def __init__(
         self,
@@ -73,108 +73,108 @@ class Journal:
             self._file_logs.remove(self.process)
 
     def probe(self) -> None:
-        """Write a note of nothing down where uploads have theirs; raises as they would."""
+        """Write an intent of nothing down where uploads have theirs; raises as they would."""
         if not self._index.is_shared:
             self._file_log.probe()
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether a note, wherever it stands, or a memory names these bytes."""
-        noted = any((note.bucket_uid, note.blob) == (bucket_uid, blob) for note in self._file_logs.standing())
-        return noted or self._index.explains(bucket_uid, blob)
+        """Whether an intent, wherever it stands, or a memory names these bytes."""
+        recorded = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self._file_logs.standing())
+        return recorded or self._index.explains(bucket_uid, blob)
 
     @contextmanager
-    def noted(self, note: Note, check: Check | None = None) -> Iterator[Note]:
-        """Hold a note while the body runs, which closes it by deciding. When the body fails, put right.
+    def recorded(self, intent: Intent, check: Check | None = None) -> Iterator[Intent]:
+        """Hold an intent while the body runs, which closes it by deciding. When the body fails, put right.
 
-        `check` may refuse, in the transaction that writes the note.
+        `check` may refuse, in the transaction that writes the intent.
         """
-        self._held.add(note.id)
+        self._held.add(intent.id)
         try:
-            self._write_down(note, check)
-            with self._closed_on_failure(note):
-                yield note
-            self._close(note, self._file_log.strike)
+            self._write_down(intent, check)
+            with self._closed_on_failure(intent):
+                yield intent
+            self._close(intent, self._file_log.clear)
         finally:
-            self._held.discard(note.id)
+            self._held.discard(intent.id)
 
-    def _write_down(self, note: Note, check: Check | None) -> None:
-        if note.kind is NoteKind.WRITE and check is None and not self._index.is_shared:
-            self._file_log.write(note)
+    def _write_down(self, intent: Intent, check: Check | None) -> None:
+        if intent.kind is IntentKind.WRITE and check is None and not self._index.is_shared:
+            self._file_log.write(intent)
             return
 
         def work(transaction: Transaction) -> None:
             if check is not None:
                 check(transaction)
-            transaction.add_note(note)
+            transaction.add_intent(intent)
 
         self._index.write_together(work)
 
-    def complete(self, note: Note, check: Check | None) -> None:
-        """Have `note`, which stands, say what it says by now. `check` may refuse, in the transaction that writes it."""
-        if note in self._file_log:
-            self._file_log.write(note)
+    def complete(self, intent: Intent, check: Check | None) -> None:
+        """Record what `intent`, which is open, says by now. `check` may refuse, in the transaction that writes it."""
+        if intent in self._file_log:
+            self._file_log.write(intent)
             return
         with self._index.write() as transaction:
-            claim(transaction, note)
+            claim(transaction, intent)
             if check is not None:
                 check(transaction)
-            transaction.change_note(note)
+            transaction.change_intent(intent)
 
     @contextmanager
-    def _closed_on_failure(self, note: Note) -> Iterator[None]:
+    def _closed_on_failure(self, intent: Intent) -> Iterator[None]:
         try:
             yield
         except BaseException as error:
-            # What is refused has done nothing yet: there is nothing to put right but the note itself.
-            self._close(note, self._strike if _is_refusal(error) else self._put_right)
+            # What is refused has done nothing yet: there is nothing to put right but the intent itself.
+            self._close(intent, self._clear if _is_refusal(error) else self._put_right)
             raise
 
-    def put_right(self, note: Note) -> None:
-        """Put right what `note` says, if it still stands; what fails is tried again by `settle_debts`."""
-        self._close(note, self._put_right)
+    def put_right(self, intent: Intent) -> None:
+        """Put right what `intent` says, if it still stands; what fails is tried again by `settle_debts`."""
+        self._close(intent, self._put_right)
 
-    def _close(self, note: Note, close: Callable[[Note], None]) -> bool:
+    def _close(self, intent: Intent, close: Callable[[Intent], None]) -> bool:
         try:
-            self._reserve.spend_on(lambda: close(note))
+            self._reserve.spend_on(lambda: close(intent))
         except StorageError as error:
             # What led here is what to answer with: a failure, or a success.
-            log.warning("a note could not be put right yet: %s", error.detail, extra={"note": note.id})
+            log.warning("an intent could not be put right yet: %s", error.detail, extra={"intent": intent.id})
             return False
         return True
 
     def settle_debts(self) -> None:
-        """Put right what could not be before: the notes of this process that nobody holds any more."""
-        for note in [*self._index.notes_of(self.process), *self._file_log.notes()]:
-            if note.id not in self._held:
-                self.put_right(note)
+        """Put right what could not be before: the intents of this process that nobody holds any more."""
+        for intent in [*self._index.intents_of(self.process), *self._file_log.intents()]:
+            if intent.id not in self._held:
+                self.put_right(intent)
 
     def put_gone_right(self) -> int:
-        """Fence the processes that are gone, put their notes right, and return how many there were."""
+        """Fence the processes that are gone, put their intents right, and return how many there were."""
         for process in self._processes.left_something():
             self._processes.fence(process)
         count = 0
-        for process in {*self._index.processes_with_notes(), *self._file_logs.processes()}:
-            # Its staging is away before its notes are judged, so that nothing of it can land afterwards.
+        for process in {*self._index.processes_with_intents(), *self._file_logs.processes()}:
+            # Its staging is away before its intents are judged, so that nothing of it can land afterwards.
             if self._processes.is_gone(process):
                 self._processes.fence(process)
                 count += self._put_right_notes_of(process)
         return count
 
     @contextmanager
-    def deciding(self, note: Note, bucket: Bucket, key: str) -> Iterator[Decision]:
+    def deciding(self, intent: Intent, bucket: Bucket, key: str) -> Iterator[Decision]:
         """Decide about `key` under its lock: the one transaction of a write. Its body is the commit.
 
         On leaving, what it did is durable. Raises `BucketNotFound` when the bucket was deleted.
         """
         holds_bucket = self._must_hold_bucket(bucket)
 
-        def hold(transaction: Transaction) -> list[Note]:
+        def hold(transaction: Transaction) -> list[Intent]:
             transaction.hold_key(bucket.name, key, whole_bucket=holds_bucket)
-            return transaction.notes_on(bucket.uid, key)
+            return transaction.intents_on(bucket.uid, key)
 
         was_agreed = False
         while True:
-            with self._claiming(note, hold) as transaction:
+            with self._claiming(intent, hold) as transaction:
                 found = transaction.bucket_and_file(bucket.uid, key)
                 if found is None:
                     raise BucketNotFound(bucket.name)
@@ -182,13 +182,13 @@ class Journal:
                 if bucket_now.quota is not None and not holds_bucket:
                     raise Unavailable("The bucket was given a quota just now; try again.")
                 file = self._store.read(bucket_now, key)
-                # No write takes a record away, and the note of a delete would have been put right by now: that one is
+                # No write takes a record away, and the intent of a delete would have been put right by now: that one is
                 # missing is damage, and stays as it is where the decision is a refusal.
                 if file in (row, None) or was_agreed:
                     yield Decision(
                         transaction, bucket_now, make_agree(transaction, self._store, bucket, key, file, row)
                     )
-                    self._drop(transaction, note)
+                    self._drop(transaction, intent)
                     if self._index.commits_durably:
                         self._store.settle(bucket, key)
                     break
@@ -205,10 +205,10 @@ class Journal:
             if found is not None:
                 agree_on_file(transaction, self._store, found[0], key)
 
-    def _drop(self, transaction: Transaction, note: Note) -> None:
-        """Strike `note` with the COMMIT, if it stands in the index; what stands in the intent log is struck later."""
-        if note not in self._file_log:
-            transaction.drop_note(note)
+    def _drop(self, transaction: Transaction, intent: Intent) -> None:
+        """Clear `intent` with the COMMIT if it stands in the index. The file log clears its own later."""
+        if intent not in self._file_log:
+            transaction.clear_intent(intent)
 
     def _must_hold_bucket(self, bucket: Bucket) -> bool:
         """Whether two that write to it may not decide at once: each would find room in its quota for itself alone."""
@@ -218,91 +218,94 @@ class Journal:
         return now_there is not None and now_there.quota is not None
 
     @contextmanager
-    def deciding_bucket(self, note: Note, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
+    def deciding_bucket(
+        self, intent: Intent, bucket: Bucket
+    ) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
         """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
 
         detach()  # the store syncs under the lock, which all others wait for
 
-        def hold(transaction: Transaction) -> list[Note]:
+        def hold(transaction: Transaction) -> list[Intent]:
             transaction.hold_bucket(bucket.name)
-            return transaction.notes_on_bucket(bucket.name)
+            return transaction.intents_on_bucket(bucket.name)
 
-        with self._claiming(note, hold) as transaction:
+        with self._claiming(intent, hold) as transaction:
             yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
-            self._drop(transaction, note)
+            self._drop(transaction, intent)
             if self._index.commits_durably:
                 self._store.settle_bucket(bucket)
         if not self._index.commits_durably:
             self._store.settle_bucket(bucket)
 
     @contextmanager
-    def _claiming(self, note: Note, hold: Callable[[Transaction], list[Note]]) -> Iterator[Transaction]:
-        """Open the transaction that decides about what `note` is on; `hold` takes its lock and returns all notes on it.
+    def _claiming(self, intent: Intent, hold: Callable[[Transaction], list[Intent]]) -> Iterator[Transaction]:
+        """Open the transaction that decides about what `intent` is on; `hold` takes its lock and returns all intents
+        on it.
 
         Those that nobody holds are put right before, by themselves: what is decided may be a refusal, and be undone.
         """
         while True:
             with self._index.write() as transaction:
-                notes = hold(transaction)
-                if note not in self._file_log:
-                    claim(transaction, note)
-                stale = [each for each in notes if self._is_stale(each)]
+                intents = hold(transaction)
+                if intent not in self._file_log:
+                    claim(transaction, intent)
+                stale = [each for each in intents if self._is_stale(each)]
                 if not stale:
                     yield transaction
                     return
             for each in stale:
                 self._put_stale_right(each)
 
-    def _is_stale(self, note: Note) -> bool:
-        if note.process == self.process:
-            return note.id not in self._held
-        return self._processes.is_gone(note.process)
+    def _is_stale(self, intent: Intent) -> bool:
+        if intent.process == self.process:
+            return intent.id not in self._held
+        return self._processes.is_gone(intent.process)
 
-    def _put_stale_right(self, note: Note) -> None:
-        if note.process != self.process:
-            self._processes.fence(note.process)
-        self._put_right(note)
+    def _put_stale_right(self, intent: Intent) -> None:
+        if intent.process != self.process:
+            self._processes.fence(intent.process)
+        self._put_right(intent)
 
-    def _strike(self, note: Note) -> None:
-        if note in self._file_log:
-            self._file_log.strike(note)
+    def _clear(self, intent: Intent) -> None:
+        if intent in self._file_log:
+            self._file_log.clear(intent)
         else:
             with self._index.write() as transaction:
-                transaction.drop_note(note)
+                transaction.clear_intent(intent)
 
-    def _put_right(self, note: Note) -> None:
-        if note in self._file_log:
-            self._put_standing_right(self._file_log.current(note))
-            self._file_log.strike(note)
+    def _put_right(self, intent: Intent) -> None:
+        if intent in self._file_log:
+            self._put_standing_right(self._file_log.current(intent))
+            self._file_log.clear(intent)
         else:
             with self._index.write() as transaction:
-                put_right(transaction, self._store, note)
+                put_right(transaction, self._store, intent)
 
-    def _put_standing_right(self, note: Note) -> None:
-        """Put right what `note` says, which stands in a intent log."""
+    def _put_standing_right(self, intent: Intent) -> None:
+        """Put right what `intent` says, which stands in an intent log."""
         with self._index.write() as transaction:
-            act_on(transaction, self._store, note)
+            act_on(transaction, self._store, intent)
 
     def _put_right_notes_of(self, process: str) -> int:
-        notes = self._index.notes_of(process)
-        for note in notes:
-            self.put_right(note)
+        intents = self._index.intents_of(process)
+        for intent in intents:
+            self.put_right(intent)
         try:
             standing = list(self._file_logs.read(process))
         except StorageError as error:  # one that cannot be read must not hold up the others
-            log.warning("notes of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
-            return len(notes)
-        closed = [self._close(note, self._put_standing_right) for note in standing]
+            log.warning("intents of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
+            return len(intents)
+        closed = [self._close(intent, self._put_standing_right) for intent in standing]
         if all(closed):
             self._file_logs.remove(process)
-        return len(notes) + len(standing)
+        return len(intents) + len(standing)
 
 
 def _is_refusal(error: BaseException) -> bool:
     return isinstance(error, StorageError) and error.status < 500
 
 
-def claim(transaction: Transaction, note: Note) -> None:
-    """Make sure, inside the deciding transaction, that nobody took this process for gone and put its note right."""
-    if transaction.note(note.id) is None:
+def claim(transaction: Transaction, intent: Intent) -> None:
+    """Make sure, inside the deciding transaction, that nobody took this process for gone and put its intent right."""
+    if transaction.intent(intent.id) is None:
         raise Unavailable("The write was given up because this process was taken for gone; try again.")

@@ -1,7 +1,7 @@
-"""Notes of one process in a file of its own, where a transaction for each would take longer than the write it is for.
+"""Intents of one process in a file of its own, where a transaction for each would take longer than the write it is for.
 
 Others read them when the process is gone. A kill leaves in the page cache what was written, and so nothing is synced.
-A power cut may take it, but after that the index is made again, unless it was stopped in order with no note standing.
+A power cut may take it, but after that the index is made again, unless it was stopped in order with no intent standing.
 """
 
 import itertools
@@ -12,24 +12,24 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..errors import StorageError
 from ..host.files import scan, translated
 
-# A note has its page as long as it stands. The longest key takes half of one, with every character escaped.
+# An intent has its page as long as it stands. The longest key takes half of one, with every character escaped.
 PAGE_BYTES = 4096
 
-_STRUCK = b"\0"
+_CLEARED = b"\0"
 _JSON = json.JSONEncoder(ensure_ascii=False)
-_FIELDS = Note.__dataclass_fields__
+_FIELDS = Intent.__dataclass_fields__
 
 
 class FileLog:
-    """The notes of this process at `path`, which is made with the first one. Threads may share it."""
+    """The intents of this process at `path`, which is made with the first one. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._notes: dict[str, tuple[Note, int]] = {}
+        self._notes: dict[str, tuple[Intent, int]] = {}
         self._new_pages = itertools.count()
         self._free_pages: list[int] = []
         self._descriptor: int | None = None
@@ -45,49 +45,49 @@ class FileLog:
                 self._descriptor = None
             return not self._notes
 
-    def write(self, note: Note) -> None:
-        """Write `note` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
-        text = _JSON.encode({name: getattr(note, name) for name in _FIELDS}).encode() + b"\n"
-        assert len(text) <= PAGE_BYTES, "a note is longer than its page"
+    def write(self, intent: Intent) -> None:
+        """Write `intent` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
+        text = _JSON.encode({name: getattr(intent, name) for name in _FIELDS}).encode() + b"\n"
+        assert len(text) <= PAGE_BYTES, "an intent is longer than its page"
         with self._using:
-            _, page = self._notes.get(note.id) or (note, self._free_page())
+            _, page = self._notes.get(intent.id) or (intent, self._free_page())
             try:
                 self._put(page, text)
             except StorageError:
-                if note.id not in self._notes:
+                if intent.id not in self._notes:
                     self._free_pages.append(page)
                 raise
-            self._notes[note.id] = note, page
+            self._notes[intent.id] = intent, page
 
-    def strike(self, note: Note) -> None:
-        """Strike a note that stands here; does nothing with others. Raises as `write` does."""
+    def clear(self, intent: Intent) -> None:
+        """Strike an intent that stands here; does nothing with others. Raises as `write` does."""
         with self._using:
-            if note.id in self._notes:
-                _, page = self._notes[note.id]
-                self._put(page, _STRUCK)
-                del self._notes[note.id]
+            if intent.id in self._notes:
+                _, page = self._notes[intent.id]
+                self._put(page, _CLEARED)
+                del self._notes[intent.id]
                 self._free_pages.append(page)
 
     def probe(self) -> None:
-        """Write a note of nothing and strike it; raises as `write` does."""
-        note = Note("", NoteKind.WRITE, "", None)
-        self.write(note)
-        self.strike(note)
+        """Write an intent of nothing and clear it; raises as `write` does."""
+        intent = Intent("", IntentKind.WRITE, "", None)
+        self.write(intent)
+        self.clear(intent)
 
-    def __contains__(self, note: Note) -> bool:
-        return note.id in self._notes
+    def __contains__(self, intent: Intent) -> bool:
+        return intent.id in self._notes
 
-    def current(self, note: Note) -> Note:
-        """Return what `note`, which stands here, says by now."""
-        return self._notes[note.id][0]
+    def current(self, intent: Intent) -> Intent:
+        """Return what `intent`, which stands here, says by now."""
+        return self._notes[intent.id][0]
 
-    def notes(self) -> list[Note]:
-        return [note for note, _ in list(self._notes.values())]
+    def intents(self) -> list[Intent]:
+        return [intent for intent, _ in list(self._notes.values())]
 
     def _put(self, page: int, text: bytes) -> None:
         with translated():
             if os.pwrite(self._opened(), text, page * PAGE_BYTES) < len(text):
-                raise OSError("a note was written in part")
+                raise OSError("an intent was written in part")
 
     def _free_page(self) -> int:
         try:
@@ -119,29 +119,29 @@ class FileLogs:
         entries = (entry for entry in scan(self._directory) if not entry.name.startswith("."))
         return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
-    def standing(self) -> Iterator[Note]:
-        """Yield the notes that stand in the intent logs of all processes."""
+    def standing(self) -> Iterator[Intent]:
+        """Yield the intents that stand in the intent logs of all processes."""
         for process in self.processes():
             yield from self.read(process)
 
-    def read(self, process: str) -> Iterator[Note]:
-        """Yield the notes that stand in the intent log of `process`; raises `Unavailable` when it cannot be read."""
+    def read(self, process: str) -> Iterator[Intent]:
+        """Yield the intents that stand in the intent log of `process`; raises `Unavailable` when it cannot be read."""
         with translated(), suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
             while page := file.read(PAGE_BYTES):
-                note = _note_from(page)
-                if note is not None:
-                    yield note
+                intent = _intent_from(page)
+                if intent is not None:
+                    yield intent
 
     def remove(self, process: str) -> None:
-        """Remove a intent log in which nothing stands. What the disk refuses is done by who looks next."""
+        """Remove an intent log in which nothing stands. What the disk refuses is done by who looks next."""
         with suppress(OSError):
             (self._directory / process).unlink()
 
 
-def _note_from(page: bytes) -> Note | None:
-    """Return the note on `page`, if one stands there: not where it was struck, or was not written to its end."""
+def _intent_from(page: bytes) -> Intent | None:
+    """Return the intent on `page`, if one stands there: not where it was cleared, or was not written to its end."""
     try:
         fields = json.loads(page[: page.index(b"\n")])
-        return Note(**fields | {"kind": NoteKind(fields["kind"])})
+        return Intent(**fields | {"kind": IntentKind(fields["kind"])})
     except (ValueError, TypeError, KeyError):
         return None

@@ -5,7 +5,7 @@ import logging
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..domain.text import quoted
 from ..domain.times import now
 from ..errors import DamagedFile
@@ -14,47 +14,47 @@ from ..index import Transaction
 log = logging.getLogger(__name__)
 
 
-def put_right(transaction: Transaction, store: BlobStore, note: Note) -> None:
-    """Put right what `note` says, and strike it, if it still stands in the index."""
-    current = transaction.note(note.id)  # it may say more by now
+def put_right(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
+    """Put right what `intent` says, and clear it, if it still stands in the index."""
+    current = transaction.intent(intent.id)  # it may say more by now
     if current is not None:
         act_on(transaction, store, current)
-        transaction.drop_note(current)
+        transaction.clear_intent(current)
 
 
-def act_on(transaction: Transaction, store: BlobStore, note: Note) -> None:
-    """Make the row of the noted key or bucket agree with its sidecar.
+def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
+    """Make the row of the intent's key or bucket agree with its sidecar.
 
-    The noted bytes become a memory where the sidecar does not name them. A record that cannot be read is damage that
-    the note does not explain: row and bytes stay as they are.
+    The bytes of the intent become a memory where the sidecar does not name them. A record that cannot be read is
+    damage that the intent does not explain: row and bytes stay as they are.
     """
     try:
-        if note.kind is NoteKind.BUCKET and note.key is not None:
-            transaction.hold_bucket(note.key)
-            agree_on_bucket(transaction, store, note.key, adopt=True)
-        elif note.key is not None:
-            _put_file_right(transaction, store, note, note.key)
+        if intent.kind is IntentKind.BUCKET and intent.key is not None:
+            transaction.hold_bucket(intent.key)
+            agree_on_bucket(transaction, store, intent.key, adopt=True)
+        elif intent.key is not None:
+            _put_file_right(transaction, store, intent, intent.key)
     except DamagedFile as error:
-        log.error("%s", error.detail, extra={"key": note.key, "blob": note.blob})
+        log.error("%s", error.detail, extra={"key": intent.key, "blob": intent.blob})
 
 
-def _put_file_right(transaction: Transaction, store: BlobStore, note: Note, key: str) -> None:
-    found = transaction.bucket(note.bucket_uid)
+def _put_file_right(transaction: Transaction, store: BlobStore, intent: Intent, key: str) -> None:
+    found = transaction.bucket(intent.bucket_uid)
     if found is not None:
         transaction.hold_key(found[0].name, key)
-        found = transaction.bucket(note.bucket_uid)
+        found = transaction.bucket(intent.bucket_uid)
     if found is None:  # in the trash, with all its bytes
         return
     file = agree_on_file(transaction, store, found[0], key)
-    if note.blob is not None and (file is None or file.blob != note.blob):
-        transaction.remember_blob(note.bucket_uid, key, note.blob, now())
+    if intent.blob is not None and (file is None or file.blob != intent.blob):
+        transaction.remember_blob(intent.bucket_uid, key, intent.blob, now())
 
 
 def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
     """Read the sidecar of `key`, make the row agree with it, and return what it says.
 
     Bytes that another sidecar took the place of become a memory, and so do those of a row whose sidecar is missing if a
-    note says that it was deleted. Without one that is damage, and the bytes could be somebody's.
+    intent says that it was deleted. Without one that is damage, and the bytes could be somebody's.
     """
     return make_agree(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
 
@@ -78,7 +78,7 @@ def make_agree(
 
 
 def _was_deleted(transaction: Transaction, row: File) -> bool:
-    return any(note.kind is NoteKind.DELETE for note in transaction.notes_on(row.bucket_uid, row.key))
+    return any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(row.bucket_uid, row.key))
 
 
 def agree_on_bucket(
@@ -86,7 +86,7 @@ def agree_on_bucket(
 ) -> tuple[Bucket, Totals] | None:
     """Read the record of the bucket called `name`, make the row agree with it, and return what it says.
 
-    A bucket without a row gets one only with `adopt`: no note explains it, so it was copied in, and may hold files.
+    A bucket without a row gets one only with `adopt`: no intent explains it, so it was copied in, and may hold files.
     Raises `DamagedFile` when it is a copy of another.
     """
     record = store.read_bucket(name)

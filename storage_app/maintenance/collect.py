@@ -17,16 +17,16 @@ _BATCH = 1000
 
 
 def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
-    """Remove what was replaced or deleted at `until` or before; return how many memories were struck."""
-    struck, last = 0, 0
+    """Remove what was replaced or deleted at `until` or before; return how many memories were cleared."""
+    cleared, last = 0, 0
     while batch := index.memories(until, after=last, limit=_BATCH):
         done = [memory for memory in batch if _is_done(memory, index, store)]
         with index.write() as transaction:
             for memory in done:
                 transaction.forget(memory)
-        struck += len(done)
+        cleared += len(done)
         last = batch[-1].id
-    return struck
+    return cleared
 
 
 def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:

@@ -113,9 +113,9 @@ class Rebuilding:
             return False
 
     def _remember_replaced(self, bucket: Bucket) -> None:
-        """Remember the bytes that neither their sidecar nor a note in the index names, which had forgotten them.
+        """Remember the bytes that neither their sidecar nor an intent in the index names, which had forgotten them.
 
-        Notes in intent logs keep nothing: who has one places bytes and sidecar while nobody else can look.
+        Intents in intent logs keep nothing: who has one places bytes and sidecar while nobody else can look.
         """
         for key, blob in self.store.replaced_blobs(bucket):
             if self.index.explains(bucket.uid, blob):
@@ -126,7 +126,7 @@ class Rebuilding:
                     transaction.remember_blob(bucket.uid, key, blob, now())
 
     def _is_replaced(self, transaction: Transaction, bucket: Bucket, key: str, blob: str) -> bool:
-        if any(note.blob == blob for note in transaction.notes_on(bucket.uid, key)):
+        if any(intent.blob == blob for intent in transaction.intents_on(bucket.uid, key)):
             return False
         try:
             file = self.store.read(bucket, key)

@@ -58,7 +58,7 @@ def recover(
 ) -> Recovery:
     """Make the store ready to serve. Runs before the workers; another start waits for it.
 
-    Staging of processes that are gone is removed and their notes are put right. The index is made again from the
+    Staging of processes that are gone is removed and their intents are put right. The index is made again from the
     sidecars when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
     One that others use is made to agree instead. `progress` is called with the number of files read so far. Raises
     `StoreUnusable`.
@@ -98,13 +98,13 @@ def is_recovered(layout: Layout, index: Index) -> bool:
 def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
     """Write down that nothing was cut short, so that the next start need not look.
 
-    Does nothing while others live, nor where one was killed in the middle of a write: what it noted may be lost in a
+    Does nothing while others live, nor where one was killed in the middle of a write: what it intended may be lost in a
     power cut, and then the index must be made again.
     """
     layout = Layout(root)
     with if_free(layout.start_lock) as alone:
         others = not alone or Processes(layout.alive, layout.staging).living()
-        if others or not (index_url or layout.index.exists()) or any(FileLogs(layout.notes).standing()):
+        if others or not (index_url or layout.index.exists()) or any(FileLogs(layout.intents).standing()):
             return
         index = open_index(layout, index_url)
         try:
@@ -131,7 +131,7 @@ class _Visit:
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def put_gone_right(self, index: Index) -> int:
-        file_logs, reserve = FileLogs(self.layout.notes), Reserve(self.layout.reserve)
+        file_logs, reserve = FileLogs(self.layout.intents), Reserve(self.layout.reserve)
         journal = Journal(index, self.store, self.processes, file_logs, reserve, process=self.process)
         return journal.put_gone_right()
 
@@ -150,7 +150,7 @@ class _Visit:
 @contextmanager
 def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     processes = Processes(layout.alive, layout.staging)
-    for process in processes.left_something():  # before their notes are judged, so that a late rename of theirs fails
+    for process in processes.left_something():  # before their intents are judged, so that a late rename of theirs fails
         processes.fence(process)
     Spool(layout.spool).sweep()
     Reserve(layout.reserve).keep()

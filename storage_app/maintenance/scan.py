@@ -8,7 +8,7 @@ from enum import StrEnum
 from ..blobstore import BlobStore, DamagedRecord
 from ..domain.buckets import Bucket
 from ..domain.files import File
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..errors import DamagedFile, Unavailable
 from ..index import Index
 from ..journal.commit import Journal
@@ -125,7 +125,7 @@ class Check:
         """Whether the row is still there, under the key's lock, and no delete in progress explains it."""
         with self._index.write() as transaction:
             transaction.hold_key(bucket.name, file.key)
-            deleting = any(note.kind is NoteKind.DELETE for note in transaction.notes_on(bucket.uid, file.key))
+            deleting = any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(bucket.uid, file.key))
             gone = self._store.read(bucket, file.key) is None
             return gone and not deleting and transaction.file(bucket.uid, file.key) == file
 
@@ -141,9 +141,9 @@ class Check:
         finding = Finding(Damage.SIDECAR, bucket.name, file.key)
         if not self._repair or self._store.blob_size(bucket, file.blob) != file.size:
             return finding
-        note = Note(self._journal.process, NoteKind.WRITE, bucket.uid, file.key)
+        intent = Intent(self._journal.process, IntentKind.WRITE, bucket.uid, file.key)
         with (
-            self._journal.noted(note),
+            self._journal.recorded(intent),
             self._store.stage_sidecar(bucket, file) as sidecar,
             self._index.write() as open_,
         ):
@@ -151,7 +151,7 @@ class Check:
             if self._store.read(bucket, file.key) is None and open_.file(bucket.uid, file.key) == file:
                 self._store.place(bucket, sidecar, None)
                 self._store.settle(bucket, file.key)
-            open_.drop_note(note)
+            open_.clear_intent(intent)
         return Finding(Damage.SIDECAR, bucket.name, file.key, "the sidecar was written again, from the index")
 
     def _stray(self, bucket: Bucket, blob: str) -> Finding:

@@ -116,7 +116,7 @@ def _is_avif(head: bytes) -> bool:
 
 
 def _is_pdf(head: bytes) -> bool:
-    # Readers accept the header anywhere in the first 1,024 bytes (ISO 32000-1, annex H, note 13). In text only white
+    # Readers accept the header anywhere in the first 1,024 bytes (ISO 32000-1, annex H, intent 13). In text only white
     # space may come before it, or a page that speaks of PDF would be one.
     if is_text(head):
         return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"%PDF-")

@@ -135,7 +135,7 @@ class Lifecycle:
         try:
             mark_clean_stop(self.settings.storage_path, index_url=self.settings.index_url)
         except (OSError, StorageError) as error:
-            server.log.warning("The clean stop could not be noted, so the next start takes longer: %s", error)
+            server.log.warning("The stop could not be marked as clean, so the next start takes longer: %s", error)
 
 
 def in_a_child(target: Callable[[], object]) -> int:
@@ -168,7 +168,7 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 def keep_signals_over_fork() -> None:
     """Let a worker that is not yet listening for signals end by them, too.
 
-    It is forked with the handlers of gunicorn's master, which note a signal for the master. One that comes before the
+    It is forked with the handlers of gunicorn's master, which intent a signal for the master. One that comes before the
     worker sets its own would be lost, and the stop would last as long as graceful_timeout.
     """
     os.register_at_fork(

@@ -8,7 +8,7 @@ from typing import Any
 from ..auth.permissions import Action, allowed, visible_buckets
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import now
@@ -93,9 +93,9 @@ class Buckets:
 
     @contextmanager
     def _deciding(self, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
-        """Note the change of `bucket` and decide about it under its lock."""
-        note = Note(self._journal.process, NoteKind.BUCKET, bucket.uid, bucket.name)
-        with self._journal.noted(note), self._journal.deciding_bucket(note, bucket) as decision:
+        """Intent the change of `bucket` and decide about it under its lock."""
+        intent = Intent(self._journal.process, IntentKind.BUCKET, bucket.uid, bucket.name)
+        with self._journal.recorded(intent), self._journal.deciding_bucket(intent, bucket) as decision:
             yield decision
 
     def _checked(

@@ -10,7 +10,7 @@ from ..auth.signed_urls import SignedDownload
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, check_bucket_name
 from ..domain.files import File, WriteConditions, check_filename, check_metadata
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..domain.pages import Page, Position
 from ..domain.principals import Principal
 from ..domain.text import quoted
@@ -87,11 +87,11 @@ class Files:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
         edited = self._edited(bucket, file, changes)
-        note = Note(self._journal.process, NoteKind.WRITE, bucket.uid, key)
+        intent = Intent(self._journal.process, IntentKind.WRITE, bucket.uid, key)
         with (
-            self._journal.noted(note),
+            self._journal.recorded(intent),
             self._store.stage_sidecar(bucket, edited) as sidecar,
-            self._journal.deciding(note, bucket, key) as decision,
+            self._journal.deciding(intent, bucket, key) as decision,
         ):
             current = self._current(decision, principal, key)
             conditions.check(current)
@@ -112,8 +112,8 @@ class Files:
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
         bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
-        note = Note(self._journal.process, NoteKind.DELETE, bucket.uid, key, file.blob)
-        with self._journal.noted(note), self._journal.deciding(note, bucket, key) as decision:
+        intent = Intent(self._journal.process, IntentKind.DELETE, bucket.uid, key, file.blob)
+        with self._journal.recorded(intent), self._journal.deciding(intent, bucket, key) as decision:
             current = self._current(decision, principal, key)
             conditions.check(current)
             self._store.remove(bucket, key)

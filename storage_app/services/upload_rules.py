@@ -7,7 +7,7 @@ from typing import Any
 from .. import media_types
 from ..domain.buckets import Bucket
 from ..domain.files import UNCONDITIONAL, File, WriteConditions
-from ..domain.intents import Note
+from ..domain.intents import Intent
 from ..domain.principals import UploadRight
 from ..domain.text import quoted
 from ..errors import ContentTypeNotAllowed, FileExists, Forbidden, InvalidRequest, QuotaExceeded
@@ -70,15 +70,15 @@ def check_target(plan: Plan, key: str, existing: File | None) -> None:
         raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
 
 
-def check_quota(transaction: Transaction, bucket: Bucket, note: Note) -> None:
-    """Raise `QuotaExceeded` unless what `note` reserves fits besides all that is there and on its way."""
-    if bucket.quota is None or note.size == 0:
+def check_quota(transaction: Transaction, bucket: Bucket, intent: Intent) -> None:
+    """Raise `QuotaExceeded` unless what `intent` reserves fits besides all that is there and on its way."""
+    if bucket.quota is None or intent.size == 0:
         return
     transaction.hold_bucket(bucket.name)
     found = transaction.bucket(bucket.uid)
     if found is None or found[0].quota is None:
         return
-    if found[1].total_size + transaction.reserved(bucket.uid, but=note) + note.size > found[0].quota:
+    if found[1].total_size + transaction.reserved(bucket.uid, but=intent) + intent.size > found[0].quota:
         raise quota_exceeded(found[0])
 
 

@@ -11,7 +11,7 @@ from ..auth.signed_urls import SignedUpload
 from ..blobstore import BlobStore, StagedBlob, new_blob_name
 from ..domain.buckets import Bucket, check_bucket_name
 from ..domain.files import File, check_filename, check_key, check_metadata
-from ..domain.intents import Note, NoteKind
+from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, Replace, UploadRight
 from ..domain.text import quoted
 from ..domain.times import now
@@ -120,7 +120,7 @@ class Uploads:
     def check_ahead(self, plan: Plan) -> None:
         """Refuse all that `begin` would refuse now, for who takes the bytes before we do. Nothing is reserved."""
         existing = self.check(plan)
-        check = self._reservation(plan.bucket, self._note(plan, existing))
+        check = self._reservation(plan.bucket, self._record(plan, existing))
         if check is not None:
             self._index.write_together(check)
 
@@ -146,23 +146,23 @@ class Uploads:
 
     @contextmanager
     def _begun(self, plan: Plan, existing: File | None, stage: Callable[[], StagedBlob]) -> Iterator["Upload"]:
-        note = self._note(plan, existing)
+        intent = self._record(plan, existing)
 
-        with self._journal.noted(note, self._reservation(plan.bucket, note)), stage() as staged:
-            upload = Upload(self, plan, note, staged, existing)
+        with self._journal.recorded(intent, self._reservation(plan.bucket, intent)), stage() as staged:
+            upload = Upload(self, plan, intent, staged, existing)
             yield upload
             if not upload.finished:
-                self._journal.put_right(note)
+                self._journal.put_right(intent)
 
     @staticmethod
-    def _reservation(bucket: Bucket, note: Note) -> Check | None:
-        """Return what makes sure that there is room for `note` in the bucket's quota, if it has one."""
-        return None if bucket.quota is None else lambda transaction: check_quota(transaction, bucket, note)
+    def _reservation(bucket: Bucket, intent: Intent) -> Check | None:
+        """Return what makes sure that there is room for `intent` in the bucket's quota, if it has one."""
+        return None if bucket.quota is None else lambda transaction: check_quota(transaction, bucket, intent)
 
-    def _note(self, plan: Plan, existing: File | None) -> Note:
-        return Note(
+    def _record(self, plan: Plan, existing: File | None) -> Intent:
+        return Intent(
             process=self._journal.process,
-            kind=NoteKind.WRITE,
+            kind=IntentKind.WRITE,
             bucket_uid=plan.bucket.uid,
             key=plan.key,
             blob=None if plan.key is None else new_blob_name(plan.key),
@@ -189,22 +189,22 @@ class Uploads:
                 "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
             )
 
-    def complete_note(self, note: Note, bucket: Bucket, key: str, size: int) -> tuple[Note, File | None]:
-        """Add to `note` what came with the body, and reserve for it. Return it, and the file that is there now."""
+    def complete_intent(self, intent: Intent, bucket: Bucket, key: str, size: int) -> tuple[Intent, File | None]:
+        """Add to `intent` what came with the body, and reserve for it. Return it, and the file that is there now."""
         existing = self._index.file(bucket.uid, key)
-        blob = note.blob or new_blob_name(key)
-        complete = replace(note, key=key, blob=blob, size=_growth(size, existing))
+        blob = intent.blob or new_blob_name(key)
+        complete = replace(intent, key=key, blob=blob, size=_growth(size, existing))
         self._journal.complete(complete, self._reservation(bucket, complete))
         return complete, existing
 
-    def place(self, plan: Plan, note: Note, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:
+    def place(self, plan: Plan, intent: Intent, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:
         """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new.
 
         `seen` is what was there when it was last looked: the record is staged as if it still were.
         """
         with (
             self._store.stage_sidecar(plan.bucket, inheriting(file, seen), staged) as sidecar,
-            self._journal.deciding(note, plan.bucket, file.key) as decision,
+            self._journal.deciding(intent, plan.bucket, file.key) as decision,
         ):
             current = decision.current
             check_target(plan, file.key, current)
@@ -218,10 +218,10 @@ class Uploads:
 class Upload:
     """One body on its way in: write its bytes, then finish."""
 
-    def __init__(self, uploads: Uploads, plan: Plan, note: Note, staged: StagedBlob, existing: File | None) -> None:
+    def __init__(self, uploads: Uploads, plan: Plan, intent: Intent, staged: StagedBlob, existing: File | None) -> None:
         self._uploads = uploads
         self.plan = plan
-        self._note = note
+        self._note = intent
         self._staged = staged
         self._existing = existing
         self._hash = Sha256()
@@ -268,7 +268,7 @@ class Upload:
         key = check_key(plan.key or "")
         file = self._describe(description, key)
         if self.plan.key is None or self.plan.size is None:
-            self._note, self._existing = self._uploads.complete_note(self._note, plan.bucket, key, self.size)
+            self._note, self._existing = self._uploads.complete_intent(self._note, plan.bucket, key, self.size)
         file = replace(file, blob=self._note.blob or "")
         placed = self._uploads.place(plan, self._note, file, self._staged, self._existing)
         self.finished = True

@@ -23,9 +23,9 @@ def test_ready_when_all_can_be_written(client: FlaskClient) -> None:
 def test_not_ready_when_notes_cannot_be_written(client: FlaskClient, app: Flask) -> None:
     storage: Storage = app.extensions["storage"]
     client.post("/buckets", json={"name": "photos"}, headers=bearer())
-    notes = Layout(storage.settings.storage_path).notes
-    notes.rmdir()
-    notes.touch()
+    intents = Layout(storage.settings.storage_path).intents
+    intents.rmdir()
+    intents.touch()
 
     ready = client.get("/health/ready")
     upload = client.put("/files/upload-direct/photos/a", data=b"abc", headers=bearer())

@@ -90,7 +90,7 @@ class OfStaging(SuitePart):
                 staged.discard()
             with pytest.raises(Unavailable):
                 store.place(BUCKET, sidecar, blob)
-        # A caller whose write failed removes the bytes that it had noted; they may have been placed or not.
+        # A caller whose write failed removes the bytes that it had recorded; they may have been placed or not.
         store.delete_blob(BUCKET, new.blob)
         self.assert_holds(store, old)
 

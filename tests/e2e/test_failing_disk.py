@@ -84,7 +84,7 @@ def client(service: RunningService) -> Iterator[httpx.Client]:
 def test_disk_that_is_full_at_any_step_refuses_the_write(
     service: RunningService, disk: SmallDisk, client: httpx.Client, tmp_path: Path, long: bool
 ) -> None:
-    noted: set[str] = set()
+    recorded: set[str] = set()
     for operation in WRITES + MORE_WRITES:
         steps: list[str] = []
         pages, each_page = 0, long or operation in WRITES
@@ -105,12 +105,12 @@ def test_disk_that_is_full_at_any_step_refuses_the_write(
         else:
             raise AssertionError(operation.name)
         files = {f"file {number + 1}" for number in range(operation.staged)}
-        assert set(steps) - {"note"} == {"COMMIT", *files} or not each_page, operation.name
-        if "note" in steps:
-            noted.add(operation.name)
-    # The first upload makes the intent log, in which the notes of others have room then; buckets are noted in the
+        assert set(steps) - {"intent"} == {"COMMIT", *files} or not each_page, operation.name
+        if "intent" in steps:
+            recorded.add(operation.name)
+    # The first upload makes the intent log, in which the intents of others have room then; buckets are recorded in the
     # index.
-    assert {"upload", "create-bucket"} <= noted
+    assert {"upload", "create-bucket"} <= recorded
     assert_sound(service, client)
 
 
@@ -124,9 +124,9 @@ def full_at(calls: Sequence[Call]) -> str:
     """Name the step of a write for which there was no room."""
     number = next(number for number, call in enumerate(calls) if call.error == "ENOSPC")
     if ".system/intents/" in calls[number].path:
-        return "note"
+        return "intent"
     if "index.sqlite3" in calls[number].path:
-        return "COMMIT" if any(call.name == "rename" for call in calls[:number]) else "note"
+        return "COMMIT" if any(call.name == "rename" for call in calls[:number]) else "intent"
     staged = {call.path for call in calls[: number + 1] if call.name == "write" and ".system/staging/" in call.path}
     return f"file {len(staged)}"
 

@@ -38,7 +38,7 @@ def check_promises(core: Core, operation: Operation, answered: int, before: Reco
     state = check_whole(core, before)
     allowed = operation.states[answered : answered + 2]
     _expect(state in allowed, f"after {answered} answers the store holds {state}")
-    _expect(not core.notes(), f"notes are left: {core.notes()}")
+    _expect(not core.intents(), f"intents are left: {core.intents()}")
     _expect(not core.staged(), f"staged files are left: {core.staged()}")
     left = _unexplained(core)
     if not explained:

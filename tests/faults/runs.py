@@ -77,7 +77,7 @@ def victim_of(place: Place, run: Run) -> Victim:
         core = Core(place.storage(DURABILITY="fsync"))
         # A transaction opens the database and its log, so that what is counted is the operation alone.
         with core.index.write() as transaction:
-            transaction.notes()
+            transaction.intents()
         return lambda answered: run(core, answered)
 
     return Victim(ready)

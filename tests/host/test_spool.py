@@ -66,15 +66,15 @@ def test_sweep_of_what_cannot_be_listed_keeps_nobody_waiting(tmp_path: Path) -> 
 
 
 def test_sweep_removes_what_nobody_has_open(spool: Spool, directory: Path) -> None:
-    abandoned, held, other = directory / "1", directory / "2", directory / "notes.txt"
+    abandoned, held, other = directory / "1", directory / "2", directory / "intents.txt"
     for path in (abandoned, held, other):
         make_old(path)
     (directory / "3").write_bytes(b"perhaps still told of")
     with held.open("r+b"):
         assert spool.sweep() == 1
-        assert sorted(path.name for path in directory.iterdir()) == ["2", "3", "notes.txt"]
+        assert sorted(path.name for path in directory.iterdir()) == ["2", "3", "intents.txt"]
     assert spool.sweep() == 1
-    assert sorted(path.name for path in directory.iterdir()) == ["3", "notes.txt"]
+    assert sorted(path.name for path in directory.iterdir()) == ["3", "intents.txt"]
 
 
 def test_sweep_of_a_spool_that_is_not_there_does_nothing(tmp_path: Path) -> None:

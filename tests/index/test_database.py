@@ -1,4 +1,4 @@
-"""The index on every database: rows to nouns and back, totals, notes, memories, transactions."""
+"""The index on every database: rows to nouns and back, totals, intents, memories, transactions."""
 
 import dataclasses
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import pytest
 from storage_app.auth.permissions import BucketFilter
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.files import File
-from storage_app.domain.intents import Note, NoteKind
+from storage_app.domain.intents import Intent, IntentKind
 from storage_app.index import Index, Transaction, schema
 from tests.support.core import A_TIME, a_bucket, a_file
 
@@ -134,37 +134,37 @@ def test_dropped_bucket_hides_its_files_at_once_and_loses_their_rows_in_steps(in
 
 
 def test_notes_are_kept_changed_and_struck(index: Index) -> None:
-    noted = Note("process", NoteKind.WRITE, "uid", None)
-    changed = replace(noted, key="key", blob="blob", size=7)
-    other = Note("other", NoteKind.BUCKET, "uid-2", "name", size=100)
-    assert noted.id != other.id
+    recorded = Intent("process", IntentKind.WRITE, "uid", None)
+    changed = replace(recorded, key="key", blob="blob", size=7)
+    other = Intent("other", IntentKind.BUCKET, "uid-2", "name", size=100)
+    assert recorded.id != other.id
     with index.write() as transaction:
-        transaction.add_note(noted)
-        assert transaction.note(noted.id) == noted
-        transaction.change_note(changed)
-        transaction.add_note(other)
-    assert sorted(index.processes_with_notes()) == ["other", "process"]
-    assert index.notes_of("other") == [other]
+        transaction.add_intent(recorded)
+        assert transaction.intent(recorded.id) == recorded
+        transaction.change_intent(changed)
+        transaction.add_intent(other)
+    assert sorted(index.processes_with_intents()) == ["other", "process"]
+    assert index.intents_of("other") == [other]
     with index.write() as transaction:
-        assert sorted(transaction.notes(), key=lambda each: each.size) == [changed, other]
+        assert sorted(transaction.intents(), key=lambda each: each.size) == [changed, other]
         assert transaction.reserved("uid") == 7
         assert transaction.reserved("uid", but=changed) == 0
-        transaction.drop_note(changed)
-        assert transaction.note(noted.id) is None
-        assert transaction.notes() == [other]
+        transaction.clear_intent(changed)
+        assert transaction.intent(recorded.id) is None
+        assert transaction.intents() == [other]
         assert transaction.reserved("uid") == 0
 
 
 def test_notes_are_found_by_what_they_are_on(index: Index) -> None:
-    on_key = Note("a", NoteKind.WRITE, "uid", "name")
-    deletes = Note("b", NoteKind.DELETE, "uid", "name")
-    elsewhere = [Note("c", NoteKind.WRITE, "uid-2", "name"), Note("c", NoteKind.WRITE, "uid", "other")]
-    on_bucket = Note("d", NoteKind.BUCKET, "uid", "name")
+    on_key = Intent("a", IntentKind.WRITE, "uid", "name")
+    deletes = Intent("b", IntentKind.DELETE, "uid", "name")
+    elsewhere = [Intent("c", IntentKind.WRITE, "uid-2", "name"), Intent("c", IntentKind.WRITE, "uid", "other")]
+    on_bucket = Intent("d", IntentKind.BUCKET, "uid", "name")
     with index.write() as transaction:
-        for note in (on_key, deletes, on_bucket, *elsewhere):
-            transaction.add_note(note)
-        assert {note.id for note in transaction.notes_on("uid", "name")} == {on_key.id, deletes.id}
-        assert transaction.notes_on_bucket("name") == [on_bucket]
+        for intent in (on_key, deletes, on_bucket, *elsewhere):
+            transaction.add_intent(intent)
+        assert {intent.id for intent in transaction.intents_on("uid", "name")} == {on_key.id, deletes.id}
+        assert transaction.intents_on_bucket("name") == [on_bucket]
 
 
 def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Index) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from storage_app.domain.buckets import Grant
 from storage_app.domain.files import UNCONDITIONAL
-from storage_app.domain.intents import NoteKind
+from storage_app.domain.intents import IntentKind
 from storage_app.errors import BucketNotFound, FileNotFound, Unavailable
 from storage_app.index import Transaction, sqlite
 from storage_app.journal.commit import Journal
@@ -48,7 +48,8 @@ WRITES: dict[str, Callable[[Core], Any]] = {
     "delete bucket": lambda core: core.buckets.delete(ALICE, "photos", force=True),
 }
 
-# Of these the note stands in the intent log; of the others it is a transaction of its own, before the one that decides.
+# Of these the intent stands in the intent log; of the others it is a transaction of its own, before the one that
+# decides.
 JOTTED = {"create", "overwrite", "edit"}
 
 # Of each write: its commit on the disk, what the row and the memories follow from, and its last steps.
@@ -184,15 +185,15 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
 
 
 def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
-    """Its note was put right by another; its late write must not count."""
+    """Its intent was put right by another; its late write must not count."""
 
-    def strike(_: object) -> None:
+    def clear(_: object) -> None:
         with core.index.write() as transaction:
-            for each in transaction.notes():
-                transaction.drop_note(each)
+            for each in transaction.intents():
+                transaction.clear_intent(each)
 
     with pytest.raises(Unavailable, match="taken for gone"):
-        core.send(core.plan("new.txt", to="capped", size=3), b"abc", meanwhile=strike)
+        core.send(core.plan("new.txt", to="capped", size=3), b"abc", meanwhile=clear)
     assert core.file("new.txt", bucket="capped") is None
     core.check()
 
@@ -202,22 +203,22 @@ def test_stale_note_is_put_right_though_the_write_is_refused(core: Core, process
     """A delete was cut short: the answer to the next one is that there is no file, and so there must be none."""
     file = core.file("old.txt")
     assert file
-    core.note(NoteKind.DELETE, "old.txt", file.blob, process=process)
+    core.intent(IntentKind.DELETE, "old.txt", file.blob, process=process)
     core.store.remove(core.buckets.get(ALICE, "photos")[0], "old.txt")
     with pytest.raises(FileNotFound):
         core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL)
-    assert core.notes() == []
+    assert core.intents() == []
     assert core.file("old.txt") is None
     core.check()
 
 
 def test_stale_note_on_a_bucket_is_put_right_though_the_change_is_refused(core: Core) -> None:
     bucket = core.buckets.get(ALICE, "photos")[0]
-    core.note(NoteKind.BUCKET, "photos", process="gone")
+    core.intent(IntentKind.BUCKET, "photos", process="gone")
     core.store.remove_bucket(bucket)
     with pytest.raises(BucketNotFound):
         core.buckets.change(ALICE, "photos", {"is_public": True})
-    assert core.notes() == []
+    assert core.intents() == []
     assert core.index.bucket("photos") is None
 
 
@@ -234,6 +235,6 @@ def test_failure_to_put_right_does_not_hide_the_first_error(
             patched.setattr(f"storage_app.journal.{module}.act_on", refuse)
         with pytest.raises(Unavailable, match="the disk is away"):
             core.put("new.txt", to=bucket)
-    assert len(core.notes()) == 1
+    assert len(core.intents()) == 1
     core.journal.settle_debts()
     core.check()

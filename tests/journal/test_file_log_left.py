@@ -1,4 +1,4 @@
-"""Notes that stand in intent logs: what becomes of them, and of what they are about, when their process is gone."""
+"""Intents that stand in intent logs: what becomes of them, and of what they are about, when their process is gone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from storage_app.blobstore import new_blob_name
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
-from storage_app.domain.intents import Note, NoteKind
+from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import FileExists, Unavailable
 from storage_app.host.layout import Layout
 from storage_app.journal.file_log import FileLogs
@@ -38,7 +38,7 @@ def cut_short(core: Core) -> File:
     """A file whose writer was killed before its COMMIT."""
     bucket = core.buckets.get(ALICE, "photos")[0]
     file = a_file("new.txt", bucket_uid=bucket.uid)
-    FileLogs(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", file.blob))
+    FileLogs(core.layout.intents).of("gone").write(Intent("gone", IntentKind.WRITE, bucket.uid, "new.txt", file.blob))
     place(core, bucket, file, b"abc")
     return file
 
@@ -61,7 +61,7 @@ def test_notes_of_a_gone_process_stay_until_they_are_put_right(
     with monkeypatch.context() as patched:
         patched.setattr("storage_app.journal.commit.act_on", refuse)
         core.journal.put_gone_right()
-    assert [note.key for note in core.notes()] == ["new.txt"]
+    assert [intent.key for intent in core.intents()] == ["new.txt"]
     assert core.journal.put_gone_right() == 1
     assert core.file("new.txt") == cut_short
     core.check()
@@ -70,12 +70,12 @@ def test_notes_of_a_gone_process_stay_until_they_are_put_right(
 def test_notebook_that_cannot_be_read_holds_up_nobody_else(
     core: Core, cut_short: File, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (core.layout.notes / ".snapshot").mkdir()
-    (core.layout.notes / "folder").mkdir()
-    FileLogs(core.layout.notes).of("another").write(Note("another", NoteKind.WRITE, "no-such-uid", "a"))
+    (core.layout.intents / ".snapshot").mkdir()
+    (core.layout.intents / "folder").mkdir()
+    FileLogs(core.layout.intents).of("another").write(Intent("another", IntentKind.WRITE, "no-such-uid", "a"))
     real = FileLogs.read
 
-    def read(file_logs: FileLogs, process: str) -> Iterator[Note]:
+    def read(file_logs: FileLogs, process: str) -> Iterator[Intent]:
         if process == "another":
             raise Unavailable("it cannot be read")
         return real(file_logs, process)
@@ -84,15 +84,15 @@ def test_notebook_that_cannot_be_read_holds_up_nobody_else(
         patched.setattr(FileLogs, "read", read)
         core.journal.put_gone_right()
     assert core.file("new.txt") == cut_short
-    assert [note.process for note in core.notes()] == ["another"]
+    assert [intent.process for intent in core.intents()] == ["another"]
     core.journal.put_gone_right()
     core.check()
     for name in (".snapshot", "folder"):
-        (core.layout.notes / name).rmdir()
+        (core.layout.intents / name).rmdir()
 
 
 def test_stop_in_order_leaves_no_notebook_but_one_that_is_owed(tmp_path: Path) -> None:
-    file_logs = FileLogs(Layout(tmp_path / "store").notes)
+    file_logs = FileLogs(Layout(tmp_path / "store").intents)
     with open_core(tmp_path / "store") as core:
         core.bucket()
         core.put("a.txt")
@@ -100,15 +100,15 @@ def test_stop_in_order_leaves_no_notebook_but_one_that_is_owed(tmp_path: Path) -
     assert file_logs.processes() == []
     with open_core(tmp_path / "store") as core:
         core.put("a.txt")
-        core.journal._file_log.write(Note(core.journal.process, NoteKind.WRITE, "no-such-uid", "a"))
-    assert [note.key for note in file_logs.standing()] == ["a"]
+        core.journal._file_log.write(Intent(core.journal.process, IntentKind.WRITE, "no-such-uid", "a"))
+    assert [intent.key for intent in file_logs.standing()] == ["a"]
 
 
 def test_stop_while_a_note_stands_is_no_clean_one(core: Core, cut_short: File, monkeypatch: pytest.MonkeyPatch) -> None:
     """A power cut may take the intent log: the next boot must not believe the index."""
     core.storage.stop()
     maintenance.mark_clean_stop(core.root)
-    FileLogs(core.layout.notes).remove("gone")
+    FileLogs(core.layout.intents).remove("gone")
     monkeypatch.setattr(maintenance, "_boot_id", lambda: "another boot")
     with open_core(core.root) as after:
         assert after.file("new.txt") == cut_short
@@ -123,13 +123,13 @@ def test_check_knows_bytes_that_a_notebook_names(core: Core) -> None:
     (path.parent / blob).write_bytes(b"abc")
     check = Check(core.index, core.store, core.journal, repair=False)
     assert len(list(check.findings())) == 1
-    FileLogs(core.layout.notes).of("gone").write(Note("gone", NoteKind.WRITE, bucket.uid, "new.txt", blob))
+    FileLogs(core.layout.intents).of("gone").write(Intent("gone", IntentKind.WRITE, bucket.uid, "new.txt", blob))
     assert list(check.findings()) == []
 
 
 def test_probe_finds_out_that_notes_cannot_be_written(core: Core) -> None:
     core.journal.probe()
-    assert core.notes() == []
+    assert core.intents() == []
     core.journal.close()
     with pytest.raises(Unavailable):
         core.journal.probe()

@@ -1,4 +1,4 @@
-"""Putting right by hand: one note, one row or one record, made to agree with what lies in the store."""
+"""Putting right by hand: one intent, one row or one record, made to agree with what lies in the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage_app.domain.buckets import Totals
-from storage_app.domain.intents import Note, NoteKind
+from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import Unavailable
 from storage_app.journal.commit import claim
 from storage_app.journal.reconcile import agree_on_bucket, agree_on_file, put_right
@@ -22,50 +22,50 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 
 @pytest.fixture
-def note(core: Core) -> Note:
-    """A note of a process that is gone, for old.txt."""
-    return core.note(NoteKind.WRITE, "old.txt", "blob-that-never-came", process="gone")
+def intent(core: Core) -> Intent:
+    """An intent of a process that is gone, for old.txt."""
+    return core.intent(IntentKind.WRITE, "old.txt", "blob-that-never-came", process="gone")
 
 
-def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, note: Note) -> None:
+def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, intent: Intent) -> None:
     before = core.file("old.txt")
     for _ in range(2):
         with core.index.write() as transaction:
-            put_right(transaction, core.store, note)
+            put_right(transaction, core.store, intent)
     assert core.file("old.txt") == before
     core.check()
 
 
-def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, note: Note) -> None:
+def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, intent: Intent) -> None:
     file = core.file("old.txt")
     assert file is not None
-    named = core.note(NoteKind.WRITE, "old.txt", file.blob, process="gone")
+    named = core.intent(IntentKind.WRITE, "old.txt", file.blob, process="gone")
     with core.index.write() as transaction:
-        for each in (note, named):
+        for each in (intent, named):
             put_right(transaction, core.store, each)
     memories = core.index.memories(file.updated_at.replace(year=9999), after=0, limit=10)
     assert [memory.blob for memory in memories] == ["blob-that-never-came"]
 
 
 def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:
-    notes = [
-        Note("gone", NoteKind.WRITE, "no-such-uid", "a", "blob"),
-        Note("gone", NoteKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
-        Note("gone", NoteKind.BUCKET, "no-such-uid", "no-such-bucket"),
+    intents = [
+        Intent("gone", IntentKind.WRITE, "no-such-uid", "a", "blob"),
+        Intent("gone", IntentKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
+        Intent("gone", IntentKind.BUCKET, "no-such-uid", "no-such-bucket"),
     ]
     with core.index.write() as transaction:
-        for each in notes:
-            transaction.add_note(each)
+        for each in intents:
+            transaction.add_intent(each)
             put_right(transaction, core.store, each)
     core.check()
 
 
-def test_claim_of_a_note_that_is_there_passes(core: Core, note: Note) -> None:
+def test_claim_of_a_note_that_is_there_passes(core: Core, intent: Intent) -> None:
     with core.index.write() as transaction:
-        claim(transaction, note)
-        transaction.drop_note(note)
+        claim(transaction, intent)
+        transaction.clear_intent(intent)
         with pytest.raises(Unavailable):
-            claim(transaction, note)
+            claim(transaction, intent)
 
 
 def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from storage_app.domain.files import UNCONDITIONAL
-from storage_app.domain.intents import NoteKind
+from storage_app.domain.intents import IntentKind
 from storage_app.errors import TooManyUploads, Unavailable
 from storage_app.host.layout import Layout
 from storage_app.journal.liveness import Processes, ProcessLock
@@ -109,7 +109,7 @@ def test_upload_of_a_living_process_is_left_alone(root: Path, uploader: Uploader
     assert (recovery.put_right, recovery.files) == (0, None)
     with Living(root, MAX_UPLOADS="1") as core:
         core.services.janitor.look()
-        assert [note.key for note in core.notes()] == ["big.bin"]
+        assert [intent.key for intent in core.intents()] == ["big.bin"]
         assert [path.stat().st_size for path in core.staged()] == [50]
         with pytest.raises(TooManyUploads):
             core.put("new.bin")
@@ -205,7 +205,7 @@ def test_write_on_an_index_that_was_replaced_meanwhile_is_given_up(root: Path) -
         file = again.file("a.txt")
         assert file is not None
         assert again.read(file) == b"kept"
-        again.services.janitor.look()  # its note stood in the intent log of its former name
+        again.services.janitor.look()  # its intent stood in the intent log of its former name
         again.check()
 
 
@@ -252,15 +252,15 @@ def test_process_that_starts_during_a_recovery_keeps_its_staging(root: Path, mon
 def test_delete_that_died_after_another_version_came_leaves_no_bytes(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its note names the version that it saw; the one that it took away is the row's."""
+    """Its intent names the version that it saw; the one that it took away is the row's."""
     with open_core(root) as core:
         core.bucket()
         old, _ = core.put("a.txt", b"old")
         core.put("a.txt", b"newer")
-        note = core.note(NoteKind.DELETE, "a.txt", old.blob)
+        intent = core.intent(IntentKind.DELETE, "a.txt", old.blob)
         bucket = core.buckets.get(ALICE, "photos")[0]
         core.store.remove(bucket, "a.txt")
-        core.journal.put_right(note)
+        core.journal.put_right(intent)
         core.check()
 
 
@@ -273,7 +273,7 @@ def test_debt_is_settled_when_the_index_can_be_written_again(root: Path, monkeyp
             patched.setattr(core.store, "remove", refuse)
             with pytest.raises(Unavailable):
                 core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)
-            assert len(core.notes()) == 1
+            assert len(core.intents()) == 1
         core.services.janitor.look()
         core.check()
 

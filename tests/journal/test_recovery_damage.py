@@ -7,7 +7,7 @@ import pytest
 
 from storage_app.blobstore import key_hash
 from storage_app.domain.files import UNCONDITIONAL
-from storage_app.domain.intents import NoteKind
+from storage_app.domain.intents import IntentKind
 from storage_app.errors import BucketNotEmpty, FileNotFound, Unavailable
 from storage_app.maintenance.recover import recover
 from tests.support.core import ALICE, Core, open_core, shown
@@ -51,7 +51,7 @@ def test_refused_delete_is_no_proof_that_a_file_was_deleted(root: Path) -> None:
         next(root.glob("photos/*/*.json")).unlink()
         with pytest.raises(FileNotFound):
             core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)
-        assert core.notes() == []
+        assert core.intents() == []
         core.sweep()
         assert core.read(file) == b"precious"
         assert core.file("a.txt") == file
@@ -67,9 +67,9 @@ def test_record_that_cannot_be_read_holds_up_nobody_else(root: Path) -> None:
         sidecar.mkdir()
         with pytest.raises(Unavailable):
             core.put("a.txt", bytes(800))
-        core.note(NoteKind.WRITE, "b.txt", "bytes-that-never-came", process="gone")
+        core.intent(IntentKind.WRITE, "b.txt", "bytes-that-never-came", process="gone")
         core.services.janitor.look()
-        assert [note.key for note in core.notes()] == ["a.txt"]
+        assert [intent.key for intent in core.intents()] == ["a.txt"]
         recovery = recover(root, durable=False, rebuild_anyway=True)
         assert len(recovery.damaged) > 0
     assert recover(root, durable=False).files is None
@@ -77,13 +77,13 @@ def test_record_that_cannot_be_read_holds_up_nobody_else(root: Path) -> None:
 
 
 def test_note_that_a_database_brought_back_is_put_right(root: Path) -> None:
-    """A server that lost its last transactions may bring back what a living process had struck."""
+    """A server that lost its last transactions may bring back what a living process had cleared."""
     with open_core(root) as core:
         core.bucket()
         core.put("a.txt")
-        core.note(NoteKind.WRITE, "a.txt", "bytes-that-never-came")
+        core.intent(IntentKind.WRITE, "a.txt", "bytes-that-never-came")
         core.services.janitor.look()
-        assert core.notes() == []
+        assert core.intents() == []
 
 
 def test_store_is_opened_again_without_leaving_files_open(root: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from storage_app.blobstore import key_hash
 from storage_app.domain.buckets import Totals
 from storage_app.domain.files import File
-from storage_app.domain.intents import Note, NoteKind
+from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import DamagedFile, StorageError, StoreUnusable
 from storage_app.maintenance.recover import recover
 from tests.support.core import ALICE, open_core, shown
@@ -101,7 +101,7 @@ def test_damaged_sidecar_with_a_note_does_not_keep_the_store_from_starting(root:
     with open_core(root) as core:
         uid = core.buckets.get(ALICE, "photos")[0].uid
         with core.index.write() as transaction:
-            transaction.add_note(Note("gone", NoteKind.WRITE, uid, "bad.txt"))
+            transaction.add_intent(Intent("gone", IntentKind.WRITE, uid, "bad.txt"))
     sidecar(root, "bad.txt").write_bytes(b"")
     recover(root, durable=False)
     assert "good.txt" in keys(root)

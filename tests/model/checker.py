@@ -117,8 +117,8 @@ def _left(state: State) -> str | None:
         return "somebody waits for ever"
     if index.row != disk.sidecar:
         return f"a read finds {index.row}, but on the disk is {disk.sidecar}"
-    if index.notes or state.in_file_logs:
-        return "a note is left"
+    if index.intents or state.in_file_logs:
+        return "an intent is left"
     if any(process.staging is Staging.FULL for process in state.processes):
         return "something is left in a staging directory"
     if disk.blobs - named and not state.unexplained:

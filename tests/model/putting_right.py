@@ -1,25 +1,25 @@
-"""Putting a note right, and committing to the index: what the steps of an operation share with those of others."""
+"""Putting an intent right, and committing to the index: what the steps of an operation share with those of others."""
 
-from tests.model.values import Change, Clause, Index, Note, Record, Rules, State
+from tests.model.values import Change, Clause, Index, Intent, Record, Rules, State
 
 
-def put_right(state: State, rules: Rules, note: Note) -> State:
-    """Make the row agree with the sidecar, turn the note into memories, and touch nothing else."""
+def put_right(state: State, rules: Rules, intent: Intent) -> State:
+    """Make the row agree with the sidecar, turn the intent into memories, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
-    state = state._replace(in_file_logs=state.in_file_logs - {note})
+    state = state._replace(in_file_logs=state.in_file_logs - {intent})
     if not rules.keep(Clause.PUT_RIGHT_LOOKS):
-        return with_index(state, rules, index._replace(notes=index.notes - {note}))
+        return with_index(state, rules, index._replace(intents=index.intents - {intent}))
     former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None
     if sidecar is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
         former = None
-    unnamed = blobs_of(former, note) - blobs_of(sidecar)
+    unnamed = blobs_of(former, intent) - blobs_of(sidecar)
     if rules.keep(Clause.PUT_RIGHT_REMOVES_NOTHING):
         index = index._replace(memories=index.memories | unnamed)
     else:
         disk = disk.renamed(*(Change(blob, removes=True) for blob in unnamed & disk.blobs))
     if rules.commits_last and rules.keep(Clause.PUT_RIGHT_SYNCED):
         disk = disk.synced()
-    return with_index(state._replace(disk=disk), rules, index._replace(row=sidecar, notes=index.notes - {note}))
+    return with_index(state._replace(disk=disk), rules, index._replace(row=sidecar, intents=index.intents - {intent}))
 
 
 def with_index(state: State, rules: Rules, index: Index) -> State:
@@ -29,6 +29,6 @@ def with_index(state: State, rules: Rules, index: Index) -> State:
     return state._replace(index=index, past=state.past | {state.index})
 
 
-def blobs_of(*named: Record | Note | None) -> frozenset[str]:
-    """Return the names of the bytes that these sidecars, rows and notes name."""
+def blobs_of(*named: Record | Intent | None) -> frozenset[str]:
+    """Return the names of the bytes that these sidecars, rows and intents name."""
     return frozenset(one.blob for one in named if one is not None and one.blob is not None)

@@ -17,8 +17,8 @@ from tests.model.values import (
     Clause,
     Disk,
     Index,
+    Intent,
     Move,
-    Note,
     Operation,
     Process,
     Record,
@@ -40,10 +40,10 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """Yield the COMMITs of process `number` that fail, or seem to, while it lives on."""
     name, process = NAMES[number], state.processes[number]
     failed = state.with_process(number, _given_up(process, At.FAILED))
-    if process.at is At.IDLE and rules.keep(Clause.NOTED) and not rules.intents_in_file_log(number):
-        noted = _note(state, rules, number)
-        happened = noted.with_process(number, noted.processes[number]._replace(at=At.FAILED))
-        yield f"{name} is told that the COMMIT of its note failed, but it happened", happened
+    if process.at is At.IDLE and rules.keep(Clause.RECORDED) and not rules.intents_in_file_log(number):
+        recorded = _record(state, rules, number)
+        happened = recorded.with_process(number, recorded.processes[number]._replace(at=At.FAILED))
+        yield f"{name} is told that the COMMIT of its intent failed, but it happened", happened
     if process.at is At.PLACED and state.holder == number:
         yield f"the COMMIT of {name} fails", _synced_to_commit(failed, rules)._replace(holder=None)
         happened = _committed(_synced_to_commit(failed, rules), rules, number, process)
@@ -53,8 +53,8 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
 def _next(state: State, rules: Rules, number: int) -> Iterator[Move]:
     at = state.processes[number].at
     if at is At.IDLE:
-        yield "notes what it will do", _note(state, rules, number)
-    elif at is At.NOTED and rules.operations[number] is not Operation.DELETE:
+        yield "records what it will do", _record(state, rules, number)
+    elif at is At.RECORDED and rules.operations[number] is not Operation.DELETE:
         yield _stage(state, rules, number)
     elif at is At.STAGED and not rules.keep(Clause.DECIDED_FIRST):
         yield "places what it staged, undecided", _place_undecided(state, number)
@@ -77,22 +77,22 @@ def _next_decided(state: State, rules: Rules, number: int) -> Iterator[Move]:
             yield from _put_own_right(state, rules, number)
 
 
-def _note(state: State, rules: Rules, number: int) -> State:
-    """A write notes the bytes that it brings, a delete those that it takes away, an edit none."""
+def _record(state: State, rules: Rules, number: int) -> State:
+    """A write intents the bytes that it brings, a delete those that it takes away, an edit none."""
     blob: str | None = NAMES[number]
     if rules.operations[number] is Operation.DELETE:
         blob = state.index.row.blob if state.index.row else None
     elif rules.operations[number] is Operation.EDIT:
         blob = None
     other = state.processes[1 - number]
-    process = state.processes[number]._replace(at=At.NOTED, after_other=other.at in OVER)
+    process = state.processes[number]._replace(at=At.RECORDED, after_other=other.at in OVER)
     state = state.with_process(number, process)
-    if not rules.keep(Clause.NOTED):
+    if not rules.keep(Clause.RECORDED):
         return state
-    note = Note(number, blob)
+    intent = Intent(number, blob)
     if rules.intents_in_file_log(number):
-        return state._replace(in_file_logs=state.in_file_logs | {note})
-    return with_index(state, rules, state.index._replace(notes=state.index.notes | {note}))
+        return state._replace(in_file_logs=state.in_file_logs | {intent})
+    return with_index(state, rules, state.index._replace(intents=state.index.intents | {intent}))
 
 
 def _stage(state: State, rules: Rules, number: int) -> Move:
@@ -109,7 +109,7 @@ def _stage(state: State, rules: Rules, number: int) -> Move:
 
 
 def _must_agree(state: State, rules: Rules, number: int) -> bool:
-    """Whether the row says something else than a sidecar that is there, and no note in the index is put right first."""
+    """Whether the row contradicts a sidecar that is there, and no intent in the index is resolved first."""
     if state.disk.sidecar in (state.index.row, None) or state.processes[number].at is At.PLACED_UNDECIDED:
         return False
     return rules.keep(Clause.AGREED) and _fence_other(state, rules, number)[1] is None
@@ -126,9 +126,9 @@ def _agree(state: State, rules: Rules) -> Move:
 def _decide(state: State, rules: Rules, number: int) -> Move:
     """Begin the transaction, which is the key's lock, and judge against the sidecar."""
     process = state.processes[number]
-    claims = rules.keep(Clause.OWN_NOTE) and rules.keep(Clause.NOTED) and not rules.intents_in_file_log(number)
-    if claims and state.index.note_of(number) is None:
-        return "does not find its note: 5xx", state.with_process(number, process.over(At.UNKNOWN))
+    claims = rules.keep(Clause.OWN_INTENT) and rules.keep(Clause.RECORDED) and not rules.intents_in_file_log(number)
+    if claims and state.index.intent_of(number) is None:
+        return "does not find its intent: 5xx", state.with_process(number, process.over(At.UNKNOWN))
     state, puts_right = _fence_other(state, rules, number)
     placed = process.at is At.PLACED_UNDECIDED
     current = state.index.row if placed else state.disk.sidecar
@@ -143,14 +143,14 @@ def _decide(state: State, rules: Rules, number: int) -> Move:
     return "decides to go on", state.with_process(number, process)._replace(holder=number)
 
 
-def _fence_other(state: State, rules: Rules, number: int) -> tuple[State, Note | None]:
-    """Take its staging from the other process, if that is gone and noted this key; return its note, to put right."""
-    other, note = state.processes[1 - number], state.index.note_of(1 - number)
-    if note is None or not other.gone or not rules.keep(Clause.GONE_PUT_RIGHT_BY_WRITER):
+def _fence_other(state: State, rules: Rules, number: int) -> tuple[State, Intent | None]:
+    """Take its staging from the other process if that is dead and has an intent on this key; return that intent."""
+    other, intent = state.processes[1 - number], state.index.intent_of(1 - number)
+    if intent is None or not other.gone or not rules.keep(Clause.GONE_PUT_RIGHT_BY_WRITER):
         return state, None
     if rules.keep(Clause.STAGING_REMOVED_FIRST):
         state = state.with_process(1 - number, other._replace(staging=Staging.GONE))
-    return state, note
+    return state, intent
 
 
 def _place(state: State, rules: Rules, number: int) -> Move:
@@ -223,7 +223,7 @@ def _synced_to_commit(state: State, rules: Rules) -> State:
 
 
 def _committed(state: State, rules: Rules, number: int, process: Process) -> State:
-    """Make the row agree with the sidecar before, switch it, remember the bytes replaced, strike the note."""
+    """Make the row agree with the sidecar before, switch it, remember the bytes replaced, clear the intent."""
     index = state.index
     former = index.row if rules.keep(Clause.AGREED) else None
     unnamed = blobs_of(process.current, former, process.puts_right)
@@ -231,16 +231,16 @@ def _committed(state: State, rules: Rules, number: int, process: Process) -> Sta
         unnamed = blobs_of(process.puts_right)
     if not rules.keep(Clause.REPLACED_STAYS):
         unnamed -= blobs_of(process.current)
-    struck = {index.note_of(number), process.puts_right}
-    notes = frozenset(note for note in index.notes if note not in struck)
-    index = Index(process.staged, notes, index.memories | (unnamed - blobs_of(process.staged)))
+    cleared = {index.intent_of(number), process.puts_right}
+    intents = frozenset(intent for intent in index.intents if intent not in cleared)
+    index = Index(process.staged, intents, index.memories | (unnamed - blobs_of(process.staged)))
     return with_index(state, rules, index)._replace(holder=None)
 
 
 def _answer(state: State, rules: Rules, number: int) -> State:
     if rules.keep(Clause.SYNCED_BEFORE_ANSWER):
         state = state._replace(disk=state.disk.synced())
-    in_file_logs = frozenset(note for note in state.in_file_logs if note.process != number)
+    in_file_logs = frozenset(intent for intent in state.in_file_logs if intent.process != number)
     return state.with_process(number, state.processes[number].over(At.DONE))._replace(in_file_logs=in_file_logs)
 
 
@@ -256,15 +256,15 @@ def _rolled_back(state: State, number: int) -> State:
 
 def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """After a refusal, or a transaction that failed or may have. What fails here is tried again, so it is no step."""
-    process, note = state.processes[number], state.note_of(number)
+    process, intent = state.processes[number], state.intent_of(number)
     at = At.REFUSED if process.at is At.REFUSING else At.UNKNOWN
     answer = "is answered 4xx" if at is At.REFUSED else "is answered 5xx"
     over = state.with_process(number, process.over(at))
     if process.at is At.FAILED and not rules.keep(Clause.FAILED_PUT_RIGHT):
         yield answer, over
-    elif note in state.in_file_logs and at is At.REFUSED:
-        yield f"strikes its note and {answer}", over._replace(in_file_logs=over.in_file_logs - {note})
-    elif note is None:
+    elif intent in state.in_file_logs and at is At.REFUSED:
+        yield f"strikes its intent and {answer}", over._replace(in_file_logs=over.in_file_logs - {intent})
+    elif intent is None:
         yield f"finds nothing to put right and {answer}", over
     elif state.holder is None:
-        yield f"puts its note right and {answer}", put_right(over, rules, note)
+        yield f"puts its intent right and {answer}", put_right(over, rules, intent)

@@ -16,7 +16,7 @@ TOO_LARGE, EDIT, DELETE = Operation.TOO_LARGE, Operation.EDIT, Operation.DELETE
 
 THERE, ABSENT = True, False
 MAY_LOSE, LASTS = False, True
-# What index there is, and whether writes and edits are noted in intent logs.
+# What index there is, and whether writes and edits are recorded in intent logs.
 INDEXES = [(MAY_LOSE, False), (MAY_LOSE, True), (LASTS, False)]
 
 # The operations that differ most, what is there before, and how many troubles.
@@ -37,8 +37,8 @@ LEAST_STATES = {"short": 50_000, "long": 1_000_000}
 
 TAKEN_OUT = [
     # clause  index  operations  troubles  what it says
-    (Clause.NOTED, MAY_LOSE, (OVERWRITE, DELETE), 1, "a change is noted before it is made"),
-    (Clause.OWN_NOTE, MAY_LOSE, (EDIT, DELETE), 2, "who does not find its own note gives up"),
+    (Clause.RECORDED, MAY_LOSE, (OVERWRITE, DELETE), 1, "a change is recorded before it is made"),
+    (Clause.OWN_INTENT, MAY_LOSE, (EDIT, DELETE), 2, "who does not find its own intent gives up"),
     (Clause.LOCK, MAY_LOSE, (OVERWRITE, DELETE), 0, "one holds the key's lock from deciding to COMMIT"),
     (Clause.DECIDED_FIRST, MAY_LOSE, (TOO_LARGE, EDIT), 0, "nothing is placed before it is decided"),
     (Clause.AGREED, LASTS, (OVERWRITE, DELETE), 1, "the row is made to agree before it is switched"),
@@ -51,8 +51,20 @@ TAKEN_OUT = [
     (Clause.REPLACED_STAYS, MAY_LOSE, (OVERWRITE, DELETE), 0, "replaced bytes are remembered, not removed at once"),
     (Clause.DELETED_BY_WAY_OF_STAGING, LASTS, (EDIT, DELETE), 1, "a sidecar is renamed away, not unlinked"),
     (Clause.FAILED_PUT_RIGHT, LASTS, (OVERWRITE, DELETE), 1, "a COMMIT that failed, or may have, is put right"),
-    (Clause.GONE_PUT_RIGHT_BY_WRITER, LASTS, (OVERWRITE, DELETE), 1, "who decides puts notes of gone ones right first"),
-    (Clause.PUT_RIGHT_LOOKS, MAY_LOSE, (OVERWRITE, DELETE), 1, "a note is not struck without a look at the sidecar"),
+    (
+        Clause.GONE_PUT_RIGHT_BY_WRITER,
+        LASTS,
+        (OVERWRITE, DELETE),
+        1,
+        "who decides puts intents of gone ones right first",
+    ),
+    (
+        Clause.PUT_RIGHT_LOOKS,
+        MAY_LOSE,
+        (OVERWRITE, DELETE),
+        1,
+        "an intent is not cleared without a look at the sidecar",
+    ),
     (Clause.PUT_RIGHT_REMEMBERS_ROW, LASTS, (OVERWRITE, DELETE), 1, "putting right remembers the row's bytes, too"),
     (
         Clause.PUT_RIGHT_REMEMBERS_DELETED,
@@ -63,14 +75,14 @@ TAKEN_OUT = [
     ),
     (Clause.PUT_RIGHT_REMOVES_NOTHING, MAY_LOSE, (DELETE, DELETE), 1, "putting right removes no bytes itself"),
     (Clause.PUT_RIGHT_SYNCED, LASTS, (OVERWRITE, EDIT), 2, "it syncs what it read before a COMMIT that lasts"),
-    (Clause.STAGING_REMOVED_FIRST, LASTS, (OVERWRITE, DELETE), 1, "a gone process loses its staging, then its note"),
+    (Clause.STAGING_REMOVED_FIRST, LASTS, (OVERWRITE, DELETE), 1, "a gone process loses its staging, then its intent"),
     (Clause.STAGING_REMOVED_WHOLE, LASTS, (EDIT, DELETE), 1, "the directory goes in one step, not file by file"),
     (Clause.SWEEP_SYNCED, MAY_LOSE, (OVERWRITE, DELETE), 1, "the directory is synced before bytes are removed"),
-    (Clause.STRUCK_LAST, LASTS, (OVERWRITE, DELETE), 1, "a memory is struck after its bytes are removed"),
-    (Clause.SIDECARS_DECIDE, MAY_LOSE, (OVERWRITE, DELETE), 1, "after a power cut the sidecars decide, not notes"),
+    (Clause.STRUCK_LAST, LASTS, (OVERWRITE, DELETE), 1, "a memory is cleared after its bytes are removed"),
+    (Clause.SIDECARS_DECIDE, MAY_LOSE, (OVERWRITE, DELETE), 1, "after a power cut the sidecars decide, not intents"),
     (Clause.REBUILT_UNDER_LOCK, MAY_LOSE, (OVERWRITE, DELETE), 1, "a rebuild beside writers holds the key's lock"),
     (Clause.REBUILT_AFTER_FENCE, LASTS, (OVERWRITE, EDIT), 2, "what is gone loses its staging before a rebuild"),
-    (Clause.REBUILT_SPARING_NOTED, LASTS, (OVERWRITE, EDIT), 2, "a rebuild leaves bytes alone that are noted"),
+    (Clause.REBUILT_SPARING_INTENDED, LASTS, (OVERWRITE, EDIT), 2, "a rebuild leaves bytes alone that are recorded"),
     (Clause.REBUILT_SYNCED, LASTS, (OVERWRITE, DELETE), 2, "it syncs what it read before a COMMIT that lasts"),
 ]
 

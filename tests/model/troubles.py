@@ -16,8 +16,8 @@ from tests.model.values import (
     Clause,
     Disk,
     Index,
+    Intent,
     Move,
-    Note,
     Process,
     Rules,
     Staging,
@@ -57,38 +57,41 @@ def _active(process: Process) -> bool:
 
 
 def _put_gone_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
-    """Take its staging from a process that is gone, or is taken for that; then put its note right, under the lock."""
-    process, note = state.processes[number], state.note_of(number)
+    """Take its staging from a process that is gone, or is taken for that; then put its intent right, under the lock."""
+    process, intent = state.processes[number], state.intent_of(number)
     if not process.gone:
         return
     name, fenced = NAMES[number], process.staging is Staging.GONE
-    if not fenced and (note is not None or process.staging is Staging.FULL or _active(process)):
+    if not fenced and (intent is not None or process.staging is Staging.FULL or _active(process)):
         removed = state.with_process(number, process._replace(staging=Staging.GONE))
         yield f"the staging of {name} is removed", removed
-    if note is None or state.holder is not None:
+    if intent is None or state.holder is not None:
         return
     if fenced or not rules.keep(Clause.STAGING_REMOVED_FIRST):
-        yield f"the note of {name} is put right", put_right(state, rules, note)
+        yield f"the intent of {name} is put right", put_right(state, rules, intent)
     if not rules.keep(Clause.STAGING_REMOVED_WHOLE) and _active(process):
         emptied = state.with_process(number, process._replace(staging=Staging.EMPTY))
-        yield f"the staging of {name} is emptied, not removed, and its note put right", put_right(emptied, rules, note)
+        yield (
+            f"the staging of {name} is emptied, not removed, and its intent put right",
+            put_right(emptied, rules, intent),
+        )
 
 
 def _sweep(state: State, rules: Rules) -> Iterator[Move]:
-    """Sync the directory, look at the sidecar, remove the bytes unless named, strike the memory."""
+    """Sync the directory, look at the sidecar, remove the bytes unless named, clear the memory."""
     sweep, early = state.sweep, not rules.keep(Clause.STRUCK_LAST)
     if sweep is None:
         for blob in sorted(state.index.memories):
             yield f"the sweep syncs the directory and looks whether {blob} is named", _look(state, rules, blob)
-    elif early and not sweep.struck:
+    elif early and not sweep.cleared:
         if state.holder is None:
             yield (
                 "the sweep strikes its memory",
-                _struck(state, rules, sweep, sweep._replace(struck=True)),
+                _struck(state, rules, sweep, sweep._replace(cleared=True)),
             )
     elif not sweep.named and not sweep.removed:
         disk = state.disk.renamed(Change(sweep.blob, removes=True)) if sweep.blob in state.disk.blobs else state.disk
-        done = None if sweep.struck else sweep._replace(removed=True)
+        done = None if sweep.cleared else sweep._replace(removed=True)
         yield f"the sweep removes {sweep.blob}", state._replace(disk=disk, sweep=done)
     elif state.holder is None:
         yield "the sweep strikes its memory", _struck(state, rules, sweep, None)
@@ -131,7 +134,7 @@ def _power_cuts(state: State, rules: Rules) -> Iterator[Move]:
         if rules.commits_last:
             yield f"the power is cut: {_seen(disk)}", killed._replace(disk=disk)
         elif rules.keep(Clause.SIDECARS_DECIDE):
-            for in_file_logs in {killed.in_file_logs, frozenset[Note]()}:
+            for in_file_logs in {killed.in_file_logs, frozenset[Intent]()}:
                 cut = killed._replace(in_file_logs=in_file_logs)
                 yield f"the power is cut: {_seen(disk)}, and decides", _by_sidecars_alone(cut, rules, disk)
         else:
@@ -154,13 +157,13 @@ def _by_sidecars_alone(state: State, rules: Rules, disk: Disk) -> State:
 
 
 def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
-    """Put right every key, beside writers: under its lock, and all notes stay, so that who lives finds its own."""
+    """Put right every key, beside writers: under its lock, and all intents stay, so that who lives finds its own."""
     if not rules.keep(Clause.REBUILT_UNDER_LOCK):
         yield "a rebuild reads the sidecar", state._replace(rebuild_read=(state.disk.sidecar,))
     elif state.holder is None:
         row, index = state.disk.sidecar, state.index
-        noted = blobs_of(*index.notes) if rules.keep(Clause.REBUILT_SPARING_NOTED) else frozenset[str]()
-        unnamed = (blobs_of(index.row) | (state.disk.blobs - noted)) - blobs_of(row)
+        recorded = blobs_of(*index.intents) if rules.keep(Clause.REBUILT_SPARING_INTENDED) else frozenset[str]()
+        unnamed = (blobs_of(index.row) | (state.disk.blobs - recorded)) - blobs_of(row)
         index = index._replace(row=row, memories=index.memories | unnamed)
         state = state._replace(disk=_synced_to_rebuild(state.disk, rules))
         yield "a rebuild puts the key right", with_index(state, rules, index)

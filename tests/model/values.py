@@ -58,8 +58,8 @@ def outcome(operation: Operation, name: str, current: Record | None) -> Record |
 class Clause(Enum):
     """A part of the steps that can be taken out. Each is there because something is lost without it."""
 
-    NOTED = auto()
-    OWN_NOTE = auto()
+    RECORDED = auto()
+    OWN_INTENT = auto()
     LOCK = auto()
     DECIDED_FIRST = auto()
     AGREED = auto()
@@ -85,7 +85,7 @@ class Clause(Enum):
     SIDECARS_DECIDE = auto()
     REBUILT_UNDER_LOCK = auto()
     REBUILT_AFTER_FENCE = auto()
-    REBUILT_SPARING_NOTED = auto()
+    REBUILT_SPARING_INTENDED = auto()
     REBUILT_SYNCED = auto()
 
 
@@ -93,7 +93,7 @@ class At(StrEnum):
     """Where a process is: the last thing it has done."""
 
     IDLE = auto()
-    NOTED = auto()
+    RECORDED = auto()
     STAGED = auto()
     PLACED_UNDECIDED = auto()  # only where the clause against it is taken out
     DECIDED = auto()
@@ -110,7 +110,7 @@ class At(StrEnum):
 
 
 OVER = frozenset({At.DONE, At.REFUSED, At.UNKNOWN, At.DEAD})
-UNDECIDED = frozenset({At.NOTED, At.STAGED, At.PLACED_UNDECIDED})
+UNDECIDED = frozenset({At.RECORDED, At.STAGED, At.PLACED_UNDECIDED})
 IN_TRANSACTION = frozenset({At.DECIDED, At.BYTES_PLACED, At.PLACED})
 
 
@@ -174,24 +174,25 @@ def _after(
     return sidecar, blobs
 
 
-class Note(NamedTuple):
+class Intent(NamedTuple):
     process: int
     blob: str | None
 
 
 class Index(NamedTuple):
-    """The key's row, and the notes and memories about it."""
+    """The key's row, and the intents and memories about it."""
 
     row: Record | None
-    notes: frozenset[Note] = frozenset()
+    intents: frozenset[Intent] = frozenset()
     memories: frozenset[str] = frozenset()
 
-    def note_of(self, process: int) -> Note | None:
-        return next((note for note in self.notes if note.process == process), None)
+    def intent_of(self, process: int) -> Intent | None:
+        return next((intent for intent in self.intents if intent.process == process), None)
 
 
 class Process(NamedTuple):
-    """`current` is the sidecar that it decided on, `staged` what it places, `puts_right` a note that it settles, too.
+    """`current` is the sidecar that it decided on, `staged` what it places, `puts_right` an intent that it settles,
+    too.
 
     `after_other`: it began when the other was over. `lock_lost`: others may have what it believes to hold.
     """
@@ -200,7 +201,7 @@ class Process(NamedTuple):
     staging: Staging = Staging.EMPTY
     staged: Record | None = None
     current: Record | None = None
-    puts_right: Note | None = None
+    puts_right: Intent | None = None
     after_other: bool = False
     taken_for_gone: bool = False
     lock_lost: bool = False
@@ -216,18 +217,18 @@ class Process(NamedTuple):
 
 
 class Sweep(NamedTuple):
-    """A blob that is being removed: its memory was read, or its bytes are removed, or its memory is struck."""
+    """A blob that is being removed: its memory was read, or its bytes are removed, or its memory is cleared."""
 
     blob: str
     named: bool = False
     removed: bool = False
-    struck: bool = False
+    cleared: bool = False
 
 
 class State(NamedTuple):
     disk: Disk
     index: Index  # type: ignore[assignment]  # it hides a tuple's method
-    in_file_logs: frozenset[Note] = frozenset()  # what stands in the intent logs of processes
+    in_file_logs: frozenset[Intent] = frozenset()  # what stands in the intent logs of processes
     processes: tuple[Process, ...] = (Process(), Process())
     holder: int | None = None
     past: frozenset[Index] = frozenset()
@@ -236,10 +237,10 @@ class State(NamedTuple):
     troubles: int = 0
     unexplained: bool = False  # a power cut or a lost index may leave bytes that nothing names
 
-    def note_of(self, process: int) -> Note | None:
-        """Return the note of `process`, wherever it stands."""
-        in_file_log = (note for note in self.in_file_logs if note.process == process)
-        return self.index.note_of(process) or next(in_file_log, None)
+    def intent_of(self, process: int) -> Intent | None:
+        """Return the intent of `process`, wherever it stands."""
+        in_file_log = (intent for intent in self.in_file_logs if intent.process == process)
+        return self.index.intent_of(process) or next(in_file_log, None)
 
     def with_process(self, number: int, process: Process) -> "State":
         processes = (*self.processes[:number], process, *self.processes[number + 1 :])
@@ -251,10 +252,10 @@ class Rules(NamedTuple):
 
     There are two kinds of index. One may lose its last transactions in a power cut, as SQLite does with
     `synchronous=NORMAL`; after one the sidecars alone decide. The other keeps them (`commits_last`), as PostgreSQL
-    does, and only notes are put right; there a process that is taken for gone has lost its session, and with it the
+    does, and only intents are put right; there a process that is taken for gone has lost its session, and with it the
     lock that it believes to hold.
 
-    With the first kind, writes and edits may be noted in intent logs (`has_intent logs`), which only their own
+    With the first kind, writes and edits may be recorded in intent logs (`has_intent_logs`), which only their own
     process sees until it is gone; nothing is lost of them but in a power cut.
     """
 

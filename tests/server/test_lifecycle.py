@@ -98,7 +98,7 @@ def test_signal_during_recovery_ends_the_recovery_too(tmp_path: Path) -> None:
 
 
 class Storage:
-    """Stands for the application's lifecycle, and notes what is asked of it."""
+    """Stands for the application's lifecycle, and intents what is asked of it."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.calls: list[str] = []

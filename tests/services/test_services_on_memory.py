@@ -51,7 +51,7 @@ def core(store: FailingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def assert_agreed(core: Core, store: MemoryStore, files: int, size: int) -> None:
     """Assert that the index says what the store holds, that it is so much, and that nothing is left besides."""
-    assert core.notes() == []
+    assert core.intents() == []
     core.sweep()
     assert shown(core) == on_disk(core)
     assert core.totals() == Totals(files, size)

@@ -14,7 +14,7 @@ from typing import Any
 from storage_app.blobstore import DamagedRecord
 from storage_app.domain.buckets import Bucket, Totals
 from storage_app.domain.files import File
-from storage_app.domain.intents import Note, NoteKind
+from storage_app.domain.intents import Intent, IntentKind
 from storage_app.domain.principals import Principal, PrincipalKind
 from storage_app.host.layout import Layout
 from storage_app.journal.file_log import FileLogs
@@ -125,20 +125,20 @@ class Core:
         """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
         return collect.sweep(self.index, self.store, until=datetime.now(UTC))
 
-    def notes(self) -> list[Note]:
-        """The notes of every process, in the index and in intent logs."""
-        file_logs = FileLogs(self.layout.notes)
+    def intents(self) -> list[Intent]:
+        """The intents of every process, in the index and in intent logs."""
+        file_logs = FileLogs(self.layout.intents)
         with self.index.write() as transaction:
-            in_index = transaction.notes()
-        return in_index + [note for process in file_logs.processes() for note in file_logs.read(process)]
+            in_index = transaction.intents()
+        return in_index + [intent for process in file_logs.processes() for intent in file_logs.read(process)]
 
-    def note(self, kind: NoteKind, key: str, blob: str | None = None, *, process: str | None = None) -> Note:
-        """Write a note on `key` down, of this process or another."""
+    def intent(self, kind: IntentKind, key: str, blob: str | None = None, *, process: str | None = None) -> Intent:
+        """Write an intent on `key` down, of this process or another."""
         uid = self.buckets.get(SERVICE, "photos")[0].uid
-        note = Note(process or self.journal.process, kind, uid, key, blob)
+        intent = Intent(process or self.journal.process, kind, uid, key, blob)
         with self.index.write() as transaction:
-            transaction.add_note(note)
-        return note
+            transaction.add_intent(intent)
+        return intent
 
     def staged(self) -> list[Path]:
         return [path for directory in self.layout.staging.iterdir() for path in directory.iterdir()]
@@ -157,7 +157,7 @@ class Core:
 
     def check(self) -> None:
         """Assert what must hold whenever nothing is in progress: the index agrees with the disk, nothing is left."""
-        assert self.notes() == []
+        assert self.intents() == []
         assert self.staged() == []
         self.sweep()
         assert list((self.layout.system / "trash").iterdir()) == []

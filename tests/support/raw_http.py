@@ -106,12 +106,12 @@ def assert_sentence(text: str) -> None:
 
 
 def left_behind(service: RunningService) -> list[str]:
-    """Name what unfinished writes have left: staged and spooled files, and notes in the index and in intent logs."""
+    """Name what unfinished writes have left: staged and spooled files, and intents in the index and in intent logs."""
     system = service.storage_path / ".system"
     staged = [str(path) for name in ("staging", "spool") for path in (system / name).rglob("*") if path.is_file()]
     with closing(sqlite3.connect(f"file:{system / 'index.sqlite3'}?mode=ro", uri=True)) as index:
-        notes = [*index.execute("SELECT * FROM notes"), *FileLogs(system / "intents").standing()]
-    return staged + [f"note {note}" for note in notes]
+        intents = [*index.execute("SELECT * FROM intents"), *FileLogs(system / "intents").standing()]
+    return staged + [f"intent {intent}" for intent in intents]
 
 
 def assert_nothing_left(service: RunningService) -> None:

@@ -122,7 +122,7 @@ def test_sidecar_in_another_subdirectory_is_not_listed_as_a_file(store: Filesyst
 
 
 def test_foreign_files_are_not_records(store: FilesystemStore) -> None:
-    (store.root / "notes.txt").write_text("not ours")
+    (store.root / "intents.txt").write_text("not ours")
     (store.root / "lost+found").mkdir()
     (store.root / "photos" / "README").write_text("not ours")
     (store.root / "photos" / "subfolder").mkdir()
