@@ -157,5 +157,5 @@ class Storage:
             uploads=uploads,
             signing=Signing(guard, uploads, self.signed_urls),
             spool=spool,
-            janitor=Janitor(index, store, journal, reserve, spool, lock=layout.sweep_lock),
+            janitor=Janitor(index, store, journal, reserve, spool, lock=layout.collect_lock),
         )

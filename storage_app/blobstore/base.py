@@ -112,7 +112,7 @@ class BlobStore(Protocol):
         """Remove bytes for good. The caller knows that no sidecar names them. Absent ones are fine."""
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
-        """Yield every record of `bucket`, in any order, in constant memory."""
+        """Yield every record of `bucket`, in any order, in constant deletion."""
 
     def file_count(self, bucket: Bucket) -> int:
         """Return how many records `files` is about to yield, for those who wait for it."""
@@ -121,7 +121,7 @@ class BlobStore(Protocol):
         """Yield key and name of bytes whose sidecar names others, which are there: versions that were replaced."""
 
     def blobs(self, bucket: Bucket) -> Iterator[str]:
-        """Yield the names of all bytes in `bucket`, in any order, in constant memory."""
+        """Yield the names of all bytes in `bucket`, in any order, in constant deletion."""
 
     def blob_size(self, bucket: Bucket, blob: str) -> int | None:
         """Return how many bytes there are, None where there are none."""

@@ -33,7 +33,7 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class PendingDeletion:
     """Something to remove when its time has come: a blob of `key`, or, without a key, what is left of a bucket."""
 
     id: int

@@ -53,7 +53,7 @@ class Layout:
         return self.system / "start.lock"
 
     @property
-    def sweep_lock(self) -> Path:
+    def collect_lock(self) -> Path:
         return self.system / "collect.lock"
 
     @property

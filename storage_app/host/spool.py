@@ -52,17 +52,17 @@ class Spool:
                 raise self._missing(path)
             yield body
 
-    def sweep(self) -> int:
+    def collect(self) -> int:
         """Remove what nobody has open; return how many files that were. What cannot be told, or removed, stays."""
-        swept = 0
+        collected = 0
         try:
             for entry in scan(self._directory):
                 if _NAME.fullmatch(entry.name) and _is_old(entry) and _is_abandoned(entry.path):
                     Path(entry.path).unlink(missing_ok=True)
-                    swept += 1
+                    collected += 1
         except (OSError, StorageError) as error:  # nothing else must wait for it
-            log.warning("the spool cannot be swept now: %s", error)
-        return swept
+            log.warning("the spool cannot be collected now: %s", error)
+        return collected
 
     def _missing(self, path: str) -> Unavailable:
         log.error("nginx named the body %r, which is not in %s: see client_body_temp_path", path, self._directory)

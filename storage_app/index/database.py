@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from ..auth.permissions import BucketFilter
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.intents import Intent, Memory
+from ..domain.intents import Intent, PendingDeletion
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
 from .compiled import Prepared, driver_of
@@ -141,18 +141,18 @@ class Index:
             with self._translated:
                 self._together.run(work)
 
-    def memories(self, until: datetime, *, after: int, limit: int) -> list[Memory]:
-        """Return up to `limit` memories from `until` or before whose id is greater than `after`, by id."""
-        due = schema.memories.c.since <= rows.to_microseconds(until)
-        query = sa.select(schema.memories).where(due, schema.memories.c.id > after)
-        found = self._all(query.order_by(schema.memories.c.id).limit(limit))
-        return [Memory(*row[:4]) for row in found]
+    def pending_deletions(self, until: datetime, *, after: int, limit: int) -> list[PendingDeletion]:
+        """Return up to `limit` pending_deletions from `until` or before whose id is greater than `after`, by id."""
+        due = schema.pending_deletions.c.since <= rows.to_microseconds(until)
+        query = sa.select(schema.pending_deletions).where(due, schema.pending_deletions.c.id > after)
+        found = self._all(query.order_by(schema.pending_deletions.c.id).limit(limit))
+        return [PendingDeletion(*row[:4]) for row in found]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether an intent that stands here or a memory names these bytes."""
+        """Whether an intent that stands here or a pending deletion names these bytes."""
         return any(
             self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
-            for table in (schema.intents, schema.memories)
+            for table in (schema.intents, schema.pending_deletions)
         )
 
     def intents_of(self, process: str) -> list[Intent]:

@@ -80,8 +80,8 @@ intents = sa.Table(
 
 # What is to be removed a minute from `since`: bytes of `key` that were replaced or deleted, or, where there is no key,
 # the rest of a bucket.
-memories = sa.Table(
-    "memories",
+pending_deletions = sa.Table(
+    "pending_deletions",
     schema,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("bucket_uid", _TEXT, nullable=False),

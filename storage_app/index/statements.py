@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from .compiled import Prepared
-from .schema import buckets, files, intents, memories
+from .schema import buckets, files, intents, pending_deletions
 
 
 def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter[Any]]:
@@ -54,4 +54,4 @@ CHANGE_INTENT = Prepared(sa.update(intents).where(_THIS_INTENT).values(_new_valu
 CLEAR_INTENT = Prepared(sa.delete(intents).where(_THIS_INTENT))
 
 # The id is the database's to choose.
-REMEMBER = Prepared(sa.insert(memories).values(_new_values(memories, but="id")).inline())
+SCHEDULE_DELETION = Prepared(sa.insert(pending_deletions).values(_new_values(pending_deletions, but="id")).inline())

@@ -9,10 +9,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.intents import Intent, Memory
+from ..domain.intents import Intent, PendingDeletion
 from . import rows, schema, statements
 from .compiled import Prepared, driver_of
-from .schema import bucket_grants, buckets, files, intents, memories
+from .schema import bucket_grants, buckets, files, intents, pending_deletions
 
 Lock = Callable[..., None]
 
@@ -138,14 +138,14 @@ class Transaction:
 
     # Memories
 
-    def remember_blob(self, bucket_uid: str, key: str, blob: str, since: datetime) -> None:
-        self._remember(bucket_uid, key, blob, since)
+    def schedule_deletion(self, bucket_uid: str, key: str, blob: str, since: datetime) -> None:
+        self._schedule(bucket_uid, key, blob, since)
 
-    def remember_bucket(self, uid: str, since: datetime) -> None:
-        self._remember(uid, None, None, since)
+    def schedule_bucket_deletion(self, uid: str, since: datetime) -> None:
+        self._schedule(uid, None, None, since)
 
-    def forget(self, memory: Memory) -> None:
-        self._connection.execute(sa.delete(memories).where(memories.c.id == memory.id))
+    def clear_deletion(self, deletion: PendingDeletion) -> None:
+        self._connection.execute(sa.delete(pending_deletions).where(pending_deletions.c.id == deletion.id))
 
     # The whole
 
@@ -195,9 +195,9 @@ class Transaction:
         counted = self._counted.get(bucket_uid, (0, 0))
         self._counted[bucket_uid] = (counted[0] + count, counted[1] + size)
 
-    def _remember(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
+    def _schedule(self, bucket_uid: str, key: str | None, blob: str | None, since: datetime) -> None:
         at = rows.to_microseconds(since)
-        self._run(statements.REMEMBER, bucket_uid=bucket_uid, key=key, blob=blob, since=at)
+        self._run(statements.SCHEDULE_DELETION, bucket_uid=bucket_uid, key=key, blob=blob, since=at)
 
 
 def _this(file: File) -> dict[str, str]:

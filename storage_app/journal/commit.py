@@ -39,10 +39,10 @@ class Decision:
     current: File | None
 
     def replace(self, file: File) -> None:
-        """Switch the row to `file`, whose sidecar is in place, and remember the bytes that it took the place of."""
+        """Switch the row to `file`, whose sidecar is in place, and schedule the bytes that it replaced for deletion."""
         self.transaction.put_file(file, self.current)
         if self.current is not None and self.current.blob != file.blob:
-            self.transaction.remember_blob(self.bucket.uid, file.key, self.current.blob, now())
+            self.transaction.schedule_deletion(self.bucket.uid, file.key, self.current.blob, now())
 
 
 class Journal:
@@ -78,7 +78,7 @@ class Journal:
             self._file_log.probe()
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether an intent, wherever it stands, or a memory names these bytes."""
+        """Whether an intent, wherever it stands, or a pending deletion names these bytes."""
         recorded = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self._file_logs.standing())
         return recorded or self._index.explains(bucket_uid, blob)
 

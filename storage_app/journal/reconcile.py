@@ -25,8 +25,8 @@ def put_right(transaction: Transaction, store: BlobStore, intent: Intent) -> Non
 def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
     """Make the row of the intent's key or bucket agree with its sidecar.
 
-    The bytes of the intent become a memory where the sidecar does not name them. A record that cannot be read is
-    damage that the intent does not explain: row and bytes stay as they are.
+    The bytes of the intent become a pending deletion where the sidecar does not name them. A record that cannot be
+    read is damage that the intent does not explain: row and bytes stay as they are.
     """
     try:
         if intent.kind is IntentKind.BUCKET and intent.key is not None:
@@ -47,14 +47,14 @@ def _put_file_right(transaction: Transaction, store: BlobStore, intent: Intent, 
         return
     file = agree_on_file(transaction, store, found[0], key)
     if intent.blob is not None and (file is None or file.blob != intent.blob):
-        transaction.remember_blob(intent.bucket_uid, key, intent.blob, now())
+        transaction.schedule_deletion(intent.bucket_uid, key, intent.blob, now())
 
 
 def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
     """Read the sidecar of `key`, make the row agree with it, and return what it says.
 
-    Bytes that another sidecar took the place of become a memory, and so do those of a row whose sidecar is missing if a
-    intent says that it was deleted. Without one that is damage, and the bytes could be somebody's.
+    Bytes that another sidecar took the place of become a deletion, and so do those of a row whose sidecar is missing
+    if a intent says that it was deleted. Without one that is damage, and the bytes could be somebody's.
     """
     return make_agree(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
 
@@ -73,7 +73,7 @@ def make_agree(
     elif row is not None:
         transaction.drop_file(row)
     if row is not None and row.blob != (file.blob if file else None) and (file or _was_deleted(transaction, row)):
-        transaction.remember_blob(bucket.uid, key, row.blob, now())
+        transaction.schedule_deletion(bucket.uid, key, row.blob, now())
     return file
 
 
@@ -96,7 +96,7 @@ def agree_on_bucket(
         store.settle_bucket(changed)  # or a power cut could take back what the row says
     if known is not None and (record is None or record.uid != known[0].uid):
         transaction.drop_bucket(known[0].uid)
-        transaction.remember_bucket(known[0].uid, now())
+        transaction.schedule_bucket_deletion(known[0].uid, now())
         known = None
     if record is None:
         return None

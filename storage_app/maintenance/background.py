@@ -14,11 +14,11 @@ from ..host.locks import if_free
 from ..host.spool import Spool
 from ..index import Index
 from ..journal.commit import Journal
-from .collect import GRACE, sweep
+from .collect import GRACE, collect
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1
-_SWEEP_SECONDS = 15
+_COLLECT_SECONDS = 15
 
 
 class Janitor:
@@ -33,7 +33,7 @@ class Janitor:
         self._reserve = reserve
         self._spool = spool
         self._lock = lock
-        self._swept_at = -math.inf  # at once: workers may not live long
+        self._collected_at = -math.inf  # at once: workers may not live long
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
 
@@ -47,17 +47,17 @@ class Janitor:
             self._thread.join()
 
     def look(self) -> None:
-        """Put right what this process owes and what gone ones left; now and then, sweep."""
+        """Put right what this process owes and what gone ones left; now and then, collect."""
         self._store.tidy()
         self._journal.settle_debts()
         self._journal.put_gone_right()
         self._reserve.keep()
-        if time.monotonic() - self._swept_at >= _SWEEP_SECONDS:
-            with if_free(self._lock) as ours:  # one sweep at a time: others would remove the same
+        if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
+            with if_free(self._lock) as ours:  # one collect at a time: others would remove the same
                 if ours:
-                    sweep(self._index, self._store, until=now() - GRACE)
-                    self._spool.sweep()
-            self._swept_at = time.monotonic()
+                    collect(self._index, self._store, until=now() - GRACE)
+                    self._spool.collect()
+            self._collected_at = time.monotonic()
 
     def _run(self) -> None:
         while not self._stopped.wait(_LOOK_SECONDS):

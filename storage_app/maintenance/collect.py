@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket
-from ..domain.intents import Memory
+from ..domain.intents import PendingDeletion
 from ..errors import StorageError
 from ..index import Index
 
@@ -16,35 +16,35 @@ GRACE = timedelta(minutes=1)
 _BATCH = 1000
 
 
-def sweep(index: Index, store: BlobStore, *, until: datetime) -> int:
-    """Remove what was replaced or deleted at `until` or before; return how many memories were cleared."""
+def collect(index: Index, store: BlobStore, *, until: datetime) -> int:
+    """Remove what was replaced or deleted at `until` or before; return how many pending_deletions were cleared."""
     cleared, last = 0, 0
-    while batch := index.memories(until, after=last, limit=_BATCH):
-        done = [memory for memory in batch if _is_done(memory, index, store)]
+    while batch := index.pending_deletions(until, after=last, limit=_BATCH):
+        done = [deletion for deletion in batch if _is_done(deletion, index, store)]
         with index.write() as transaction:
-            for memory in done:
-                transaction.forget(memory)
+            for deletion in done:
+                transaction.clear_deletion(deletion)
         cleared += len(done)
         last = batch[-1].id
     return cleared
 
 
-def _is_done(memory: Memory, index: Index, store: BlobStore) -> bool:
-    """Act on `memory`; what fails is tried again by the next sweep, and does not keep the others."""
+def _is_done(deletion: PendingDeletion, index: Index, store: BlobStore) -> bool:
+    """Act on `deletion`; what fails is tried again by the next collection, and does not keep the others."""
     try:
-        _act_on(memory, index, store)
+        _act_on(deletion, index, store)
     except StorageError as error:
-        log.warning("what was deleted could not be removed yet: %s", error.detail, extra={"blob": memory.blob})
+        log.warning("what was deleted could not be removed yet: %s", error.detail, extra={"blob": deletion.blob})
         return False
     return True
 
 
-def _act_on(memory: Memory, index: Index, store: BlobStore) -> None:
-    bucket = index.bucket_with(memory.bucket_uid)
-    if memory.key is None or memory.blob is None:
-        _forget_bucket(memory.bucket_uid, index, store)
+def _act_on(deletion: PendingDeletion, index: Index, store: BlobStore) -> None:
+    bucket = index.bucket_with(deletion.bucket_uid)
+    if deletion.key is None or deletion.blob is None:
+        _forget_bucket(deletion.bucket_uid, index, store)
     elif bucket is not None:
-        _remove_unless_named(store, bucket, memory.key, memory.blob)
+        _remove_unless_named(store, bucket, deletion.key, deletion.blob)
 
 
 def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:

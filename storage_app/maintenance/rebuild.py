@@ -41,7 +41,7 @@ class Rebuilding:
     def fill(self) -> None:
         """Fill an empty index. Nobody uses it: it is ready only at the end.
 
-        Memory does not grow with the number of files. Interrupted, it is done again by the next start.
+        PendingDeletion does not grow with the number of files. Interrupted, it is done again by the next start.
         """
         self.index.begin_anew()
         buckets = list(self._buckets())
@@ -56,10 +56,10 @@ class Rebuilding:
             for replaced in _batches(self.store.replaced_blobs(bucket), _BATCH):
                 with self.index.fill() as transaction:
                     for key, blob in replaced:
-                        transaction.remember_blob(bucket.uid, key, blob, now())
+                        transaction.schedule_deletion(bucket.uid, key, blob, now())
         with self.index.fill() as transaction:
             for uid in self.store.removed_buckets():
-                transaction.remember_bucket(uid, now())
+                transaction.schedule_bucket_deletion(uid, now())
             transaction.complete()
 
     def agree(self) -> None:
@@ -84,7 +84,7 @@ class Rebuilding:
             self._count(len(keys))
         for keys in _batches(self._indexed_keys(bucket), _BATCH_BESIDE_OTHERS):
             self._agree_on(bucket, [key for key in keys if self._is_absent(bucket, key)])
-        self._remember_replaced(bucket)
+        self._schedule_replaced(bucket)
         with self.index.write() as transaction:
             transaction.hold_bucket(bucket.name)
             transaction.recount(bucket.uid)
@@ -112,8 +112,8 @@ class Rebuilding:
         except (DamagedFile, Unavailable):  # reported when it was met on the disk; its row stays
             return False
 
-    def _remember_replaced(self, bucket: Bucket) -> None:
-        """Remember the bytes that neither their sidecar nor an intent in the index names, which had forgotten them.
+    def _schedule_replaced(self, bucket: Bucket) -> None:
+        """Schedule the bytes that neither their sidecar nor an intent in the index names for deletion.
 
         Intents in intent logs keep nothing: who has one places bytes and sidecar while nobody else can look.
         """
@@ -123,7 +123,7 @@ class Rebuilding:
             with self.index.write() as transaction:
                 transaction.hold_key(bucket.name, key)
                 if self._is_replaced(transaction, bucket, key, blob):
-                    transaction.remember_blob(bucket.uid, key, blob, now())
+                    transaction.schedule_deletion(bucket.uid, key, blob, now())
 
     def _is_replaced(self, transaction: Transaction, bucket: Bucket, key: str, blob: str) -> bool:
         if any(intent.blob == blob for intent in transaction.intents_on(bucket.uid, key)):

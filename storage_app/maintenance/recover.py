@@ -152,7 +152,7 @@ def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     processes = Processes(layout.alive, layout.staging)
     for process in processes.left_something():  # before their intents are judged, so that a late rename of theirs fails
         processes.fence(process)
-    Spool(layout.spool).sweep()
+    Spool(layout.spool).collect()
     Reserve(layout.reserve).keep()
     lock = ProcessLock(layout.alive)
     try:

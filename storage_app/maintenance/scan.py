@@ -51,7 +51,7 @@ class Check:
         self._repair = repair
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, bucket by bucket, in constant memory."""
+        """Yield what is wrong, bucket by bucket, in constant deletion."""
         for bucket in self._store.buckets():
             if isinstance(bucket, DamagedRecord):
                 yield Finding(Damage.RECORD, "", bucket)

@@ -85,7 +85,7 @@ class Buckets:
                 )
             self._store.remove_bucket(current)
             transaction.drop_bucket(current.uid)
-            transaction.remember_bucket(current.uid, now())
+            transaction.schedule_bucket_deletion(current.uid, now())
 
     def may_change(self, principal: Principal, bucket: Bucket) -> bool:
         """Whether `principal` sees the settings that only those see who may change them."""

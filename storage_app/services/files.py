@@ -118,7 +118,7 @@ class Files:
             conditions.check(current)
             self._store.remove(bucket, key)
             decision.transaction.drop_file(current)
-            decision.transaction.remember_blob(bucket.uid, key, current.blob, now())
+            decision.transaction.schedule_deletion(bucket.uid, key, current.blob, now())
 
     def _current(self, decision: Decision, principal: Principal, key: str) -> File:
         """Return the file as it is under the lock, to who may still change it."""

@@ -12,7 +12,7 @@ from storage_app.domain.files import File
 from storage_app.errors import BucketExists, BucketNotFound
 from tests.blobstore.suite_part import SuitePart
 from tests.support.core import A_TIME, a_bucket, a_file
-from tests.support.stores import BUCKET, listed, put, sweep
+from tests.support.stores import BUCKET, collect, listed, put
 
 
 class OfBuckets(SuitePart):
@@ -98,7 +98,7 @@ class OfBuckets(SuitePart):
         with store.stage(BUCKET) as blob, pytest.raises(BucketNotFound):
             self._place_after_removing(store, file, blob if with_bytes else None)
         assert store.read_bucket("photos") is None
-        sweep(store)
+        collect(store)
         store.create_bucket(BUCKET)
         with pytest.raises(FileNotFoundError):
             store.open(BUCKET, file.blob)

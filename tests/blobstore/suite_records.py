@@ -11,7 +11,7 @@ from storage_app.domain.files import check_metadata
 from storage_app.errors import BucketNotFound
 from tests.blobstore.suite_part import SuitePart
 from tests.support.core import A_TIME, a_bucket
-from tests.support.stores import BUCKET, content, edit, listed, put, sweep
+from tests.support.stores import BUCKET, collect, content, edit, listed, put
 
 KEYS = [
     *("a", "A", "a/b", "a/B", "a/b/c", "a/b.json", "a.json", "b/a", "cat.JPG", "cat.jpg"),  # case, and folders
@@ -57,7 +57,7 @@ class OfRecords(SuitePart):
         assert store.read(BUCKET, "cat.jpg") == versions[-1]
         assert [content(store, file) for file in versions] == [b"first", b"second", b"third"]
         assert sorted(store.replaced_blobs(BUCKET)) == sorted(("cat.jpg", file.blob) for file in versions[:-1])
-        sweep(store)
+        collect(store)
         with pytest.raises(FileNotFoundError):
             store.open(BUCKET, versions[0].blob)
         self.assert_holds(store, versions[-1], other)
@@ -118,7 +118,7 @@ class OfRecords(SuitePart):
         assert store.read(other, "cat.jpg") is None
         assert listed(store, other) == []
         store.remove(BUCKET, "foreign")
-        sweep(store, foreign)
+        collect(store, foreign)
         self.assert_holds(store, file)
 
     def test_every_key_has_a_file_of_its_own(self, store: BlobStore) -> None:

@@ -15,7 +15,7 @@ from storage_app.domain.files import File
 from storage_app.errors import Unavailable
 from tests.blobstore.suite_part import PATIENCE, SuitePart
 from tests.support.core import a_file
-from tests.support.stores import BUCKET, BrokenStreamError, content, edit, listed, put, receive, sweep
+from tests.support.stores import BUCKET, BrokenStreamError, collect, content, edit, listed, put, receive
 
 
 def failing(error: type[BaseException], *pieces: bytes) -> Iterator[bytes]:
@@ -117,7 +117,7 @@ class OfStaging(SuitePart):
             receive(store, pieces(), promised=promised)
         self.assert_holds(store, *before)
         after = receive(store, [b"abc"], promised=3)
-        sweep(store)
+        collect(store)
         self.assert_holds(store, after)
 
     def test_slow_stream_keeps_nobody_waiting(self, store: BlobStore) -> None:
@@ -148,5 +148,5 @@ class OfStaging(SuitePart):
             last = arriving.result(PATIENCE)
         assert content(store, last) == b"abc"
         assert list(store.replaced_blobs(BUCKET)) == [("cat.jpg", first.blob)]
-        sweep(store, other)
+        collect(store, other)
         self.assert_holds(store, last)

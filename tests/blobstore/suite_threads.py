@@ -16,7 +16,7 @@ from storage_app.blobstore import BlobStore, key_hash
 from storage_app.domain.files import File
 from tests.blobstore.suite_part import PATIENCE, SuitePart
 from tests.support.core import a_file
-from tests.support.stores import BUCKET, content, edit, listed, put, sweep
+from tests.support.stores import BUCKET, collect, content, edit, listed, put
 
 
 def version(number: int) -> dict[str, Any]:
@@ -91,7 +91,7 @@ class OfThreads(SuitePart):
                     break
             for reader in readers:
                 reader.result()
-        sweep(store)
+        collect(store)
         self.assert_holds(store, last)
 
     def test_lists_are_whole_while_others_write(self, store: BlobStore, long: bool) -> None:
@@ -107,7 +107,7 @@ class OfThreads(SuitePart):
                     break
             lister.result()
         last = [put(store, key) for key in moving]
-        sweep(store)
+        collect(store)
         self.assert_holds(store, *standing, *last)
 
     def test_writers_of_different_keys_do_not_disturb_each_other(self, store: BlobStore) -> None:
@@ -126,5 +126,5 @@ class OfThreads(SuitePart):
         kept = [file for files, _ in written for file in files]
         for file in kept:
             assert content(store, file).decode() == file.key.replace("/", " ")
-        sweep(store, *(file for _, removed in written for file in removed))
+        collect(store, *(file for _, removed in written for file in removed))
         self.assert_holds(store, *kept)

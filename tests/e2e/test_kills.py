@@ -111,11 +111,11 @@ class Proof:
         return {b: (get(f"/buckets/{b}").json(), get(f"/files/list/{b}").json()) for b in BUCKETS}
 
     def unexplained_bytes(self) -> set[str]:
-        """Name the bytes that no sidecar names, and that nothing remembers to remove."""
-        remembered = set(rows(self.service, "SELECT blob FROM memories"))
+        """Name the bytes that no sidecar names, and that nothing schedules for deletion."""
+        scheduled = set(rows(self.service, "SELECT blob FROM pending_deletions"))
         named, there = self._named(), set(blobs(self.service.storage_path))
         assert named <= there
-        return there - named - remembered - self.known_to_nobody
+        return there - named - scheduled - self.known_to_nobody
 
     def lose_the_index(self) -> None:
         before = self.observe()

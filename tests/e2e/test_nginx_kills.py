@@ -97,7 +97,7 @@ def test_killed_nginx_leaves_nothing_for_long(service: RunningService, gateway: 
         wait_until(lambda: any(path != left for path in spooled(service)))
         os.utime(left, (0, 0))  # it is kept for as long as a request may name it
         service.stop()
-        service.start()  # recovers: what nobody has open is swept
+        service.start()  # recovers: what nobody has open is collected
         assert left not in spooled(service)
         assert kept.finish().status == 201
     wait_until(lambda: spooled(service) == [])

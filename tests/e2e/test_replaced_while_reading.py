@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from storage_app.domain.times import now
-from storage_app.maintenance import collect
+from storage_app.maintenance import collect as collection
 from storage_app.node import Storage
 from storage_app.settings import load_settings
 from tests.support.nginx import OFFLOAD, NginxGateway
@@ -123,11 +123,11 @@ changed_so = pytest.mark.parametrize(
 )
 
 
-def sweep(service: RunningService, *, until: datetime) -> None:
+def collect(service: RunningService, *, until: datetime) -> None:
     """Remove what was replaced or deleted until then, as another process of the service."""
     storage = Storage(load_settings(service.environment))
     try:
-        collect.sweep(storage.services.index, storage.services.store, until=until)
+        collection.collect(storage.services.index, storage.services.store, until=until)
     finally:
         storage.stop()
 
@@ -180,7 +180,7 @@ def test_reader_that_began_gets_the_old_bytes_to_the_end(
         change(client, bucket)
         assert_there_is(port, bucket, status, now_there)
 
-        sweep(service, until=now())
+        collect(service, until=now())
         assert on_disk(service, blob) == []
         assert is_held_open(blob)
         assert_there_is(port, bucket, status, now_there)
@@ -194,7 +194,7 @@ def test_reader_of_a_part_gets_the_old_bytes_to_the_end(
 ) -> None:
     with SlowReader(port, bucket, Range="bytes=1000-") as reader:
         overwrite(client, bucket)
-        sweep(service, until=now())
+        collect(service, until=now())
 
         assert (reader.answer.status, reader.answer.headers["ETag"]) == (206, etag(OLD))
         assert etag(reader.to_the_end()) == etag(OLD[1000:])
@@ -231,7 +231,7 @@ def test_file_that_changes_before_nginx_opens_it_is_sent_as_it_was(
         download = pool.submit(lambda: httpx.get(url, headers=bearer(), timeout=30))
         assert relay.answered.wait(30)
         change(client, bucket)
-        sweep(service, until=now() - collect.GRACE)
+        collect(service, until=now() - collection.GRACE)
         relay.may_go.set()
         response = download.result()
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from storage_app.index import postgres
-from storage_app.index.schema import memories, schema
+from storage_app.index.schema import pending_deletions, schema
 
 _numbers = itertools.count(1)
 _free: list[str] = []
@@ -30,7 +30,7 @@ def copy(url: str) -> str:
             rows = [dict(row) for row in old.execute(sa.select(table)).mappings()]
             if rows:
                 new.execute(sa.insert(table), rows)
-        last = sa.select(sa.func.coalesce(sa.func.max(memories.c.id), 0) + 1).scalar_subquery()
+        last = sa.select(sa.func.coalesce(sa.func.max(pending_deletions.c.id), 0) + 1).scalar_subquery()
         new.execute(sa.select(sa.func.setval("memories_id_seq", last, False)))
     source.dispose()
     target.dispose()

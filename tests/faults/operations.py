@@ -53,7 +53,10 @@ BEFORE: State = {"photos": PHOTOS, "empty": Held()}
 
 
 def prepare(core: Core) -> None:
-    """Bring a fresh store almost to `BEFORE`. Something replaced, deleted and of a deleted bucket waits for a sweep."""
+    """Bring a fresh store almost to `BEFORE`.
+
+    Something replaced, deleted and of a deleted bucket waits for a collect.
+    """
     core.bucket("photos", quota=QUOTA)
     core.put("old.txt", b"older")
     core.put("gone.txt", b"gone")
@@ -182,7 +185,7 @@ def _recreate_bucket(core: Core, answered: Answered) -> None:
 
 
 def _sweep(core: Core, answered: Answered) -> None:
-    core.sweep()
+    core.collect()
     answered()
 
 
@@ -216,5 +219,5 @@ OPERATIONS: dict[str, Operation] = {
             {**BEFORE, "photos": replace(_RECREATED, files={"old.txt": NEW})},
         ),
     ),
-    "sweep": Operation(_sweep, (BEFORE, BEFORE)),
+    "collect": Operation(_sweep, (BEFORE, BEFORE)),
 }

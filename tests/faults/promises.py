@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from storage_app.domain.buckets import Bucket, Totals
 from storage_app.domain.files import File
-from storage_app.domain.intents import Memory
+from storage_app.domain.intents import PendingDeletion
 from tests.faults.operations import Held, Operation, State, Version
 from tests.support.core import Core, blobs, on_disk, shown
 
@@ -76,7 +76,7 @@ def check_readers(core: Core) -> None:
 
 
 def check_going_on(core: Core, operation: Operation) -> None:
-    """Raise unless the next upload succeeds, and a sweep leaves nothing but files and their records."""
+    """Raise unless the next upload succeeds, and a collect leaves nothing but files and their records."""
     for name in _unexplained(core):  # what an operator would put away
         next(core.root.glob(f"*/??/{name}")).unlink()
     bucket, key = operation.upload
@@ -88,9 +88,9 @@ def check_going_on(core: Core, operation: Operation) -> None:
 
 
 def _unexplained(core: Core) -> set[str]:
-    """The names of bytes on the disk that neither a sidecar nor a memory names."""
+    """The names of bytes on the disk that neither a sidecar nor a pending deletion names."""
     named = {file.blob for _, files in on_disk(core).values() for file in files}
-    return set(blobs(core.root)) - named - {memory.blob or "" for memory in _memories(core)}
+    return set(blobs(core.root)) - named - {deletion.blob or "" for deletion in _pending_deletions(core)}
 
 
 def _without_sidecar(core: Core, names: set[str]) -> set[str]:
@@ -99,13 +99,13 @@ def _without_sidecar(core: Core, names: set[str]) -> set[str]:
 
 
 def _check_trash(core: Core) -> None:
-    remembered = {memory.bucket_uid for memory in _memories(core)}
-    left = {path.name for path in (core.layout.system / "trash").iterdir()} - remembered
-    _expect(not left, f"deleted buckets are left that nobody remembers: {left}")
+    scheduled = {deletion.bucket_uid for deletion in _pending_deletions(core)}
+    left = {path.name for path in (core.layout.system / "trash").iterdir()} - scheduled
+    _expect(not left, f"deleted buckets are left that nobody schedules: {left}")
 
 
-def _memories(core: Core) -> list[Memory]:
-    return core.index.memories(datetime.now(UTC), after=0, limit=1000)
+def _pending_deletions(core: Core) -> list[PendingDeletion]:
+    return core.index.pending_deletions(datetime.now(UTC), after=0, limit=1000)
 
 
 def _version(core: Core, bucket: str, file: File, before: Records) -> Version:

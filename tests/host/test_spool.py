@@ -44,7 +44,7 @@ def test_link_is_not_followed(spool: Spool, directory: Path) -> None:
     (directory / NAME).symlink_to("../secret")
     with pytest.raises(Unavailable), spool.opened(NAME):
         pass
-    assert spool.sweep() == 0
+    assert spool.collect() == 0
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
@@ -52,7 +52,7 @@ def test_what_is_no_regular_file_is_not_opened(spool: Spool, directory: Path, ma
     make(directory / NAME)  # type: ignore[operator]
     with pytest.raises(Unavailable), spool.opened(NAME):
         pass
-    assert spool.sweep() == 0
+    assert spool.collect() == 0
 
 
 def make_old(path: Path) -> None:
@@ -62,7 +62,7 @@ def make_old(path: Path) -> None:
 
 def test_sweep_of_what_cannot_be_listed_keeps_nobody_waiting(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("no directory")
-    assert Spool(tmp_path / "spool").sweep() == 0
+    assert Spool(tmp_path / "spool").collect() == 0
 
 
 def test_sweep_removes_what_nobody_has_open(spool: Spool, directory: Path) -> None:
@@ -71,14 +71,14 @@ def test_sweep_removes_what_nobody_has_open(spool: Spool, directory: Path) -> No
         make_old(path)
     (directory / "3").write_bytes(b"perhaps still told of")
     with held.open("r+b"):
-        assert spool.sweep() == 1
+        assert spool.collect() == 1
         assert sorted(path.name for path in directory.iterdir()) == ["2", "3", "intents.txt"]
-    assert spool.sweep() == 1
+    assert spool.collect() == 1
     assert sorted(path.name for path in directory.iterdir()) == ["3", "intents.txt"]
 
 
 def test_sweep_of_a_spool_that_is_not_there_does_nothing(tmp_path: Path) -> None:
-    assert Spool(tmp_path / "none").sweep() == 0
+    assert Spool(tmp_path / "none").collect() == 0
 
 
 def test_who_opens_a_file_during_the_sweep_ends_nobody(spool: Spool, directory: Path) -> None:
@@ -99,7 +99,7 @@ def test_who_opens_a_file_during_the_sweep_ends_nobody(spool: Spool, directory: 
     try:
         for number in range(2000):
             make_old(directory / str(number))
-            spool.sweep()
+            spool.collect()
     finally:
         over.set()
         opener.join()

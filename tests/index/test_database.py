@@ -1,4 +1,4 @@
-"""The index on every database: rows to nouns and back, totals, intents, memories, transactions."""
+"""The index on every database: rows to nouns and back, totals, intents, pending_deletions, transactions."""
 
 import dataclasses
 from collections.abc import Callable
@@ -169,16 +169,16 @@ def test_notes_are_found_by_what_they_are_on(index: Index) -> None:
 
 def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Index) -> None:
     with index.write() as transaction:
-        transaction.remember_blob("uid", "key", "young", A_TIME + timedelta(microseconds=1))
-        transaction.remember_bucket("uid", A_TIME)
-        transaction.remember_blob("uid", "key", "old", A_TIME - timedelta(seconds=1))
-    due = index.memories(A_TIME, after=0, limit=9)
-    assert [(memory.key, memory.blob) for memory in due] == [(None, None), ("key", "old")]
-    assert index.memories(A_TIME, after=0, limit=1) == due[:1]
-    assert index.memories(A_TIME, after=due[0].id, limit=9) == due[1:]
+        transaction.schedule_deletion("uid", "key", "young", A_TIME + timedelta(microseconds=1))
+        transaction.schedule_bucket_deletion("uid", A_TIME)
+        transaction.schedule_deletion("uid", "key", "old", A_TIME - timedelta(seconds=1))
+    due = index.pending_deletions(A_TIME, after=0, limit=9)
+    assert [(deletion.key, deletion.blob) for deletion in due] == [(None, None), ("key", "old")]
+    assert index.pending_deletions(A_TIME, after=0, limit=1) == due[:1]
+    assert index.pending_deletions(A_TIME, after=due[0].id, limit=9) == due[1:]
     with index.write() as transaction:
-        transaction.forget(due[0])
-    assert index.memories(A_TIME, after=0, limit=9) == due[1:]
+        transaction.clear_deletion(due[0])
+    assert index.pending_deletions(A_TIME, after=0, limit=9) == due[1:]
 
 
 def test_totals_can_be_counted_again(index: Index) -> None:

@@ -52,7 +52,7 @@ WRITES: dict[str, Callable[[Core], Any]] = {
 # decides.
 JOTTED = {"create", "overwrite", "edit"}
 
-# Of each write: its commit on the disk, what the row and the memories follow from, and its last steps.
+# Of each write: its commit on the disk, what the row and the pending_deletions follow from, and its last steps.
 STEPS = [
     ("create", "place"),
     ("create", "t.put_file"),
@@ -62,14 +62,14 @@ STEPS = [
     ("create in a quota", "COMMIT"),
     ("create in a quota", "settle"),
     ("overwrite", "place"),
-    ("overwrite", "t.remember_blob"),
+    ("overwrite", "t.schedule_deletion"),
     ("overwrite", "COMMIT"),
     ("overwrite", "settle"),
     ("edit", "place"),
     ("edit", "COMMIT"),
     ("edit", "settle"),
     ("delete", "remove"),
-    ("delete", "t.remember_blob"),
+    ("delete", "t.schedule_deletion"),
     ("delete", "COMMIT"),
     ("delete", "settle"),
     ("create bucket", "create_bucket"),
@@ -79,7 +79,7 @@ STEPS = [
     ("change bucket", "COMMIT"),
     ("change bucket", "settle_bucket"),
     ("delete bucket", "remove_bucket"),
-    ("delete bucket", "t.remember_bucket"),
+    ("delete bucket", "t.schedule_bucket_deletion"),
     ("delete bucket", "COMMIT"),
     ("delete bucket", "settle_bucket"),
 ]

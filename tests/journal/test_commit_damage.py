@@ -17,7 +17,7 @@ def test_bytes_whose_sidecar_was_lost_survive_a_refused_request(tmp_path: Path) 
         next(core.root.glob(f"photos/*/{file.blob[:32]}.json")).unlink()
         with pytest.raises(FileNotFound):
             core.files.edit(ALICE, "photos", "a.txt", changes={"cache_control": None}, conditions=UNCONDITIONAL)
-        core.sweep()
+        core.collect()
         assert next(core.root.glob(f"photos/*/{file.blob}")).read_bytes() == b"precious"
 
 
@@ -29,8 +29,8 @@ def test_bytes_that_another_process_replaced_and_did_not_finish_are_removed(tmp_
         new, _ = core.put("a.txt", b"new")
         with core.index.write() as transaction:
             transaction.put_file(old, new)
-            for memory in core.index.memories(datetime.now(UTC), after=0, limit=10):
-                transaction.forget(memory)
+            for deletion in core.index.pending_deletions(datetime.now(UTC), after=0, limit=10):
+                transaction.clear_deletion(deletion)
         last, _ = core.put("a.txt", b"last")
-        core.sweep()
+        core.collect()
         assert [path.name for path in core.root.glob(f"photos/*/{last.blob[:32]}-*")] == [last.blob]

@@ -43,8 +43,8 @@ def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core
     with core.index.write() as transaction:
         for each in (intent, named):
             put_right(transaction, core.store, each)
-    memories = core.index.memories(file.updated_at.replace(year=9999), after=0, limit=10)
-    assert [memory.blob for memory in memories] == ["blob-that-never-came"]
+    pending_deletions = core.index.pending_deletions(file.updated_at.replace(year=9999), after=0, limit=10)
+    assert [deletion.blob for deletion in pending_deletions] == ["blob-that-never-came"]
 
 
 def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:

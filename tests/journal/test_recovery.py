@@ -144,7 +144,7 @@ def lose_rows(core: Core) -> None:
         connection.execute("UPDATE files SET size = 999, sha256 = '' WHERE key = 'wrong.txt'")
         connection.execute("UPDATE files SET key = 'ghost.txt' WHERE key = 'renamed.txt'")
         connection.execute("UPDATE buckets SET file_count = 77, total_size = -1, owner_id = 'mallory'")
-        connection.execute("DELETE FROM memories")
+        connection.execute("DELETE FROM pending_deletions")
 
 
 def test_rebuild_beside_the_living_makes_every_row_agree(root: Path) -> None:
@@ -157,7 +157,7 @@ def test_rebuild_beside_the_living_makes_every_row_agree(root: Path) -> None:
         lose_rows(core)
         assert recover(root, durable=False, rebuild_anyway=True).files == 4
         assert shown(core) == before
-        core.check()  # the replaced bytes are remembered again
+        core.check()  # the replaced bytes are scheduled again
 
 
 def test_bucket_that_is_gone_from_the_disk_goes_from_an_index_in_use(root: Path) -> None:

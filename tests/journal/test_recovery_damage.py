@@ -19,7 +19,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_bucket_that_came_back_keeps_its_rows(root: Path) -> None:
-    """Moved away, forgotten by a rebuild, and moved back: the memory of it is older than it is."""
+    """Moved away, forgotten by a rebuild, and moved back: the pending deletion of it is older than it is."""
     with open_core(root) as core:
         core.bucket()
         core.put("a.txt")
@@ -27,7 +27,7 @@ def test_bucket_that_came_back_keeps_its_rows(root: Path) -> None:
         for source, target in ((root / "photos", root.parent / "aside"), (root.parent / "aside", root / "photos")):
             source.rename(target)
             recover(root, durable=False, rebuild_anyway=True)
-        core.sweep()
+        core.collect()
         assert shown(core) == before
 
 
@@ -52,7 +52,7 @@ def test_refused_delete_is_no_proof_that_a_file_was_deleted(root: Path) -> None:
         with pytest.raises(FileNotFound):
             core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)
         assert core.intents() == []
-        core.sweep()
+        core.collect()
         assert core.read(file) == b"precious"
         assert core.file("a.txt") == file
 
@@ -109,6 +109,6 @@ def test_directory_that_somebody_removed_is_made_again(root: Path, name: str) ->
         again.put("a.txt", b"new")
         again.buckets.delete(ALICE, "photos", force=True)
         assert not (root / "photos").exists()
-        again.sweep()
+        again.collect()
         again.bucket()
         again.check()

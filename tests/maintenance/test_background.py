@@ -1,4 +1,4 @@
-"""The sweep: what was replaced or deleted is removed when its time has come, and nothing else ever is."""
+"""The collect: what was replaced or deleted is removed when its time has come, and nothing else ever is."""
 
 import threading
 from collections.abc import Iterator
@@ -11,9 +11,10 @@ from storage_app.domain.times import now
 from storage_app.errors import Unavailable
 from storage_app.host.ballast import Reserve
 from storage_app.host.spool import Spool
-from storage_app.maintenance import background, collect
+from storage_app.maintenance import background
+from storage_app.maintenance import collect as collection
 from storage_app.maintenance.background import Janitor
-from storage_app.maintenance.collect import GRACE, sweep
+from storage_app.maintenance.collect import GRACE, collect
 from tests.support.core import ALICE, Core, blobs, open_core
 from tests.support.service import wait_briefly
 
@@ -34,11 +35,13 @@ def core(opened: Core) -> Iterator[Core]:
 def janitor_of(core: Core) -> Janitor:
     """A janitor that has not started."""
     reserve = Reserve(core.layout.reserve)
-    return Janitor(core.index, core.store, core.journal, reserve, Spool(core.layout.spool), lock=core.layout.sweep_lock)
+    return Janitor(
+        core.index, core.store, core.journal, reserve, Spool(core.layout.spool), lock=core.layout.collect_lock
+    )
 
 
-def remembered(core: Core) -> int:
-    return len(core.index.memories(now() + timedelta(days=1), after=0, limit=1000))
+def scheduled(core: Core) -> int:
+    return len(core.index.pending_deletions(now() + timedelta(days=1), after=0, limit=1000))
 
 
 def test_replaced_and_deleted_bytes_stay_for_a_minute(core: Core) -> None:
@@ -47,11 +50,11 @@ def test_replaced_and_deleted_bytes_stay_for_a_minute(core: Core) -> None:
     kept, _ = core.put("a.txt", b"new")
     deleted, _ = core.put("b.txt", b"gone")
     core.files.delete(ALICE, "photos", "b.txt", conditions=UNCONDITIONAL)
-    assert sweep(core.index, core.store, until=now() - GRACE) == 0
+    assert collect(core.index, core.store, until=now() - GRACE) == 0
     assert blobs(core.root) == sorted([replaced.blob, kept.blob, deleted.blob])
-    assert sweep(core.index, core.store, until=now()) == 2
+    assert collect(core.index, core.store, until=now()) == 2
     assert blobs(core.root) == [kept.blob]
-    assert sweep(core.index, core.store, until=now()) == 0
+    assert collect(core.index, core.store, until=now()) == 0
     core.check()
 
 
@@ -60,39 +63,39 @@ def test_minute_counts_from_the_replacement(core: Core, monkeypatch: pytest.Monk
     replaced_at = now() + timedelta(hours=1)
     monkeypatch.setattr("storage_app.journal.commit.now", lambda: replaced_at)
     core.put("a.txt", b"new")
-    assert sweep(core.index, core.store, until=replaced_at - timedelta(microseconds=1)) == 0
-    assert sweep(core.index, core.store, until=replaced_at) == 1
+    assert collect(core.index, core.store, until=replaced_at - timedelta(microseconds=1)) == 0
+    assert collect(core.index, core.store, until=replaced_at) == 1
 
 
 def test_bytes_that_a_sidecar_names_are_never_removed(core: Core) -> None:
     file, _ = core.put("a.txt")
     with core.index.write() as transaction:
-        transaction.remember_blob(file.bucket_uid, "a.txt", file.blob, now())
-    core.sweep()
+        transaction.schedule_deletion(file.bucket_uid, "a.txt", file.blob, now())
+    core.collect()
     assert blobs(core.root) == [file.blob]
-    assert remembered(core) == 0
+    assert scheduled(core) == 0
 
 
 def test_sidecar_decides_even_where_the_row_is_wrong(core: Core) -> None:
     file, _ = core.put("a.txt")
     with core.index.write() as transaction:
-        transaction.remember_blob(file.bucket_uid, "a.txt", file.blob, now())
+        transaction.schedule_deletion(file.bucket_uid, "a.txt", file.blob, now())
         transaction.drop_file(file)
-    core.sweep()
+    core.collect()
     assert blobs(core.root) == [file.blob]
 
 
 def test_deleted_bucket_is_purged_with_its_rows(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collect, "_BATCH", 2)
+    monkeypatch.setattr(collection, "_BATCH", 2)
     bucket = core.buckets.get(ALICE, "photos")[0]
     for number in range(5):
         core.put(str(number))
     core.buckets.delete(ALICE, "photos", force=True)
     trash = core.layout.system / "trash"
     assert [path.name for path in trash.iterdir()] == [bucket.uid]
-    assert sweep(core.index, core.store, until=now() - GRACE) == 0
+    assert collect(core.index, core.store, until=now() - GRACE) == 0
     assert [path.name for path in trash.iterdir()] == [bucket.uid]
-    assert core.sweep() == 1
+    assert core.collect() == 1
     assert list(trash.iterdir()) == []
     assert core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=9) == []
     core.check()
@@ -103,7 +106,7 @@ def test_bucket_made_again_is_not_touched_by_the_sweep_of_the_first(core: Core) 
     core.buckets.delete(ALICE, "photos", force=True)
     core.bucket()
     file, _ = core.put("a.txt", b"second")
-    core.sweep()
+    core.collect()
     assert core.read(file) == b"second"
     core.check()
 
@@ -115,7 +118,7 @@ def test_one_that_cannot_be_removed_does_not_keep_the_others(core: Core) -> None
     kept, _ = core.put("b.txt", b"new")
     for path in (core.root / "photos").glob(f"*/{damaged.blob[:32]}.json"):
         path.write_bytes(b"")
-    assert core.sweep() == 1
+    assert core.collect() == 1
     assert damaged.blob in blobs(core.root)
     assert [name for name in blobs(core.root) if name.startswith(kept.blob[:32])] == [kept.blob]
 
@@ -128,14 +131,14 @@ def test_what_could_not_be_removed_for_the_moment_is_removed_later(core: Core, m
     kept, _ = core.put("a.txt", b"new")
     with monkeypatch.context() as patched:
         patched.setattr(core.store, "delete_blob", refuse)
-        core.sweep()
-    core.sweep()
+        core.collect()
+    core.collect()
     assert blobs(core.root) == [kept.blob]
 
 
 def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(background, "_SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(background, "_COLLECT_SECONDS", 0.01)
     monkeypatch.setattr(background, "GRACE", timedelta(0))
     core.put("a.txt", b"old")
     kept, _ = core.put("a.txt", b"new")
@@ -154,18 +157,18 @@ def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("error", [Unavailable("the index is away"), ZeroDivisionError()])
 def test_janitor_survives_a_failed_sweep(core: Core, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    swept: list[int] = []
+    collected: list[int] = []
     twice = threading.Event()
 
     def failing(*_: object, **__: object) -> int:
-        swept.append(1)
-        if len(swept) > 1:
+        collected.append(1)
+        if len(collected) > 1:
             twice.set()
         raise error
 
     monkeypatch.setattr(background, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(background, "_SWEEP_SECONDS", 0.01)
-    monkeypatch.setattr(background, "sweep", failing)
+    monkeypatch.setattr(background, "_COLLECT_SECONDS", 0.01)
+    monkeypatch.setattr(background, "collect", failing)
     thread = janitor_of(core)
     thread.start()
     assert twice.wait(30)

@@ -37,7 +37,7 @@ def before(root: Path) -> Any:
         for number in range(7):
             core.put(f"dir/{number}.txt", bytes(number))
         core.put("dir/1.txt", b"once more")
-        core.sweep()
+        core.collect()
         said = shown(core)
     mark_clean_stop(root)
     return said
@@ -236,7 +236,7 @@ def test_lost_index_does_not_keep_replaced_bytes_or_deleted_buckets(root: Path) 
     recover(root, durable=False)
     with open_core(root) as core:
         assert len(list(root.glob(f"mine/*/{kept.blob[:32]}-*"))) > 1
-        core.sweep()
+        core.collect()
         assert [path.name for path in root.glob(f"mine/*/{kept.blob[:32]}-*")] == [kept.blob]
         assert list((root / ".system" / "trash").iterdir()) == []
         core.check()

@@ -123,7 +123,7 @@ def test_bytes_that_nothing_explains_are_left_alone(root: Path) -> None:
     recover(root, durable=False, rebuild_anyway=True)
     assert keys(root) == ["good.txt"]
     with open_core(root) as core:
-        core.sweep()
+        core.collect()
     assert stray.read_text() == "precious"
     assert list((root / "photos").glob(f"*/{key_hash('bad.txt')}-*"))
 

@@ -75,7 +75,7 @@ DAMAGES: dict[str, tuple[Callable[[Core], object], Damage, bool]] = {
 def test_whole_store_has_no_findings(core: Core) -> None:
     """Replaced and deleted bytes that wait for their minute are explained."""
     assert findings(core) == []
-    core.sweep()
+    core.collect()
     assert findings(core, repair=True) == []
     core.check()
 
@@ -93,7 +93,7 @@ def test_damage_is_found_and_mended_where_it_can_be(core: Core, name: str) -> No
     assert (findings(core) == []) is mends
     if mends:
         assert shown(core)["photos"][1] == before["photos"][1]
-        core.sweep()
+        core.collect()
         for file in before["photos"][1]:
             assert core.read(file)
 

@@ -122,7 +122,7 @@ def _left(state: State) -> str | None:
     if any(process.staging is Staging.FULL for process in state.processes):
         return "something is left in a staging directory"
     if disk.blobs - named and not state.unexplained:
-        return "bytes are left that nothing names or remembers"
+        return "bytes are left that nothing names or schedules for deletion"
     return None
 
 

@@ -4,17 +4,17 @@ from tests.model.values import Change, Clause, Index, Intent, Record, Rules, Sta
 
 
 def put_right(state: State, rules: Rules, intent: Intent) -> State:
-    """Make the row agree with the sidecar, turn the intent into memories, and touch nothing else."""
+    """Make the row agree with the sidecar, turn the intent into pending_deletions, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
     state = state._replace(in_file_logs=state.in_file_logs - {intent})
     if not rules.keep(Clause.PUT_RIGHT_LOOKS):
         return with_index(state, rules, index._replace(intents=index.intents - {intent}))
-    former = index.row if rules.keep(Clause.PUT_RIGHT_REMEMBERS_ROW) else None
+    former = index.row if rules.keep(Clause.RECOVERY_SCHEDULES_ROW) else None
     if sidecar is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
         former = None
     unnamed = blobs_of(former, intent) - blobs_of(sidecar)
     if rules.keep(Clause.PUT_RIGHT_REMOVES_NOTHING):
-        index = index._replace(memories=index.memories | unnamed)
+        index = index._replace(pending_deletions=index.pending_deletions | unnamed)
     else:
         disk = disk.renamed(*(Change(blob, removes=True) for blob in unnamed & disk.blobs))
     if rules.commits_last and rules.keep(Clause.PUT_RIGHT_SYNCED):

@@ -119,7 +119,7 @@ def _agree(state: State, rules: Rules) -> Move:
     """Make the row agree, in a transaction of its own: what is decided may be a refusal, and be undone."""
     unnamed = blobs_of(state.index.row) - blobs_of(state.disk.sidecar)
     state = _synced_to_commit(state, rules)
-    index = state.index._replace(row=state.disk.sidecar, memories=state.index.memories | unnamed)
+    index = state.index._replace(row=state.disk.sidecar, pending_deletions=state.index.pending_deletions | unnamed)
     return "makes the row agree with the sidecar", with_index(state, rules, index)
 
 
@@ -223,7 +223,7 @@ def _synced_to_commit(state: State, rules: Rules) -> State:
 
 
 def _committed(state: State, rules: Rules, number: int, process: Process) -> State:
-    """Make the row agree with the sidecar before, switch it, remember the bytes replaced, clear the intent."""
+    """Reconcile the row, switch it, schedule the replaced bytes for deletion, clear the intent."""
     index = state.index
     former = index.row if rules.keep(Clause.AGREED) else None
     unnamed = blobs_of(process.current, former, process.puts_right)
@@ -233,7 +233,7 @@ def _committed(state: State, rules: Rules, number: int, process: Process) -> Sta
         unnamed -= blobs_of(process.current)
     cleared = {index.intent_of(number), process.puts_right}
     intents = frozenset(intent for intent in index.intents if intent not in cleared)
-    index = Index(process.staged, intents, index.memories | (unnamed - blobs_of(process.staged)))
+    index = Index(process.staged, intents, index.pending_deletions | (unnamed - blobs_of(process.staged)))
     return with_index(state, rules, index)._replace(holder=None)
 
 

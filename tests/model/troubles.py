@@ -1,4 +1,4 @@
-"""What happens beside the two processes: others put right and sweep, and there is trouble.
+"""What happens beside the two processes: others put right and collect, and there is trouble.
 
 What others do is done by any worker or by a start; both are the same steps. After a kill of everybody, the operations
 that had not begun may begin: they are what clients send to the service that was started again.
@@ -14,6 +14,7 @@ from tests.model.values import (
     At,
     Change,
     Clause,
+    Collection,
     Disk,
     Index,
     Intent,
@@ -22,7 +23,6 @@ from tests.model.values import (
     Rules,
     Staging,
     State,
-    Sweep,
 )
 
 
@@ -41,7 +41,7 @@ def troubles(state: State, rules: Rules) -> Iterator[Move]:
     """Yield what may go wrong beside a COMMIT that fails, and the rebuild that an operator asks for."""
     for number in range(len(NAMES)):
         yield from _kill_or_suspect(state, rules, number)
-    if any(_active(process) for process in state.processes) or state.sweep:
+    if any(_active(process) for process in state.processes) or state.collect:
         yield "everybody is killed", _everybody_killed(state)
     yield from _power_cuts(state, rules)
     killed = _everybody_killed(state)
@@ -78,34 +78,36 @@ def _put_gone_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
 
 
 def _sweep(state: State, rules: Rules) -> Iterator[Move]:
-    """Sync the directory, look at the sidecar, remove the bytes unless named, clear the memory."""
-    sweep, early = state.sweep, not rules.keep(Clause.STRUCK_LAST)
-    if sweep is None:
-        for blob in sorted(state.index.memories):
-            yield f"the sweep syncs the directory and looks whether {blob} is named", _look(state, rules, blob)
-    elif early and not sweep.cleared:
+    """Sync the directory, look at the sidecar, remove the bytes unless named, clear the deletion."""
+    collect, early = state.collect, not rules.keep(Clause.STRUCK_LAST)
+    if collect is None:
+        for blob in sorted(state.index.pending_deletions):
+            yield f"the collect syncs the directory and looks whether {blob} is named", _look(state, rules, blob)
+    elif early and not collect.cleared:
         if state.holder is None:
             yield (
-                "the sweep strikes its memory",
-                _struck(state, rules, sweep, sweep._replace(cleared=True)),
+                "the collection clears its pending deletion",
+                _cleared(state, rules, collect, collect._replace(cleared=True)),
             )
-    elif not sweep.named and not sweep.removed:
-        disk = state.disk.renamed(Change(sweep.blob, removes=True)) if sweep.blob in state.disk.blobs else state.disk
-        done = None if sweep.cleared else sweep._replace(removed=True)
-        yield f"the sweep removes {sweep.blob}", state._replace(disk=disk, sweep=done)
+    elif not collect.named and not collect.removed:
+        disk = (
+            state.disk.renamed(Change(collect.blob, removes=True)) if collect.blob in state.disk.blobs else state.disk
+        )
+        done = None if collect.cleared else collect._replace(removed=True)
+        yield f"the collect removes {collect.blob}", state._replace(disk=disk, collect=done)
     elif state.holder is None:
-        yield "the sweep strikes its memory", _struck(state, rules, sweep, None)
+        yield "the collection clears its pending deletion", _cleared(state, rules, collect, None)
 
 
 def _look(state: State, rules: Rules, blob: str) -> State:
     disk = state.disk.synced() if rules.keep(Clause.SWEEP_SYNCED) else state.disk
     named = blob in blobs_of(disk.sidecar)
-    return state._replace(disk=disk, sweep=Sweep(blob, named))
+    return state._replace(disk=disk, collect=Collection(blob, named))
 
 
-def _struck(state: State, rules: Rules, sweep: Sweep, following: Sweep | None) -> State:
-    index = state.index._replace(memories=state.index.memories - {sweep.blob})
-    return with_index(state, rules, index)._replace(sweep=following)
+def _cleared(state: State, rules: Rules, collect: Collection, following: Collection | None) -> State:
+    index = state.index._replace(pending_deletions=state.index.pending_deletions - {collect.blob})
+    return with_index(state, rules, index)._replace(collect=following)
 
 
 def _kill_or_suspect(state: State, rules: Rules, number: int) -> Iterator[Move]:
@@ -125,7 +127,7 @@ def _kill_or_suspect(state: State, rules: Rules, number: int) -> Iterator[Move]:
 
 def _everybody_killed(state: State) -> State:
     processes = tuple(process.over(At.DEAD) if _active(process) else process for process in state.processes)
-    return state._replace(processes=processes, holder=None, sweep=None, rebuild_read=None)
+    return state._replace(processes=processes, holder=None, collect=None, rebuild_read=None)
 
 
 def _power_cuts(state: State, rules: Rules) -> Iterator[Move]:
@@ -148,12 +150,12 @@ def _seen(disk: Disk) -> str:
 
 
 def _by_sidecars_alone(state: State, rules: Rules, disk: Disk) -> State:
-    """Fill a new index from the sidecar, and remember what lies beside bytes that it names and that are there."""
+    """Fill a new index from the sidecar, and schedule what lies beside bytes that it names for deletion."""
     state = _gone_fenced(state) if rules.keep(Clause.REBUILT_AFTER_FENCE) else state
     state = state._replace(disk=_synced_to_rebuild(disk, rules), past=frozenset(), unexplained=True)
     named = blobs_of(disk.sidecar)
-    memories = disk.blobs - named if named & disk.blobs else frozenset[str]()
-    return state._replace(index=Index(disk.sidecar, memories=memories))
+    pending_deletions = disk.blobs - named if named & disk.blobs else frozenset[str]()
+    return state._replace(index=Index(disk.sidecar, pending_deletions=pending_deletions))
 
 
 def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
@@ -164,7 +166,7 @@ def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
         row, index = state.disk.sidecar, state.index
         recorded = blobs_of(*index.intents) if rules.keep(Clause.REBUILT_SPARING_INTENDED) else frozenset[str]()
         unnamed = (blobs_of(index.row) | (state.disk.blobs - recorded)) - blobs_of(row)
-        index = index._replace(row=row, memories=index.memories | unnamed)
+        index = index._replace(row=row, pending_deletions=index.pending_deletions | unnamed)
         state = state._replace(disk=_synced_to_rebuild(state.disk, rules))
         yield "a rebuild puts the key right", with_index(state, rules, index)
 

@@ -74,7 +74,7 @@ class Clause(Enum):
     FAILED_PUT_RIGHT = auto()
     GONE_PUT_RIGHT_BY_WRITER = auto()
     PUT_RIGHT_LOOKS = auto()
-    PUT_RIGHT_REMEMBERS_ROW = auto()
+    RECOVERY_SCHEDULES_ROW = auto()
     PUT_RIGHT_REMEMBERS_DELETED = auto()
     PUT_RIGHT_REMOVES_NOTHING = auto()
     PUT_RIGHT_SYNCED = auto()
@@ -180,11 +180,11 @@ class Intent(NamedTuple):
 
 
 class Index(NamedTuple):
-    """The key's row, and the intents and memories about it."""
+    """The key's row, and the intents and pending_deletions about it."""
 
     row: Record | None
     intents: frozenset[Intent] = frozenset()
-    memories: frozenset[str] = frozenset()
+    pending_deletions: frozenset[str] = frozenset()
 
     def intent_of(self, process: int) -> Intent | None:
         return next((intent for intent in self.intents if intent.process == process), None)
@@ -216,8 +216,8 @@ class Process(NamedTuple):
         return Process(at, left, after_other=self.after_other)
 
 
-class Sweep(NamedTuple):
-    """A blob that is being removed: its memory was read, or its bytes are removed, or its memory is cleared."""
+class Collection(NamedTuple):
+    """A blob that is being removed: its deletion was read, its bytes are removed, or its deletion is cleared."""
 
     blob: str
     named: bool = False
@@ -232,7 +232,7 @@ class State(NamedTuple):
     processes: tuple[Process, ...] = (Process(), Process())
     holder: int | None = None
     past: frozenset[Index] = frozenset()
-    sweep: Sweep | None = None
+    collect: Collection | None = None
     rebuild_read: tuple[Record | None] | None = None
     troubles: int = 0
     unexplained: bool = False  # a power cut or a lost index may leave bytes that nothing names

@@ -1,4 +1,4 @@
-"""The services over a store in memory, with a real index: what they do rests on the port alone."""
+"""The services over a store in deletion, with a real index: what they do rests on the port alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,7 +52,7 @@ def core(store: FailingStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def assert_agreed(core: Core, store: MemoryStore, files: int, size: int) -> None:
     """Assert that the index says what the store holds, that it is so much, and that nothing is left besides."""
     assert core.intents() == []
-    core.sweep()
+    core.collect()
     assert shown(core) == on_disk(core)
     assert core.totals() == Totals(files, size)
     assert store.leftovers() == []
@@ -82,7 +82,7 @@ def test_uploaded_files_are_read_and_listed(core: Core, store: FailingStore) -> 
 def test_overwritten_bytes_stay_for_who_reads_them_until_the_sweep(core: Core, store: FailingStore) -> None:
     before, after = core.put("a.txt", b"old")[0], core.put("a.txt", b"newer")[0]
     assert (core.read(before), core.read(after)) == (b"old", b"newer")
-    assert core.sweep() == 1
+    assert core.collect() == 1
     with pytest.raises(FileNotFoundError):
         core.read(before)
     assert_agreed(core, store, 1, 5)

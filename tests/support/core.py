@@ -121,9 +121,9 @@ class Core:
     def totals(self, name: str = "photos") -> Totals:
         return self.buckets.get(SERVICE, name)[1]
 
-    def sweep(self) -> int:
+    def collect(self) -> int:
         """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
-        return collect.sweep(self.index, self.store, until=datetime.now(UTC))
+        return collect.collect(self.index, self.store, until=datetime.now(UTC))
 
     def intents(self) -> list[Intent]:
         """The intents of every process, in the index and in intent logs."""
@@ -159,7 +159,7 @@ class Core:
         """Assert what must hold whenever nothing is in progress: the index agrees with the disk, nothing is left."""
         assert self.intents() == []
         assert self.staged() == []
-        self.sweep()
+        self.collect()
         assert list((self.layout.system / "trash").iterdir()) == []
         assert shown(self) == on_disk(self)
         assert blobs(self.root) == sorted(file.blob for _, files in shown(self).values() for file in files)

@@ -187,5 +187,5 @@ def files_on_disk(service: RunningService, bucket: str) -> dict[str, str]:
         sidecar = json.loads(path.read_bytes())
         files[sidecar["key"]] = hashlib.sha256(blobs.pop(sidecar["blob"]).read_bytes()).hexdigest()
     with closing(sqlite3.connect(f"file:{service.storage_path}/.system/index.sqlite3?mode=ro", uri=True)) as index:
-        assert set(blobs) <= {blob for (blob,) in index.execute("SELECT blob FROM memories")}
+        assert set(blobs) <= {blob for (blob,) in index.execute("SELECT blob FROM pending_deletions")}
     return files

@@ -84,7 +84,7 @@ def listed(store: BlobStore, bucket: Bucket = BUCKET) -> list[File]:
     return sorted(files, key=lambda file: file.key)
 
 
-def sweep(store: BlobStore, *removed: File, bucket: Bucket = BUCKET) -> None:
+def collect(store: BlobStore, *removed: File, bucket: Bucket = BUCKET) -> None:
     """Remove what was replaced, the bytes of files that were removed, and removed buckets."""
     for _, blob in list(store.replaced_blobs(bucket)):
         store.delete_blob(bucket, blob)

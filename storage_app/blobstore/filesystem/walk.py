@@ -1,4 +1,4 @@
-"""Going through the directories of a store, in constant memory, past what is damaged."""
+"""Going through the directories of a store, in constant deletion, past what is damaged."""
 
 from collections.abc import Iterator
 from itertools import groupby
