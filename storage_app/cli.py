@@ -45,7 +45,7 @@ def recover() -> None:
 
 @storage_commands.command()
 def rebuild() -> None:
-    """Make the index anew from the sidecars; beside a running service, make it agree with them."""
+    """Make the index anew from the sidecars; beside a running service, reconcile it with them."""
     _recover(rebuild_anyway=True)
 
 

@@ -23,7 +23,7 @@ from ..host.blocking import detach
 from ..index import Index, Transaction
 from .file_log import FileLogs
 from .liveness import Processes
-from .reconcile import act_on, agree_on_bucket, agree_on_file, make_agree, put_right
+from .reconcile import act_on, put_right, reconcile_bucket, reconcile_file, reconcile_row
 
 log = logging.getLogger(__name__)
 
@@ -172,7 +172,7 @@ class Journal:
             transaction.hold_key(bucket.name, key, whole_bucket=holds_bucket)
             return transaction.intents_on(bucket.uid, key)
 
-        was_agreed = False
+        was_reconciled = False
         while True:
             with self._claiming(intent, hold) as transaction:
                 found = transaction.bucket_and_file(bucket.uid, key)
@@ -184,26 +184,26 @@ class Journal:
                 file = self._store.read(bucket_now, key)
                 # No write takes a record away, and the intent of a delete would have been put right by now: that one is
                 # missing is damage, and stays as it is where the decision is a refusal.
-                if file in (row, None) or was_agreed:
+                if file in (row, None) or was_reconciled:
                     yield Decision(
-                        transaction, bucket_now, make_agree(transaction, self._store, bucket, key, file, row)
+                        transaction, bucket_now, reconcile_row(transaction, self._store, bucket, key, file, row)
                     )
                     self._drop(transaction, intent)
                     if self._index.commits_durably:
                         self._store.settle(bucket, key)
                     break
             # In a transaction of its own: what is decided may be a refusal, and be undone.
-            self._agree(bucket, key)
-            was_agreed = True
+            self._reconcile(bucket, key)
+            was_reconciled = True
         if not self._index.commits_durably:
             self._store.settle(bucket, key)
 
-    def _agree(self, bucket: Bucket, key: str) -> None:
+    def _reconcile(self, bucket: Bucket, key: str) -> None:
         with self._index.write() as transaction:
             transaction.hold_key(bucket.name, key)
             found = transaction.bucket(bucket.uid)
             if found is not None:
-                agree_on_file(transaction, self._store, found[0], key)
+                reconcile_file(transaction, self._store, found[0], key)
 
     def _drop(self, transaction: Transaction, intent: Intent) -> None:
         """Clear `intent` with the COMMIT if it stands in the index. The file log clears its own later."""
@@ -230,7 +230,7 @@ class Journal:
             return transaction.intents_on_bucket(bucket.name)
 
         with self._claiming(intent, hold) as transaction:
-            yield transaction, agree_on_bucket(transaction, self._store, bucket.name)
+            yield transaction, reconcile_bucket(transaction, self._store, bucket.name)
             self._drop(transaction, intent)
             if self._index.commits_durably:
                 self._store.settle_bucket(bucket)

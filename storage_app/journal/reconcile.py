@@ -1,4 +1,4 @@
-"""Rows of the index made to agree with the records in the store, which are the truth. The caller holds the locks."""
+"""Rows of the index reconciled with the records in the store, which are the truth. The caller holds the locks."""
 
 import logging
 
@@ -31,7 +31,7 @@ def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
     try:
         if intent.kind is IntentKind.BUCKET and intent.key is not None:
             transaction.hold_bucket(intent.key)
-            agree_on_bucket(transaction, store, intent.key, adopt=True)
+            reconcile_bucket(transaction, store, intent.key, adopt=True)
         elif intent.key is not None:
             _put_file_right(transaction, store, intent, intent.key)
     except DamagedFile as error:
@@ -45,21 +45,21 @@ def _put_file_right(transaction: Transaction, store: BlobStore, intent: Intent, 
         found = transaction.bucket(intent.bucket_uid)
     if found is None:  # in the trash, with all its bytes
         return
-    file = agree_on_file(transaction, store, found[0], key)
+    file = reconcile_file(transaction, store, found[0], key)
     if intent.blob is not None and (file is None or file.blob != intent.blob):
         transaction.schedule_deletion(intent.bucket_uid, key, intent.blob, now())
 
 
-def agree_on_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
-    """Read the sidecar of `key`, make the row agree with it, and return what it says.
+def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
+    """Read the sidecar of `key`, reconcile the row with it, and return what it says.
 
     Bytes that another sidecar took the place of become a deletion, and so do those of a row whose sidecar is missing
     if a intent says that it was deleted. Without one that is damage, and the bytes could be somebody's.
     """
-    return make_agree(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
+    return reconcile_row(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
 
 
-def make_agree(
+def reconcile_row(
     transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
 ) -> File | None:
     """The same, where the sidecar and the row have been read."""
@@ -81,10 +81,10 @@ def _was_deleted(transaction: Transaction, row: File) -> bool:
     return any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(row.bucket_uid, row.key))
 
 
-def agree_on_bucket(
+def reconcile_bucket(
     transaction: Transaction, store: BlobStore, name: str, *, adopt: bool = False
 ) -> tuple[Bucket, Totals] | None:
-    """Read the record of the bucket called `name`, make the row agree with it, and return what it says.
+    """Read the record of the bucket called `name`, reconcile the row with it, and return what it says.
 
     A bucket without a row gets one only with `adopt`: no intent explains it, so it was copied in, and may hold files.
     Raises `DamagedFile` when it is a copy of another.

@@ -1,4 +1,4 @@
-"""The index made from the sidecars: a new one filled, or one that others use made to agree."""
+"""The index made from the sidecars: a new one filled, or one that others use reconciled."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from ..domain.files import File
 from ..domain.times import now
 from ..errors import DamagedFile, Unavailable
 from ..index import Index, Transaction
-from ..journal.reconcile import agree_on_bucket, agree_on_file
+from ..journal.reconcile import reconcile_bucket, reconcile_file
 
 # Files for one transaction. Beside others, requests wait for it, so it is short.
 _BATCH = 1000
@@ -62,8 +62,8 @@ class Rebuilding:
                 transaction.schedule_bucket_deletion(uid, now())
             transaction.complete()
 
-    def agree(self) -> None:
-        """Make every row of an index that others use agree with its sidecar, under the lock of its bucket."""
+    def reconcile(self) -> None:
+        """Reconcile every row of an index that others use with its sidecar, under the lock of its bucket."""
         buckets = list(self._buckets())
         self.total = sum(self.store.file_count(bucket) for bucket in buckets)
         names = [bucket.name for bucket in buckets]
@@ -71,31 +71,31 @@ class Rebuilding:
             with self.index.write() as transaction:
                 transaction.hold_bucket(name)
                 with self._reporting():
-                    agree_on_bucket(transaction, self.store, name, adopt=True)
+                    reconcile_bucket(transaction, self.store, name, adopt=True)
         for name in names:
             found = self.index.bucket(name)
             if found is not None:
-                self._agree_on_files(found[0])
+                self._reconcile_files(found[0])
 
-    def _agree_on_files(self, bucket: Bucket) -> None:
+    def _reconcile_files(self, bucket: Bucket) -> None:
         on_disk = (file.key for file in self._files(bucket))
         for keys in _batches(on_disk, _BATCH_BESIDE_OTHERS):
-            self._agree_on(bucket, keys)
+            self._reconcile_keys(bucket, keys)
             self._count(len(keys))
         for keys in _batches(self._indexed_keys(bucket), _BATCH_BESIDE_OTHERS):
-            self._agree_on(bucket, [key for key in keys if self._is_absent(bucket, key)])
+            self._reconcile_keys(bucket, [key for key in keys if self._is_absent(bucket, key)])
         self._schedule_replaced(bucket)
         with self.index.write() as transaction:
             transaction.hold_bucket(bucket.name)
             transaction.recount(bucket.uid)
 
-    def _agree_on(self, bucket: Bucket, keys: Iterable[str]) -> None:
+    def _reconcile_keys(self, bucket: Bucket, keys: Iterable[str]) -> None:
         with self.index.write() as transaction:
             transaction.hold_bucket(bucket.name)
             if transaction.bucket(bucket.uid) is not None:
                 for key in keys:
                     if self._can_be_read(bucket, key):
-                        agree_on_file(transaction, self.store, bucket, key)
+                        reconcile_file(transaction, self.store, bucket, key)
 
     def _can_be_read(self, bucket: Bucket, key: str) -> bool:
         """Whether its record can be read; one that cannot is reported, and keeps its row."""

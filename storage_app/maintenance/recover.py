@@ -60,7 +60,7 @@ def recover(
 
     Staging of processes that are gone is removed and their intents are put right. The index is made again from the
     sidecars when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
-    One that others use is made to agree instead. `progress` is called with the number of files read so far. Raises
+    One that others use is reconciled instead. `progress` is called with the number of files read so far. Raises
     `StoreUnusable`.
     """
     layout = Layout(root)
@@ -72,8 +72,8 @@ def recover(
             if reason is None:
                 recovery = Recovery(visit.put_gone_right(index))
             elif visit.must_share(index):
-                log.info("making the index agree: %s", reason)
-                recovery = visit.agree(index, progress)
+                log.info("reconciling the index: %s", reason)
+                recovery = visit.reconcile(index, progress)
             else:
                 log.info("making the index: %s", reason)
                 index = _renewed(layout, index)
@@ -135,10 +135,10 @@ class _Visit:
         journal = Journal(index, self.store, self.processes, file_logs, reserve, process=self.process)
         return journal.put_gone_right()
 
-    def agree(self, index: Index, progress: Progress) -> Recovery:
+    def reconcile(self, index: Index, progress: Progress) -> Recovery:
         put_right = self.put_gone_right(index)
         rebuilding = Rebuilding(index, self.store, progress)
-        rebuilding.agree()
+        rebuilding.reconcile()
         return Recovery(put_right, rebuilding.files, tuple(rebuilding.damaged))
 
     def fill(self, index: Index, progress: Progress) -> Recovery:

@@ -12,7 +12,7 @@ from ..domain.intents import Intent, IntentKind
 from ..errors import DamagedFile, Unavailable
 from ..index import Index
 from ..journal.commit import Journal
-from ..journal.reconcile import agree_on_bucket, agree_on_file
+from ..journal.reconcile import reconcile_bucket, reconcile_file
 
 _BATCH = 1000
 
@@ -75,7 +75,7 @@ class Check:
             return Finding(Damage.INDEX, bucket.name, "the bucket's own record")
         with self._index.write() as transaction:
             transaction.hold_bucket(bucket.name)
-            agree_on_bucket(transaction, self._store, bucket.name, adopt=True)
+            reconcile_bucket(transaction, self._store, bucket.name, adopt=True)
         return Finding(Damage.INDEX, bucket.name, "the bucket's own record", "the row was written again")
 
     def _records(self, bucket: Bucket) -> Iterator[Finding]:
@@ -134,7 +134,7 @@ class Check:
             return Finding(Damage.INDEX, bucket.name, key)
         with self._index.write() as transaction:
             transaction.hold_key(bucket.name, key)
-            agree_on_file(transaction, self._store, bucket, key)
+            reconcile_file(transaction, self._store, bucket, key)
         return Finding(Damage.INDEX, bucket.name, key, "the row was written again")
 
     def _lost_sidecar(self, bucket: Bucket, file: File) -> Finding:

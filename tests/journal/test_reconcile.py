@@ -1,4 +1,4 @@
-"""Putting right by hand: one intent, one row or one record, made to agree with what lies in the store."""
+"""Putting right by hand: one intent, one row or one record, reconciled with what lies in the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from storage_app.domain.buckets import Totals
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import Unavailable
 from storage_app.journal.commit import claim
-from storage_app.journal.reconcile import agree_on_bucket, agree_on_file, put_right
+from storage_app.journal.reconcile import put_right, reconcile_bucket, reconcile_file
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core
 
 
@@ -75,10 +75,10 @@ def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:
     with core.index.write() as transaction:
         transaction.put_file(a_file("ghost", bucket_uid=bucket.uid, size=50), None)
         transaction.drop_file(file)
-        assert agree_on_file(transaction, core.store, bucket, "ghost") is None
-        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
+        assert reconcile_file(transaction, core.store, bucket, "ghost") is None
+        assert reconcile_file(transaction, core.store, bucket, "old.txt") == file
         transaction.put_file(a_file("old.txt", bucket_uid=bucket.uid, size=99), file)
-        assert agree_on_file(transaction, core.store, bucket, "old.txt") == file
+        assert reconcile_file(transaction, core.store, bucket, "old.txt") == file
     assert core.totals() == Totals(1, 3)
     core.check()
 
@@ -87,8 +87,8 @@ def test_bucket_row_is_made_to_agree_with_its_record(core: Core) -> None:
     bucket, totals = core.buckets.get(ALICE, "photos")
     with core.index.write() as transaction:
         transaction.put_bucket(a_bucket("ghost"))
-        assert agree_on_bucket(transaction, core.store, "ghost") is None
+        assert reconcile_bucket(transaction, core.store, "ghost") is None
         transaction.put_bucket(a_bucket("photos", uid=bucket.uid, owner_id="mallory", is_public=True))
-        assert agree_on_bucket(transaction, core.store, "photos") == (bucket, totals)
+        assert reconcile_bucket(transaction, core.store, "photos") == (bucket, totals)
     assert core.buckets.get(SERVICE, "photos") == (bucket, totals)
     core.check()

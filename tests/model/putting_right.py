@@ -4,7 +4,7 @@ from tests.model.values import Change, Clause, Index, Intent, Record, Rules, Sta
 
 
 def put_right(state: State, rules: Rules, intent: Intent) -> State:
-    """Make the row agree with the sidecar, turn the intent into pending_deletions, and touch nothing else."""
+    """Reconcile the row with the sidecar, turn the intent into pending_deletions, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
     state = state._replace(in_file_logs=state.in_file_logs - {intent})
     if not rules.keep(Clause.PUT_RIGHT_LOOKS):

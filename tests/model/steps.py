@@ -60,7 +60,7 @@ def _next(state: State, rules: Rules, number: int) -> Iterator[Move]:
         yield "places what it staged, undecided", _place_undecided(state, number)
     elif at in UNDECIDED:
         if state.holder is None or not rules.keep(Clause.LOCK):
-            yield _agree(state, rules) if _must_agree(state, rules, number) else _decide(state, rules, number)
+            yield _reconcile(state, rules) if _must_agree(state, rules, number) else _decide(state, rules, number)
     elif at not in OVER:
         yield from _next_decided(state, rules, number)
 
@@ -115,12 +115,12 @@ def _must_agree(state: State, rules: Rules, number: int) -> bool:
     return rules.keep(Clause.AGREED) and _fence_other(state, rules, number)[1] is None
 
 
-def _agree(state: State, rules: Rules) -> Move:
-    """Make the row agree, in a transaction of its own: what is decided may be a refusal, and be undone."""
+def _reconcile(state: State, rules: Rules) -> Move:
+    """Reconcile the row, in a transaction of its own: what is decided may be a refusal, and be undone."""
     unnamed = blobs_of(state.index.row) - blobs_of(state.disk.sidecar)
     state = _synced_to_commit(state, rules)
     index = state.index._replace(row=state.disk.sidecar, pending_deletions=state.index.pending_deletions | unnamed)
-    return "makes the row agree with the sidecar", with_index(state, rules, index)
+    return "reconciles the row with the sidecar", with_index(state, rules, index)
 
 
 def _decide(state: State, rules: Rules, number: int) -> Move:

@@ -41,7 +41,7 @@ TAKEN_OUT = [
     (Clause.OWN_INTENT, MAY_LOSE, (EDIT, DELETE), 2, "who does not find its own intent gives up"),
     (Clause.LOCK, MAY_LOSE, (OVERWRITE, DELETE), 0, "one holds the key's lock from deciding to COMMIT"),
     (Clause.DECIDED_FIRST, MAY_LOSE, (TOO_LARGE, EDIT), 0, "nothing is placed before it is decided"),
-    (Clause.AGREED, LASTS, (OVERWRITE, DELETE), 1, "the row is made to agree before it is switched"),
+    (Clause.AGREED, LASTS, (OVERWRITE, DELETE), 1, "the row is reconciled before it is switched"),
     (Clause.RESTAGED, MAY_LOSE, (EDIT, OVERWRITE), 0, "what was staged from a file replaced since is staged again"),
     (Clause.BYTES_FIRST, MAY_LOSE, (OVERWRITE, DELETE), 0, "bytes are placed before the sidecar that names them"),
     (Clause.BYTES_SYNCED, MAY_LOSE, (OVERWRITE, DELETE), 1, "bytes are synced before they are placed"),
