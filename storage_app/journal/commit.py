@@ -1,9 +1,9 @@
-"""Intents: what this process is about to do, written down before it is done, and put right when it was not.
+"""Intents: what this process is about to do, recorded before it is done, and resolved when it was not.
 
 They stand in the index, or in the process's own intent log where that does: where no other host needs them, no quota is
 reserved by them, and the sidecar says what became of it.
 
-The sidecar is the truth. Putting right never undoes: it reads the sidecar of the key of the intent again and makes
+The sidecar is the truth. Recovery never undoes: it reads the sidecar of the key of the intent again and makes
 the row agree. It removes no file and touches no sidecar, so it may run twice, or late, or by another process.
 """
 
@@ -23,7 +23,7 @@ from ..host.blocking import detach
 from ..index import Index, Transaction
 from .file_log import FileLogs
 from .liveness import Processes
-from .reconcile import act_on, put_right, reconcile_bucket, reconcile_file, reconcile_row
+from .reconcile import act_on, reconcile_bucket, reconcile_file, reconcile_row, resolve
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Journal:
 
     @contextmanager
     def recorded(self, intent: Intent, check: Check | None = None) -> Iterator[Intent]:
-        """Hold an intent while the body runs, which closes it by deciding. When the body fails, put right.
+        """Hold an intent while the body runs, which closes it by deciding. When the body fails, resolve it.
 
         `check` may refuse, in the transaction that writes the intent.
         """
@@ -125,31 +125,31 @@ class Journal:
         try:
             yield
         except BaseException as error:
-            # What is refused has done nothing yet: there is nothing to put right but the intent itself.
-            self._close(intent, self._clear if _is_refusal(error) else self._put_right)
+            # What is refused has done nothing yet: only the intent itself is left to clear.
+            self._close(intent, self._clear if _is_refusal(error) else self._resolve)
             raise
 
-    def put_right(self, intent: Intent) -> None:
-        """Put right what `intent` says, if it still stands; what fails is tried again by `settle_debts`."""
-        self._close(intent, self._put_right)
+    def resolve(self, intent: Intent) -> None:
+        """Resolve `intent` if it is still open. What fails is tried again by `retry`."""
+        self._close(intent, self._resolve)
 
     def _close(self, intent: Intent, close: Callable[[Intent], None]) -> bool:
         try:
             self._reserve.spend_on(lambda: close(intent))
         except StorageError as error:
             # What led here is what to answer with: a failure, or a success.
-            log.warning("an intent could not be put right yet: %s", error.detail, extra={"intent": intent.id})
+            log.warning("an intent could not be resolved yet: %s", error.detail, extra={"intent": intent.id})
             return False
         return True
 
-    def settle_debts(self) -> None:
-        """Put right what could not be before: the intents of this process that nobody holds any more."""
+    def retry(self) -> None:
+        """Resolve what could not be resolved before: the intents of this process that no thread holds any more."""
         for intent in [*self._index.intents_of(self.process), *self._file_log.intents()]:
             if intent.id not in self._held:
-                self.put_right(intent)
+                self.resolve(intent)
 
-    def put_gone_right(self) -> int:
-        """Fence the processes that are gone, put their intents right, and return how many there were."""
+    def recover_dead(self) -> int:
+        """Fence the dead processes, resolve their intents, and return how many there were."""
         for process in self._processes.left_something():
             self._processes.fence(process)
         count = 0
@@ -182,7 +182,7 @@ class Journal:
                 if bucket_now.quota is not None and not holds_bucket:
                     raise Unavailable("The bucket was given a quota just now; try again.")
                 file = self._store.read(bucket_now, key)
-                # No write takes a record away, and the intent of a delete would have been put right by now: that one is
+                # No write takes a record away, and the intent of a delete would have been resolved by now: that one is
                 # missing is damage, and stays as it is where the decision is a refusal.
                 if file in (row, None) or was_reconciled:
                     yield Decision(
@@ -242,7 +242,7 @@ class Journal:
         """Open the transaction that decides about what `intent` is on; `hold` takes its lock and returns all intents
         on it.
 
-        Those that nobody holds are put right before, by themselves: what is decided may be a refusal, and be undone.
+        Those that nobody holds are resolved before, by themselves: what is decided may be a refusal, and be undone.
         """
         while True:
             with self._index.write() as transaction:
@@ -254,17 +254,17 @@ class Journal:
                     yield transaction
                     return
             for each in stale:
-                self._put_stale_right(each)
+                self._resolve_stale(each)
 
     def _is_stale(self, intent: Intent) -> bool:
         if intent.process == self.process:
             return intent.id not in self._held
         return self._processes.is_gone(intent.process)
 
-    def _put_stale_right(self, intent: Intent) -> None:
+    def _resolve_stale(self, intent: Intent) -> None:
         if intent.process != self.process:
             self._processes.fence(intent.process)
-        self._put_right(intent)
+        self._resolve(intent)
 
     def _clear(self, intent: Intent) -> None:
         if intent in self._file_log:
@@ -273,29 +273,29 @@ class Journal:
             with self._index.write() as transaction:
                 transaction.clear_intent(intent)
 
-    def _put_right(self, intent: Intent) -> None:
+    def _resolve(self, intent: Intent) -> None:
         if intent in self._file_log:
-            self._put_standing_right(self._file_log.current(intent))
+            self._resolve_standing(self._file_log.current(intent))
             self._file_log.clear(intent)
         else:
             with self._index.write() as transaction:
-                put_right(transaction, self._store, intent)
+                resolve(transaction, self._store, intent)
 
-    def _put_standing_right(self, intent: Intent) -> None:
-        """Put right what `intent` says, which stands in an intent log."""
+    def _resolve_standing(self, intent: Intent) -> None:
+        """Resolve `intent`, which stands in an intent log."""
         with self._index.write() as transaction:
             act_on(transaction, self._store, intent)
 
     def _put_right_notes_of(self, process: str) -> int:
         intents = self._index.intents_of(process)
         for intent in intents:
-            self.put_right(intent)
+            self.resolve(intent)
         try:
             standing = list(self._file_logs.read(process))
         except StorageError as error:  # one that cannot be read must not hold up the others
             log.warning("intents of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
             return len(intents)
-        closed = [self._close(intent, self._put_standing_right) for intent in standing]
+        closed = [self._close(intent, self._resolve_standing) for intent in standing]
         if all(closed):
             self._file_logs.remove(process)
         return len(intents) + len(standing)
@@ -306,6 +306,6 @@ def _is_refusal(error: BaseException) -> bool:
 
 
 def claim(transaction: Transaction, intent: Intent) -> None:
-    """Make sure, inside the deciding transaction, that nobody took this process for gone and put its intent right."""
+    """Make sure, inside the deciding transaction, that nobody declared this process dead and resolved its intent."""
     if transaction.intent(intent.id) is None:
         raise Unavailable("The write was given up because this process was taken for gone; try again.")

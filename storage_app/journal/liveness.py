@@ -41,7 +41,7 @@ class ProcessLock:
         return (found.st_dev, found.st_ino) == self._identity
 
     def release(self) -> None:
-        """Say that this process is done; what it left is put right by others from now on."""
+        """Say that this process is done; others recover what it left from now on."""
         if self.is_held():
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)

@@ -14,8 +14,8 @@ from ..index import Transaction
 log = logging.getLogger(__name__)
 
 
-def put_right(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
-    """Put right what `intent` says, and clear it, if it still stands in the index."""
+def resolve(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
+    """Resolve `intent` and clear it, if it still stands in the index."""
     current = transaction.intent(intent.id)  # it may say more by now
     if current is not None:
         act_on(transaction, store, current)
@@ -33,12 +33,12 @@ def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
             transaction.hold_bucket(intent.key)
             reconcile_bucket(transaction, store, intent.key, adopt=True)
         elif intent.key is not None:
-            _put_file_right(transaction, store, intent, intent.key)
+            _resolve_on_file(transaction, store, intent, intent.key)
     except DamagedFile as error:
         log.error("%s", error.detail, extra={"key": intent.key, "blob": intent.blob})
 
 
-def _put_file_right(transaction: Transaction, store: BlobStore, intent: Intent, key: str) -> None:
+def _resolve_on_file(transaction: Transaction, store: BlobStore, intent: Intent, key: str) -> None:
     found = transaction.bucket(intent.bucket_uid)
     if found is not None:
         transaction.hold_key(found[0].name, key)

@@ -47,10 +47,10 @@ class Janitor:
             self._thread.join()
 
     def look(self) -> None:
-        """Put right what this process owes and what gone ones left; now and then, collect."""
+        """Resolve what this process and dead ones left; now and then, collect."""
         self._store.tidy()
-        self._journal.settle_debts()
-        self._journal.put_gone_right()
+        self._journal.retry()
+        self._journal.recover_dead()
         self._reserve.keep()
         if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
             with if_free(self._lock) as ours:  # one collect at a time: others would remove the same

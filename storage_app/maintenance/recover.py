@@ -37,7 +37,7 @@ class Recovery:
     `unbounded` are some of the public buckets without a quota.
     """
 
-    put_right: int = 0
+    resolve: int = 0
     files: int | None = None
     damaged: tuple[str, ...] = ()
     unbounded: tuple[str, ...] = ()
@@ -58,7 +58,7 @@ def recover(
 ) -> Recovery:
     """Make the store ready to serve. Runs before the workers; another start waits for it.
 
-    Staging of processes that are gone is removed and their intents are put right. The index is made again from the
+    Staging of processes that are gone is removed and their intents are resolved. The index is made again from the
     sidecars when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
     One that others use is reconciled instead. `progress` is called with the number of files read so far. Raises
     `StoreUnusable`.
@@ -70,7 +70,7 @@ def recover(
         try:
             reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
             if reason is None:
-                recovery = Recovery(visit.put_gone_right(index))
+                recovery = Recovery(visit.recover_dead(index))
             elif visit.must_share(index):
                 log.info("reconciling the index: %s", reason)
                 recovery = visit.reconcile(index, progress)
@@ -130,21 +130,21 @@ class _Visit:
         others = self.processes.living() != [self.process]
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
-    def put_gone_right(self, index: Index) -> int:
+    def recover_dead(self, index: Index) -> int:
         file_logs, reserve = FileLogs(self.layout.intents), Reserve(self.layout.reserve)
         journal = Journal(index, self.store, self.processes, file_logs, reserve, process=self.process)
-        return journal.put_gone_right()
+        return journal.recover_dead()
 
     def reconcile(self, index: Index, progress: Progress) -> Recovery:
-        put_right = self.put_gone_right(index)
+        resolve = self.recover_dead(index)
         rebuilding = Rebuilding(index, self.store, progress)
         rebuilding.reconcile()
-        return Recovery(put_right, rebuilding.files, tuple(rebuilding.damaged))
+        return Recovery(resolve, rebuilding.files, tuple(rebuilding.damaged))
 
     def fill(self, index: Index, progress: Progress) -> Recovery:
         rebuilding = Rebuilding(index, self.store, progress)
         rebuilding.fill()
-        return Recovery(self.put_gone_right(index), rebuilding.files, tuple(rebuilding.damaged))
+        return Recovery(self.recover_dead(index), rebuilding.files, tuple(rebuilding.damaged))
 
 
 @contextmanager

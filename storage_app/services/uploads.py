@@ -152,7 +152,7 @@ class Uploads:
             upload = Upload(self, plan, intent, staged, existing)
             yield upload
             if not upload.finished:
-                self._journal.put_right(intent)
+                self._journal.resolve(intent)
 
     @staticmethod
     def _reservation(bucket: Bucket, intent: Intent) -> Check | None:

@@ -21,7 +21,7 @@ from tests.support.operations import (
     NEW,
     OLD,
     OVERWRITE,
-    PUT_RIGHT_SECONDS,
+    RECOVERY_SECONDS,
     UPLOAD,
     WRITES,
     Operation,
@@ -100,7 +100,7 @@ def test_disk_that_is_full_at_any_step_refuses_the_write(
             if done:
                 break
             steps.append(full_at(calls))
-            assert_nothing_left(service)  # or putting it right would meet the full disk next
+            assert_nothing_left(service)  # or recovery would meet the full disk next
             pages += 1 if long or (each_page and "COMMIT" not in steps) else 5
         else:
             raise AssertionError(operation.name)
@@ -173,7 +173,7 @@ def test_deletes_work_on_a_full_disk(service: RunningService, disk: SmallDisk, c
 
 def wait_for_reserve(service: RunningService) -> None:
     """Wait until room is put aside for deletes, as it is at a start and again some time after it was needed."""
-    reserve, deadline = service.storage_path / ".system" / "ballast", time.monotonic() + PUT_RIGHT_SECONDS
+    reserve, deadline = service.storage_path / ".system" / "ballast", time.monotonic() + RECOVERY_SECONDS
     while not (reserve.exists() and reserve.stat().st_blocks) and time.monotonic() < deadline:
         wait_briefly()
     assert reserve.exists()
@@ -236,7 +236,7 @@ def test_disk_that_becomes_read_only_refuses_writes_until_it_is_mended(tmp_path:
 
 def wait_until_ready(client: httpx.Client) -> None:
     """Wait until readiness, which is looked at once a second, is seen again."""
-    deadline = time.monotonic() + PUT_RIGHT_SECONDS
+    deadline = time.monotonic() + RECOVERY_SECONDS
     while (answer := client.get("/health/ready")).status_code != 200 and time.monotonic() < deadline:
         wait_briefly()
     assert answer.status_code == 200, answer.text

@@ -56,7 +56,7 @@ class _KillPoint:
                         self._follow(way, follow)
                     held = self._go_on_beside(beside) if self._is_for_the_living() else []
             if self._is_turn(1):
-                self._lose_index_after("put right by a living process", self._killed, held)
+                self._lose_index_after("recovered by a living process", self._killed, held)
         finally:
             self._killed.remove()
 
@@ -83,9 +83,9 @@ class _KillPoint:
 
     def _go_on_beside(self, beside: Core) -> list[State]:
         held: list[State] = []
-        with self._looking("put right by a living process"):
+        with self._looking("recovered by a living process"):
             check_readers(beside)
-            beside.journal.put_gone_right()
+            beside.journal.recover_dead()
             held.append(self._check(beside))
         return held
 

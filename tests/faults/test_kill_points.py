@@ -1,6 +1,6 @@
 """Killed before any of its calls that change the disk, an operation is done or not done, whole, and leaves nothing.
 
-A living process puts right what it left, or a restart does, or a rebuild of the index, which may have been lost or may
+A living process recovers what it left, or a restart does, or a rebuild of the index, which may have been lost or may
 have lost its last transactions in a power cut. Tried are some of the calls, each with some of the ways, of every
 operation over SQLite and two over PostgreSQL; `--ci`: four there; `--long`: every call, every way, every operation.
 """

@@ -1,4 +1,4 @@
-"""Putting right: whatever step a write stops at, the rows agree with the sidecars afterwards, and nothing is left."""
+"""Recovery: whatever step a write stops at, the rows agree with the sidecars afterwards, and nothing is left."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -166,7 +166,7 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
     core.bucket("capped", quota=100)
     core.put("old.txt", b"old")
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "put_right", lambda *_: None)
+        patched.setattr(Journal, "resolve", lambda *_: None)
         # What a dead process can no longer do: clean up behind itself.
         patched.setattr("storage_app.blobstore.filesystem.store.StagedBytes.discard", lambda self: self.close())
         patched.setattr("storage_app.blobstore.filesystem.store.StagedRecord.discard", lambda _: None)
@@ -185,7 +185,7 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
 
 
 def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
-    """Its intent was put right by another; its late write must not count."""
+    """Another process resolved its intent; its late write must not count."""
 
     def clear(_: object) -> None:
         with core.index.write() as transaction:
@@ -236,5 +236,5 @@ def test_failure_to_put_right_does_not_hide_the_first_error(
         with pytest.raises(Unavailable, match="the disk is away"):
             core.put("new.txt", to=bucket)
     assert len(core.intents()) == 1
-    core.journal.settle_debts()
+    core.journal.retry()
     core.check()

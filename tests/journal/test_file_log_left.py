@@ -60,9 +60,9 @@ def test_notes_of_a_gone_process_stay_until_they_are_put_right(
 
     with monkeypatch.context() as patched:
         patched.setattr("storage_app.journal.commit.act_on", refuse)
-        core.journal.put_gone_right()
+        core.journal.recover_dead()
     assert [intent.key for intent in core.intents()] == ["new.txt"]
-    assert core.journal.put_gone_right() == 1
+    assert core.journal.recover_dead() == 1
     assert core.file("new.txt") == cut_short
     core.check()
 
@@ -82,10 +82,10 @@ def test_notebook_that_cannot_be_read_holds_up_nobody_else(
 
     with monkeypatch.context() as patched:
         patched.setattr(FileLogs, "read", read)
-        core.journal.put_gone_right()
+        core.journal.recover_dead()
     assert core.file("new.txt") == cut_short
     assert [intent.process for intent in core.intents()] == ["another"]
-    core.journal.put_gone_right()
+    core.journal.recover_dead()
     core.check()
     for name in (".snapshot", "folder"):
         (core.layout.intents / name).rmdir()

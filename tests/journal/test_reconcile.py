@@ -1,4 +1,4 @@
-"""Putting right by hand: one intent, one row or one record, reconciled with what lies in the store."""
+"""Resolved by hand: one intent, one row or one record, reconciled with what lies in the store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from storage_app.domain.buckets import Totals
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import Unavailable
 from storage_app.journal.commit import claim
-from storage_app.journal.reconcile import put_right, reconcile_bucket, reconcile_file
+from storage_app.journal.reconcile import reconcile_bucket, reconcile_file, resolve
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core
 
 
@@ -31,7 +31,7 @@ def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, intent: 
     before = core.file("old.txt")
     for _ in range(2):
         with core.index.write() as transaction:
-            put_right(transaction, core.store, intent)
+            resolve(transaction, core.store, intent)
     assert core.file("old.txt") == before
     core.check()
 
@@ -42,7 +42,7 @@ def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core
     named = core.intent(IntentKind.WRITE, "old.txt", file.blob, process="gone")
     with core.index.write() as transaction:
         for each in (intent, named):
-            put_right(transaction, core.store, each)
+            resolve(transaction, core.store, each)
     pending_deletions = core.index.pending_deletions(file.updated_at.replace(year=9999), after=0, limit=10)
     assert [deletion.blob for deletion in pending_deletions] == ["blob-that-never-came"]
 
@@ -56,7 +56,7 @@ def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> N
     with core.index.write() as transaction:
         for each in intents:
             transaction.add_intent(each)
-            put_right(transaction, core.store, each)
+            resolve(transaction, core.store, each)
     core.check()
 
 

@@ -1,4 +1,4 @@
-"""Several processes on one store: one dies or is taken for gone, the others put right and go on."""
+"""Several processes on one store: one dies or is taken for gone, the others recover and go on."""
 
 import multiprocessing
 import shutil
@@ -77,7 +77,7 @@ def test_killed_upload_leaves_nothing_after_the_next_start(root: Path, uploader:
     assert staged.stat().st_size == 50
     uploader.kill()
     recovery = recover(root, durable=False)
-    assert (recovery.put_right, recovery.files) == (1, None)
+    assert (recovery.resolve, recovery.files) == (1, None)
     assert list(layout.staging.iterdir()) == []
     assert list(layout.alive.iterdir()) == []
     with open_core(root, MAX_UPLOADS="1") as core:
@@ -106,7 +106,7 @@ def test_writer_puts_right_what_a_gone_one_left_at_its_key(root: Path, uploader:
 
 def test_upload_of_a_living_process_is_left_alone(root: Path, uploader: Uploader) -> None:
     recovery = recover(root, durable=False)
-    assert (recovery.put_right, recovery.files) == (0, None)
+    assert (recovery.resolve, recovery.files) == (0, None)
     with Living(root, MAX_UPLOADS="1") as core:
         core.services.janitor.look()
         assert [intent.key for intent in core.intents()] == ["big.bin"]
@@ -260,7 +260,7 @@ def test_delete_that_died_after_another_version_came_leaves_no_bytes(
         intent = core.intent(IntentKind.DELETE, "a.txt", old.blob)
         bucket = core.buckets.get(ALICE, "photos")[0]
         core.store.remove(bucket, "a.txt")
-        core.journal.put_right(intent)
+        core.journal.resolve(intent)
         core.check()
 
 
@@ -269,7 +269,7 @@ def test_debt_is_settled_when_the_index_can_be_written_again(root: Path, monkeyp
         core.bucket()
         core.put("a.txt")
         with monkeypatch.context() as patched:
-            patched.setattr("storage_app.journal.commit.put_right", refuse)
+            patched.setattr("storage_app.journal.commit.resolve", refuse)
             patched.setattr(core.store, "remove", refuse)
             with pytest.raises(Unavailable):
                 core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)

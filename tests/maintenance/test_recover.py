@@ -58,7 +58,7 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def test_fresh_store_is_made_ready(root: Path) -> None:
     recovery = recover(root / "deep" / "down", durable=True)
-    assert (recovery.put_right, recovery.files, recovery.damaged) == (0, 0, ())
+    assert (recovery.resolve, recovery.files, recovery.damaged) == (0, 0, ())
     with open_core(root / "deep" / "down") as core:
         core.bucket()
         core.put("a.txt")
@@ -68,7 +68,7 @@ def test_fresh_store_is_made_ready(root: Path) -> None:
 def test_second_recovery_finds_nothing_to_do(root: Path, before: Any) -> None:
     for _ in range(2):
         recovery = recover(root, durable=False)
-        assert (recovery.put_right, recovery.files) == (0, None)
+        assert (recovery.resolve, recovery.files) == (0, None)
     with open_core(root) as core:
         assert shown(core) == before
         core.check()

@@ -7,7 +7,7 @@ reported as failed though it happened, in a process that lives on: that is `trou
 
 from collections.abc import Iterator
 
-from tests.model.putting_right import blobs_of, put_right, with_index
+from tests.model.resolving import blobs_of, resolve, with_index
 from tests.model.values import (
     NAMES,
     OVER,
@@ -74,7 +74,7 @@ def _next_decided(state: State, rules: Rules, number: int) -> Iterator[Move]:
         case At.COMMITTED:
             yield "is answered 2xx, its directory synced", _answer(state, rules, number)
         case At.REFUSING | At.FAILED:
-            yield from _put_own_right(state, rules, number)
+            yield from _resolve_own(state, rules, number)
 
 
 def _record(state: State, rules: Rules, number: int) -> State:
@@ -227,7 +227,7 @@ def _committed(state: State, rules: Rules, number: int, process: Process) -> Sta
     index = state.index
     former = index.row if rules.keep(Clause.AGREED) else None
     unnamed = blobs_of(process.current, former, process.puts_right)
-    if process.current is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
+    if process.current is None and not rules.keep(Clause.RECOVERY_REMEMBERS_DELETED):
         unnamed = blobs_of(process.puts_right)
     if not rules.keep(Clause.REPLACED_STAYS):
         unnamed -= blobs_of(process.current)
@@ -254,17 +254,17 @@ def _rolled_back(state: State, number: int) -> State:
     return state.with_process(number, _given_up(state.processes[number], At.FAILED))._replace(holder=holder)
 
 
-def _put_own_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
+def _resolve_own(state: State, rules: Rules, number: int) -> Iterator[Move]:
     """After a refusal, or a transaction that failed or may have. What fails here is tried again, so it is no step."""
     process, intent = state.processes[number], state.intent_of(number)
     at = At.REFUSED if process.at is At.REFUSING else At.UNKNOWN
     answer = "is answered 4xx" if at is At.REFUSED else "is answered 5xx"
     over = state.with_process(number, process.over(at))
-    if process.at is At.FAILED and not rules.keep(Clause.FAILED_PUT_RIGHT):
+    if process.at is At.FAILED and not rules.keep(Clause.FAILED_IS_RESOLVED):
         yield answer, over
     elif intent in state.in_file_logs and at is At.REFUSED:
         yield f"strikes its intent and {answer}", over._replace(in_file_logs=over.in_file_logs - {intent})
     elif intent is None:
-        yield f"finds nothing to put right and {answer}", over
+        yield f"finds nothing to resolve and {answer}", over
     elif state.holder is None:
-        yield f"puts its intent right and {answer}", put_right(over, rules, intent)
+        yield f"resolves its intent and {answer}", resolve(over, rules, intent)

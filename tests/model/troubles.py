@@ -1,4 +1,4 @@
-"""What happens beside the two processes: others put right and collect, and there is trouble.
+"""What happens beside the two processes: others recover and collect, and there is trouble.
 
 What others do is done by any worker or by a start; both are the same steps. After a kill of everybody, the operations
 that had not begun may begin: they are what clients send to the service that was started again.
@@ -6,7 +6,7 @@ that had not begun may begin: they are what clients send to the service that was
 
 from collections.abc import Iterator
 
-from tests.model.putting_right import blobs_of, put_right, with_index
+from tests.model.resolving import blobs_of, resolve, with_index
 from tests.model.values import (
     IN_TRANSACTION,
     NAMES,
@@ -29,7 +29,7 @@ from tests.model.values import (
 def chores(state: State, rules: Rules) -> Iterator[Move]:
     """Yield what others may do without being asked."""
     for number in range(len(NAMES)):
-        yield from _put_gone_right(state, rules, number)
+        yield from _recover_dead(state, rules, number)
     yield from _sweep(state, rules)
     if state.rebuild_read is not None and state.holder is None:
         (read,) = state.rebuild_read
@@ -56,8 +56,8 @@ def _active(process: Process) -> bool:
     return process.at is not At.IDLE and process.at not in OVER
 
 
-def _put_gone_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
-    """Take its staging from a process that is gone, or is taken for that; then put its intent right, under the lock."""
+def _recover_dead(state: State, rules: Rules, number: int) -> Iterator[Move]:
+    """Take its staging from a process that is gone, or is taken for that; then resolve its intent, under the lock."""
     process, intent = state.processes[number], state.intent_of(number)
     if not process.gone:
         return
@@ -68,12 +68,12 @@ def _put_gone_right(state: State, rules: Rules, number: int) -> Iterator[Move]:
     if intent is None or state.holder is not None:
         return
     if fenced or not rules.keep(Clause.STAGING_REMOVED_FIRST):
-        yield f"the intent of {name} is put right", put_right(state, rules, intent)
+        yield f"the intent of {name} is resolved", resolve(state, rules, intent)
     if not rules.keep(Clause.STAGING_REMOVED_WHOLE) and _active(process):
         emptied = state.with_process(number, process._replace(staging=Staging.EMPTY))
         yield (
-            f"the staging of {name} is emptied, not removed, and its intent put right",
-            put_right(emptied, rules, intent),
+            f"the staging of {name} is emptied, not removed, and its intent resolved",
+            resolve(emptied, rules, intent),
         )
 
 
@@ -159,7 +159,7 @@ def _by_sidecars_alone(state: State, rules: Rules, disk: Disk) -> State:
 
 
 def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
-    """Put right every key, beside writers: under its lock, and all intents stay, so that who lives finds its own."""
+    """Resolve every key, beside writers: under its lock, and all intents stay, so that who lives finds its own."""
     if not rules.keep(Clause.REBUILT_UNDER_LOCK):
         yield "a rebuild reads the sidecar", state._replace(rebuild_read=(state.disk.sidecar,))
     elif state.holder is None:
@@ -168,7 +168,7 @@ def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
         unnamed = (blobs_of(index.row) | (state.disk.blobs - recorded)) - blobs_of(row)
         index = index._replace(row=row, pending_deletions=index.pending_deletions | unnamed)
         state = state._replace(disk=_synced_to_rebuild(state.disk, rules))
-        yield "a rebuild puts the key right", with_index(state, rules, index)
+        yield "a rebuild reconciles the key", with_index(state, rules, index)
 
 
 def _gone_fenced(state: State) -> State:

@@ -71,13 +71,13 @@ class Clause(Enum):
     SYNCED_BEFORE_COMMIT = auto()
     REPLACED_STAYS = auto()
     DELETED_BY_WAY_OF_STAGING = auto()
-    FAILED_PUT_RIGHT = auto()
+    FAILED_IS_RESOLVED = auto()
     GONE_PUT_RIGHT_BY_WRITER = auto()
-    PUT_RIGHT_LOOKS = auto()
+    RECOVERY_LOOKS = auto()
     RECOVERY_SCHEDULES_ROW = auto()
-    PUT_RIGHT_REMEMBERS_DELETED = auto()
-    PUT_RIGHT_REMOVES_NOTHING = auto()
-    PUT_RIGHT_SYNCED = auto()
+    RECOVERY_REMEMBERS_DELETED = auto()
+    RECOVERY_REMOVES_NOTHING = auto()
+    RECOVERY_SYNCED = auto()
     STAGING_REMOVED_FIRST = auto()
     STAGING_REMOVED_WHOLE = auto()
     SWEEP_SYNCED = auto()
@@ -252,7 +252,7 @@ class Rules(NamedTuple):
 
     There are two kinds of index. One may lose its last transactions in a power cut, as SQLite does with
     `synchronous=NORMAL`; after one the sidecars alone decide. The other keeps them (`commits_last`), as PostgreSQL
-    does, and only intents are put right; there a process that is taken for gone has lost its session, and with it the
+    does, and only intents are resolved; there a process that is taken for gone has lost its session, and with it the
     lock that it believes to hold.
 
     With the first kind, writes and edits may be recorded in intent logs (`has_intent_logs`), which only their own

@@ -78,7 +78,7 @@ def takes_bytes_in(running: RunningService, pid: int) -> bool:
 
 
 def leftovers(running: RunningService) -> list[str]:
-    """Name what unfinished writes have left, while the service may be putting it right."""
+    """Name what unfinished writes have left, while the service may be recovering it."""
     try:
         return left_behind(running)
     except FileNotFoundError:
@@ -86,7 +86,7 @@ def leftovers(running: RunningService) -> list[str]:
 
 
 def wait_until(holds: Callable[[], bool], otherwise: Callable[[], object] = lambda: None) -> None:
-    """Wait for as long as putting right may take; `otherwise` says what there was instead."""
+    """Wait for as long as recovery may take; `otherwise` says what there was instead."""
     deadline = time.monotonic() + SECONDS_TO_PUT_RIGHT
     while not holds():
         assert time.monotonic() < deadline, otherwise()

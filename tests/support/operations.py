@@ -16,7 +16,7 @@ from tests.support.raw_http import MEMBERS, assert_sentence, left_behind
 from tests.support.service import RunningService, wait_briefly
 
 OLD, NEW = b"o" * 5000, b"n" * 10_000
-PUT_RIGHT_SECONDS = 20
+RECOVERY_SECONDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ def assert_refused(answer: httpx.Response, where: str) -> None:
 
 def assert_sound(service: RunningService, client: httpx.Client) -> None:
     """Assert that nothing is left, and that clients see, byte for byte, what lies on the disk."""
-    deadline = time.monotonic() + PUT_RIGHT_SECONDS
+    deadline = time.monotonic() + RECOVERY_SECONDS
     while left_behind(service) and time.monotonic() < deadline:
         wait_briefly()
     assert left_behind(service) == []

@@ -1,23 +1,23 @@
-"""Putting an intent right, and committing to the index: what the steps of an operation share with those of others."""
+"""Resolving an intent, and committing to the index: what the steps of an operation share with those of others."""
 
 from tests.model.values import Change, Clause, Index, Intent, Record, Rules, State
 
 
-def put_right(state: State, rules: Rules, intent: Intent) -> State:
+def resolve(state: State, rules: Rules, intent: Intent) -> State:
     """Reconcile the row with the sidecar, turn the intent into pending_deletions, and touch nothing else."""
     sidecar, index, disk = state.disk.sidecar, state.index, state.disk
     state = state._replace(in_file_logs=state.in_file_logs - {intent})
-    if not rules.keep(Clause.PUT_RIGHT_LOOKS):
+    if not rules.keep(Clause.RECOVERY_LOOKS):
         return with_index(state, rules, index._replace(intents=index.intents - {intent}))
     former = index.row if rules.keep(Clause.RECOVERY_SCHEDULES_ROW) else None
-    if sidecar is None and not rules.keep(Clause.PUT_RIGHT_REMEMBERS_DELETED):
+    if sidecar is None and not rules.keep(Clause.RECOVERY_REMEMBERS_DELETED):
         former = None
     unnamed = blobs_of(former, intent) - blobs_of(sidecar)
-    if rules.keep(Clause.PUT_RIGHT_REMOVES_NOTHING):
+    if rules.keep(Clause.RECOVERY_REMOVES_NOTHING):
         index = index._replace(pending_deletions=index.pending_deletions | unnamed)
     else:
         disk = disk.renamed(*(Change(blob, removes=True) for blob in unnamed & disk.blobs))
-    if rules.commits_last and rules.keep(Clause.PUT_RIGHT_SYNCED):
+    if rules.commits_last and rules.keep(Clause.RECOVERY_SYNCED):
         disk = disk.synced()
     return with_index(state._replace(disk=disk), rules, index._replace(row=sidecar, intents=index.intents - {intent}))
 
