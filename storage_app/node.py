@@ -61,7 +61,7 @@ class Storage:
 
     @property
     def services(self) -> Services:
-        """The services, opened at the first use, and again under a new name when others took this process for gone.
+        """The services, opened at the first use, and again under a new name when others declared this process dead.
 
         Raises `Unavailable` while the store was not recovered.
         """
@@ -70,7 +70,7 @@ class Storage:
             return services
         with self._opening:
             if self._services is not None and self._services is services:
-                log.warning("the index was replaced, or this process was taken for gone: opening the store again")
+                log.warning("the index was replaced, or this process was declared dead: opening the store again")
                 self._close(wait=False)
             if self._services is None:
                 self._services = self._open()

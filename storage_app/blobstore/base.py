@@ -160,7 +160,7 @@ class BlobStore(Protocol):
         """Return how much room is left, None where the store has no end."""
 
     def is_fenced(self) -> bool:
-        """Whether what this process had on its way in was taken away, because others took it for gone."""
+        """Whether what this process had on its way in was taken away, because others declared it dead."""
 
     def tidy(self) -> None:
         """Discard what could not be discarded before, because the store could not be written. Never raises."""

@@ -67,7 +67,7 @@ def is_free(path: Path) -> bool:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
-    except OSError:  # who cannot be looked at is not taken for gone
+    except OSError:  # who cannot be looked at is not taken for dead
         return False
     try:
         return _lock(descriptor)

@@ -150,12 +150,12 @@ class Journal:
 
     def recover_dead(self) -> int:
         """Fence the dead processes, resolve their intents, and return how many there were."""
-        for process in self._processes.left_something():
+        for process in self._processes.dead_with_leftovers():
             self._processes.fence(process)
         count = 0
         for process in {*self._index.processes_with_intents(), *self._file_logs.processes()}:
             # Its staging is away before its intents are judged, so that nothing of it can land afterwards.
-            if self._processes.is_gone(process):
+            if self._processes.is_dead(process):
                 self._processes.fence(process)
                 count += self._put_right_notes_of(process)
         return count
@@ -259,7 +259,7 @@ class Journal:
     def _is_stale(self, intent: Intent) -> bool:
         if intent.process == self.process:
             return intent.id not in self._held
-        return self._processes.is_gone(intent.process)
+        return self._processes.is_dead(intent.process)
 
     def _resolve_stale(self, intent: Intent) -> None:
         if intent.process != self.process:
@@ -293,7 +293,7 @@ class Journal:
         try:
             standing = list(self._file_logs.read(process))
         except StorageError as error:  # one that cannot be read must not hold up the others
-            log.warning("intents of a process that is gone cannot be read yet: %s", error.detail, extra={"of": process})
+            log.warning("intents of a dead process cannot be read yet: %s", error.detail, extra={"of": process})
             return len(intents)
         closed = [self._close(intent, self._resolve_standing) for intent in standing]
         if all(closed):
@@ -308,4 +308,4 @@ def _is_refusal(error: BaseException) -> bool:
 def claim(transaction: Transaction, intent: Intent) -> None:
     """Make sure, inside the deciding transaction, that nobody declared this process dead and resolved its intent."""
     if transaction.intent(intent.id) is None:
-        raise Unavailable("The write was given up because this process was taken for gone; try again.")
+        raise Unavailable("The write was given up because this process was declared dead; try again.")

@@ -1,6 +1,6 @@
 """Intents of one process in a file of its own, where a transaction for each would take longer than the write it is for.
 
-Others read them when the process is gone. A kill leaves in the page cache what was written, and so nothing is synced.
+Others read them when the process is dead. A kill leaves in the page cache what was written, and so nothing is synced.
 A power cut may take it, but after that the index is made again, unless it was stopped in order with no intent standing.
 """
 

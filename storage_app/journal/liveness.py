@@ -54,20 +54,20 @@ class Processes:
         self._alive = alive
         self._staging = staging
 
-    def is_gone(self, process: str) -> bool:
+    def is_dead(self, process: str) -> bool:
         return is_free(self._alive / process)
 
-    def living(self) -> list[str]:
-        return [name for name in _names(self._alive) if not self.is_gone(name)]
+    def alive(self) -> list[str]:
+        return [name for name in _names(self._alive) if not self.is_dead(name)]
 
-    def left_something(self) -> list[str]:
-        """Return the ids of gone processes that left a lock or a staging directory."""
+    def dead_with_leftovers(self) -> list[str]:
+        """Return the ids of dead processes that left a lock or a staging directory."""
         # Staging is listed before it is asked who lives: a process takes its lock first, and then makes its directory.
         left = _names(self._staging)
-        return sorted(process for process in {*left, *_names(self._alive)} if self.is_gone(process))
+        return sorted(process for process in {*left, *_names(self._alive)} if self.is_dead(process))
 
     def fence(self, process: str) -> None:
-        """Take away what the gone `process` staged, so that nothing of it can land any more, and then its lock.
+        """Take away what the dead `process` staged, so that nothing of it can land any more, and then its lock.
 
         It goes in one step: a directory that is emptied bit by bit, late threads could go on using.
         """

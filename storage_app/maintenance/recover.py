@@ -58,7 +58,7 @@ def recover(
 ) -> Recovery:
     """Make the store ready to serve. Runs before the workers; another start waits for it.
 
-    Staging of processes that are gone is removed and their intents are resolved. The index is made again from the
+    Staging of dead processes is removed and their intents are resolved. The index is made again from the
     sidecars when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
     One that others use is reconciled instead. `progress` is called with the number of files read so far. Raises
     `StoreUnusable`.
@@ -103,7 +103,7 @@ def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
     """
     layout = Layout(root)
     with if_free(layout.start_lock) as alone:
-        others = not alone or Processes(layout.alive, layout.staging).living()
+        others = not alone or Processes(layout.alive, layout.staging).alive()
         if others or not (index_url or layout.index.exists()) or any(FileLogs(layout.intents).standing()):
             return
         index = open_index(layout, index_url)
@@ -127,7 +127,7 @@ class _Visit:
         """Whether others use `index`, or may: it cannot be replaced then."""
         if index.is_shared:
             return _is_ready(index)
-        others = self.processes.living() != [self.process]
+        others = self.processes.alive() != [self.process]
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def recover_dead(self, index: Index) -> int:
@@ -150,7 +150,9 @@ class _Visit:
 @contextmanager
 def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     processes = Processes(layout.alive, layout.staging)
-    for process in processes.left_something():  # before their intents are judged, so that a late rename of theirs fails
+    for (
+        process
+    ) in processes.dead_with_leftovers():  # before their intents are judged, so that a late rename of theirs fails
         processes.fence(process)
     Spool(layout.spool).collect()
     Reserve(layout.reserve).keep()

@@ -126,8 +126,8 @@ class Check:
         with self._index.write() as transaction:
             transaction.hold_key(bucket.name, file.key)
             deleting = any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(bucket.uid, file.key))
-            gone = self._store.read(bucket, file.key) is None
-            return gone and not deleting and transaction.file(bucket.uid, file.key) == file
+            is_missing = self._store.read(bucket, file.key) is None
+            return is_missing and not deleting and transaction.file(bucket.uid, file.key) == file
 
     def _wrong_row(self, bucket: Bucket, key: str) -> Finding:
         if not self._repair:

@@ -58,7 +58,7 @@ def _created(url: str) -> str:
 
 
 def _disconnect(url: str) -> None:
-    """End the connections of processes that are gone: the server may not have noticed yet."""
+    """End the connections of dead processes: the server may not have noticed yet."""
     query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND pid != pg_backend_pid()"
     _run(url, sql.SQL(query).format(sql.Literal(sa.make_url(url).database)))
 

@@ -59,11 +59,11 @@ def prepare(core: Core) -> None:
     """
     core.bucket("photos", quota=QUOTA)
     core.put("old.txt", b"older")
-    core.put("gone.txt", b"gone")
+    core.put("gone.txt", b"dead")
     core.files.delete(ALICE, "photos", "gone.txt", conditions=UNCONDITIONAL)
-    core.bucket("gone")
-    core.put("a.txt", b"gone", to="gone")
-    core.buckets.delete(ALICE, "gone", force=True)
+    core.bucket("dead")
+    core.put("a.txt", b"dead", to="dead")
+    core.buckets.delete(ALICE, "dead", force=True)
     core.put("other.txt", OTHER.data, description=replace(UNDESCRIBED, metadata=OTHER.metadata))
 
 

@@ -47,35 +47,35 @@ class Child:
 
 def test_process_lives_until_it_releases(tmp_path: Path) -> None:
     first, second = ProcessLock(tmp_path), ProcessLock(tmp_path)
-    assert sorted(Processes(tmp_path, STAGING).living()) == sorted([first.id, second.id])
-    assert Processes(tmp_path, STAGING).left_something() == []
+    assert sorted(Processes(tmp_path, STAGING).alive()) == sorted([first.id, second.id])
+    assert Processes(tmp_path, STAGING).dead_with_leftovers() == []
     first.release()
-    assert Processes(tmp_path, STAGING).living() == [second.id]
-    assert Processes(tmp_path, STAGING).left_something() == []
+    assert Processes(tmp_path, STAGING).alive() == [second.id]
+    assert Processes(tmp_path, STAGING).dead_with_leftovers() == []
     second.release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_process_is_gone(tmp_path: Path) -> None:
     child = Child(hold_process_lock, tmp_path)
-    assert Processes(tmp_path, STAGING).living() == [child.said]
+    assert Processes(tmp_path, STAGING).alive() == [child.said]
     child.kill()
-    assert Processes(tmp_path, STAGING).living() == []
-    assert Processes(tmp_path, STAGING).left_something() == [child.said]
+    assert Processes(tmp_path, STAGING).alive() == []
+    assert Processes(tmp_path, STAGING).dead_with_leftovers() == [child.said]
 
 
 def test_looking_does_not_make_a_process_gone(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path)
     for _ in range(3):
-        assert Processes(tmp_path, STAGING).living() == [lock.id]
-        assert Processes(tmp_path, STAGING).left_something() == []
+        assert Processes(tmp_path, STAGING).alive() == [lock.id]
+        assert Processes(tmp_path, STAGING).dead_with_leftovers() == []
     lock.release()
 
 
 def test_there_is_nobody_where_there_is_no_directory(tmp_path: Path) -> None:
     nobody = Processes(tmp_path / "none", tmp_path / "nothing")
-    assert nobody.living() == nobody.left_something() == []
-    assert nobody.is_gone("somebody")
+    assert nobody.alive() == nobody.dead_with_leftovers() == []
+    assert nobody.is_dead("somebody")
 
 
 def test_lock_is_not_inherited_by_programs(tmp_path: Path) -> None:
@@ -177,16 +177,16 @@ def test_process_notices_that_its_lock_was_taken_away(tmp_path: Path) -> None:
 
 def test_fenced_process_has_nothing_left(tmp_path: Path) -> None:
     alive, staging = tmp_path / "alive", tmp_path / "staging"
-    (staging / "gone").mkdir(parents=True)
-    (staging / "gone" / "bytes").touch()
+    (staging / "dead").mkdir(parents=True)
+    (staging / "dead" / "bytes").touch()
     (staging / "no directory").touch()
     lock = ProcessLock(alive)
     (staging / lock.id).mkdir()
     processes = Processes(alive, staging)
-    assert processes.left_something() == ["gone", "no directory"]
-    for process in processes.left_something():
+    assert processes.dead_with_leftovers() == ["dead", "no directory"]
+    for process in processes.dead_with_leftovers():
         processes.fence(process)
         processes.fence(process)  # others may have been faster
     assert [path.name for path in staging.iterdir()] == [lock.id]
-    assert processes.living() == [lock.id]
+    assert processes.alive() == [lock.id]
     lock.release()

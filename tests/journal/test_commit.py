@@ -192,13 +192,13 @@ def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
             for each in transaction.intents():
                 transaction.clear_intent(each)
 
-    with pytest.raises(Unavailable, match="taken for gone"):
+    with pytest.raises(Unavailable, match="declared dead"):
         core.send(core.plan("new.txt", to="capped", size=3), b"abc", meanwhile=clear)
     assert core.file("new.txt", bucket="capped") is None
     core.check()
 
 
-@pytest.mark.parametrize("process", ["gone", None])
+@pytest.mark.parametrize("process", ["dead", None])
 def test_stale_note_is_put_right_though_the_write_is_refused(core: Core, process: str | None) -> None:
     """A delete was cut short: the answer to the next one is that there is no file, and so there must be none."""
     file = core.file("old.txt")
@@ -214,7 +214,7 @@ def test_stale_note_is_put_right_though_the_write_is_refused(core: Core, process
 
 def test_stale_note_on_a_bucket_is_put_right_though_the_change_is_refused(core: Core) -> None:
     bucket = core.buckets.get(ALICE, "photos")[0]
-    core.intent(IntentKind.BUCKET, "photos", process="gone")
+    core.intent(IntentKind.BUCKET, "photos", process="dead")
     core.store.remove_bucket(bucket)
     with pytest.raises(BucketNotFound):
         core.buckets.change(ALICE, "photos", {"is_public": True})

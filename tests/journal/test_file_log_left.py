@@ -1,4 +1,4 @@
-"""Intents that stand in intent logs: what becomes of them, and of what they are about, when their process is gone."""
+"""Intents that stand in intent logs: what becomes of them, and of what they are about, when their process is dead."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def cut_short(core: Core) -> File:
     """A file whose writer was killed before its COMMIT."""
     bucket = core.buckets.get(ALICE, "photos")[0]
     file = a_file("new.txt", bucket_uid=bucket.uid)
-    FileLogs(core.layout.intents).of("gone").write(Intent("gone", IntentKind.WRITE, bucket.uid, "new.txt", file.blob))
+    FileLogs(core.layout.intents).of("dead").write(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", file.blob))
     place(core, bucket, file, b"abc")
     return file
 
@@ -108,7 +108,7 @@ def test_stop_while_a_note_stands_is_no_clean_one(core: Core, cut_short: File, m
     """A power cut may take the intent log: the next boot must not believe the index."""
     core.storage.stop()
     maintenance.mark_clean_stop(core.root)
-    FileLogs(core.layout.intents).remove("gone")
+    FileLogs(core.layout.intents).remove("dead")
     monkeypatch.setattr(maintenance, "_boot_id", lambda: "another boot")
     with open_core(core.root) as after:
         assert after.file("new.txt") == cut_short
@@ -123,7 +123,7 @@ def test_check_knows_bytes_that_a_notebook_names(core: Core) -> None:
     (path.parent / blob).write_bytes(b"abc")
     check = Check(core.index, core.store, core.journal, repair=False)
     assert len(list(check.findings())) == 1
-    FileLogs(core.layout.intents).of("gone").write(Intent("gone", IntentKind.WRITE, bucket.uid, "new.txt", blob))
+    FileLogs(core.layout.intents).of("dead").write(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", blob))
     assert list(check.findings()) == []
 
 

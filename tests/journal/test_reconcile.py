@@ -23,8 +23,8 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 @pytest.fixture
 def intent(core: Core) -> Intent:
-    """An intent of a process that is gone, for old.txt."""
-    return core.intent(IntentKind.WRITE, "old.txt", "blob-that-never-came", process="gone")
+    """An intent of a dead process, for old.txt."""
+    return core.intent(IntentKind.WRITE, "old.txt", "blob-that-never-came", process="dead")
 
 
 def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, intent: Intent) -> None:
@@ -39,7 +39,7 @@ def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, intent: 
 def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core, intent: Intent) -> None:
     file = core.file("old.txt")
     assert file is not None
-    named = core.intent(IntentKind.WRITE, "old.txt", file.blob, process="gone")
+    named = core.intent(IntentKind.WRITE, "old.txt", file.blob, process="dead")
     with core.index.write() as transaction:
         for each in (intent, named):
             resolve(transaction, core.store, each)
@@ -49,9 +49,9 @@ def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core
 
 def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> None:
     intents = [
-        Intent("gone", IntentKind.WRITE, "no-such-uid", "a", "blob"),
-        Intent("gone", IntentKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
-        Intent("gone", IntentKind.BUCKET, "no-such-uid", "no-such-bucket"),
+        Intent("dead", IntentKind.WRITE, "no-such-uid", "a", "blob"),
+        Intent("dead", IntentKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
+        Intent("dead", IntentKind.BUCKET, "no-such-uid", "no-such-bucket"),
     ]
     with core.index.write() as transaction:
         for each in intents:

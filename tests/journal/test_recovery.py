@@ -1,4 +1,4 @@
-"""Several processes on one store: one dies or is taken for gone, the others recover and go on."""
+"""Several processes on one store: one dies or is declared dead, the others recover and go on."""
 
 import multiprocessing
 import shutil
@@ -91,7 +91,7 @@ def test_killed_upload_is_put_right_by_the_living(root: Path, uploader: Uploader
         uploader.kill()
         core.services.janitor.look()
         core.check()
-        assert Processes(core.layout.alive, core.layout.staging).left_something() == []
+        assert Processes(core.layout.alive, core.layout.staging).dead_with_leftovers() == []
         core.put("new.bin", bytes(100))  # the quota that it had reserved is free again
         core.check()
 
@@ -234,7 +234,7 @@ def test_process_that_starts_during_a_recovery_keeps_its_staging(root: Path, mon
     recover(root, durable=False)
     layout = Layout(root)
     locks: list[ProcessLock] = []
-    real = Processes.is_gone
+    real = Processes.is_dead
 
     def start_and_look(self: Processes, process: str) -> bool:
         if not locks:
@@ -242,8 +242,8 @@ def test_process_that_starts_during_a_recovery_keeps_its_staging(root: Path, mon
             (layout.staging / locks[0].id).mkdir()
         return real(self, process)
 
-    (layout.staging / "gone").mkdir()
-    monkeypatch.setattr(Processes, "is_gone", start_and_look)
+    (layout.staging / "dead").mkdir()
+    monkeypatch.setattr(Processes, "is_dead", start_and_look)
     recover(root, durable=False)
     assert [path.name for path in layout.staging.iterdir()] == [locks[0].id]
     locks[0].release()

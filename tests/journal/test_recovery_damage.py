@@ -67,7 +67,7 @@ def test_record_that_cannot_be_read_holds_up_nobody_else(root: Path) -> None:
         sidecar.mkdir()
         with pytest.raises(Unavailable):
             core.put("a.txt", bytes(800))
-        core.intent(IntentKind.WRITE, "b.txt", "bytes-that-never-came", process="gone")
+        core.intent(IntentKind.WRITE, "b.txt", "bytes-that-never-came", process="dead")
         core.services.janitor.look()
         assert [intent.key for intent in core.intents()] == ["a.txt"]
         recovery = recover(root, durable=False, rebuild_anyway=True)

@@ -48,7 +48,7 @@ def test_replaced_and_deleted_bytes_stay_for_a_minute(core: Core) -> None:
     assert GRACE.total_seconds() == 60
     replaced, _ = core.put("a.txt", b"old")
     kept, _ = core.put("a.txt", b"new")
-    deleted, _ = core.put("b.txt", b"gone")
+    deleted, _ = core.put("b.txt", b"dead")
     core.files.delete(ALICE, "photos", "b.txt", conditions=UNCONDITIONAL)
     assert collect(core.index, core.store, until=now() - GRACE) == 0
     assert blobs(core.root) == sorted([replaced.blob, kept.blob, deleted.blob])

@@ -81,7 +81,7 @@ def test_store_that_was_not_recovered_does_not_open(root: Path, before: Any) -> 
     storage._layout = Layout(root)
     with pytest.raises(Unavailable, match="storage recover"):
         storage.start()
-    assert Processes(Layout(root).alive, Layout(root).staging).living() == []
+    assert Processes(Layout(root).alive, Layout(root).staging).alive() == []
 
 
 def other_version(index: Path) -> None:

@@ -101,7 +101,7 @@ def test_damaged_sidecar_with_a_note_does_not_keep_the_store_from_starting(root:
     with open_core(root) as core:
         uid = core.buckets.get(ALICE, "photos")[0].uid
         with core.index.write() as transaction:
-            transaction.add_intent(Intent("gone", IntentKind.WRITE, uid, "bad.txt"))
+            transaction.add_intent(Intent("dead", IntentKind.WRITE, uid, "bad.txt"))
     sidecar(root, "bad.txt").write_bytes(b"")
     recover(root, durable=False)
     assert "good.txt" in keys(root)

@@ -146,7 +146,7 @@ def _decide(state: State, rules: Rules, number: int) -> Move:
 def _fence_other(state: State, rules: Rules, number: int) -> tuple[State, Intent | None]:
     """Take its staging from the other process if that is dead and has an intent on this key; return that intent."""
     other, intent = state.processes[1 - number], state.index.intent_of(1 - number)
-    if intent is None or not other.gone or not rules.keep(Clause.GONE_PUT_RIGHT_BY_WRITER):
+    if intent is None or not other.counts_as_dead or not rules.keep(Clause.DEAD_RESOLVED_BY_WRITER):
         return state, None
     if rules.keep(Clause.STAGING_REMOVED_FIRST):
         state = state.with_process(1 - number, other._replace(staging=Staging.GONE))
@@ -246,7 +246,7 @@ def _answer(state: State, rules: Rules, number: int) -> State:
 
 def _given_up(process: Process, at: At) -> Process:
     staging = Staging.GONE if process.staging is Staging.GONE else Staging.EMPTY
-    return Process(at, staging, after_other=process.after_other, taken_for_gone=process.taken_for_gone)
+    return Process(at, staging, after_other=process.after_other, declared_dead=process.declared_dead)
 
 
 def _rolled_back(state: State, number: int) -> State:

@@ -57,9 +57,9 @@ def _active(process: Process) -> bool:
 
 
 def _recover_dead(state: State, rules: Rules, number: int) -> Iterator[Move]:
-    """Take its staging from a process that is gone, or is taken for that; then resolve its intent, under the lock."""
+    """Take its staging from a dead process, or is taken for that; then resolve its intent, under the lock."""
     process, intent = state.processes[number], state.intent_of(number)
-    if not process.gone:
+    if not process.counts_as_dead:
         return
     name, fenced = NAMES[number], process.staging is Staging.GONE
     if not fenced and (intent is not None or process.staging is Staging.FULL or _active(process)):
@@ -117,11 +117,11 @@ def _kill_or_suspect(state: State, rules: Rules, number: int) -> Iterator[Move]:
     holder = None if state.holder == number else state.holder
     killed = state.with_process(number, process.over(At.DEAD))
     yield f"{name} is killed", killed._replace(holder=holder)
-    if process.taken_for_gone:
+    if process.declared_dead:
         return
     lost = rules.commits_last and process.at in IN_TRANSACTION
-    suspected = state.with_process(number, process._replace(taken_for_gone=True, lock_lost=lost))
-    what = f"{name} is taken for gone, but lives"
+    suspected = state.with_process(number, process._replace(declared_dead=True, lock_lost=lost))
+    what = f"{name} is declared dead, but lives"
     yield what, suspected._replace(holder=holder) if lost else suspected
 
 
@@ -151,7 +151,7 @@ def _seen(disk: Disk) -> str:
 
 def _by_sidecars_alone(state: State, rules: Rules, disk: Disk) -> State:
     """Fill a new index from the sidecar, and schedule what lies beside bytes that it names for deletion."""
-    state = _gone_fenced(state) if rules.keep(Clause.REBUILT_AFTER_FENCE) else state
+    state = _dead_fenced(state) if rules.keep(Clause.REBUILT_AFTER_FENCE) else state
     state = state._replace(disk=_synced_to_rebuild(disk, rules), past=frozenset(), unexplained=True)
     named = blobs_of(disk.sidecar)
     pending_deletions = disk.blobs - named if named & disk.blobs else frozenset[str]()
@@ -171,10 +171,10 @@ def _rebuild(state: State, rules: Rules) -> Iterator[Move]:
         yield "a rebuild reconciles the key", with_index(state, rules, index)
 
 
-def _gone_fenced(state: State) -> State:
-    """Take their staging from all that are gone; of the dead nothing else can come."""
+def _dead_fenced(state: State) -> State:
+    """Take their staging from all that count as dead; of the dead nothing else can come."""
     for number, process in enumerate(state.processes):
-        if process.gone:
+        if process.counts_as_dead:
             staging = Staging.EMPTY if process.at is At.DEAD else Staging.GONE
             state = state.with_process(number, process._replace(staging=staging))
     return state

@@ -72,7 +72,7 @@ class Clause(Enum):
     REPLACED_STAYS = auto()
     DELETED_BY_WAY_OF_STAGING = auto()
     FAILED_IS_RESOLVED = auto()
-    GONE_PUT_RIGHT_BY_WRITER = auto()
+    DEAD_RESOLVED_BY_WRITER = auto()
     RECOVERY_LOOKS = auto()
     RECOVERY_SCHEDULES_ROW = auto()
     RECOVERY_REMEMBERS_DELETED = auto()
@@ -203,12 +203,12 @@ class Process(NamedTuple):
     current: Record | None = None
     puts_right: Intent | None = None
     after_other: bool = False
-    taken_for_gone: bool = False
+    declared_dead: bool = False
     lock_lost: bool = False
 
     @property
-    def gone(self) -> bool:
-        return self.taken_for_gone or self.at is At.DEAD
+    def counts_as_dead(self) -> bool:
+        return self.declared_dead or self.at is At.DEAD
 
     def over(self, at: At) -> "Process":
         """Its end as `at`; what a dead process staged stays, what a living one staged does not."""
@@ -252,11 +252,11 @@ class Rules(NamedTuple):
 
     There are two kinds of index. One may lose its last transactions in a power cut, as SQLite does with
     `synchronous=NORMAL`; after one the sidecars alone decide. The other keeps them (`commits_last`), as PostgreSQL
-    does, and only intents are resolved; there a process that is taken for gone has lost its session, and with it the
+    does, and only intents are resolved; there a process that is declared dead has lost its session, and with it the
     lock that it believes to hold.
 
     With the first kind, writes and edits may be recorded in intent logs (`has_intent_logs`), which only their own
-    process sees until it is gone; nothing is lost of them but in a power cut.
+    process sees until it is dead; nothing is lost of them but in a power cut.
     """
 
     operations: tuple[Operation, Operation]

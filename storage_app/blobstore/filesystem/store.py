@@ -80,7 +80,7 @@ class FilesystemStore:
                 raise
 
     def remove(self, bucket: Bucket, key: str) -> None:
-        # By way of staging, not unlinked in place: a process taken for gone has lost its staging directory, and so
+        # By way of staging, not unlinked in place: a process declared dead has lost its staging directory, and so
         # its late delete fails.
         path = self._staging.new_path()
         with translated():
