@@ -93,7 +93,7 @@ class BlobStore(Protocol):
         Raises `BucketNotFound` as `place` does.
         """
 
-    def settle(self, bucket: Bucket, key: str) -> None:
+    def sync(self, bucket: Bucket, key: str) -> None:
         """Make what `place` or `remove` did to `key` durable. The caller answers its client only after this."""
 
     def read(self, bucket: Bucket, key: str) -> File | None:
@@ -141,7 +141,7 @@ class BlobStore(Protocol):
     def remove_bucket(self, bucket: Bucket) -> None:
         """Take the bucket away with all it holds, atomically; `purge_bucket` frees the room. An absent one is fine."""
 
-    def settle_bucket(self, bucket: Bucket) -> None:
+    def sync_bucket(self, bucket: Bucket) -> None:
         """Make what the three methods above did durable."""
 
     def purge_bucket(self, uid: str) -> None:

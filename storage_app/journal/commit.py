@@ -190,13 +190,13 @@ class Journal:
                     )
                     self._drop(transaction, intent)
                     if self._index.commits_durably:
-                        self._store.settle(bucket, key)
+                        self._store.sync(bucket, key)
                     break
             # In a transaction of its own: what is decided may be a refusal, and be undone.
             self._reconcile(bucket, key)
             was_reconciled = True
         if not self._index.commits_durably:
-            self._store.settle(bucket, key)
+            self._store.sync(bucket, key)
 
     def _reconcile(self, bucket: Bucket, key: str) -> None:
         with self._index.write() as transaction:
@@ -233,9 +233,9 @@ class Journal:
             yield transaction, reconcile_bucket(transaction, self._store, bucket.name)
             self._drop(transaction, intent)
             if self._index.commits_durably:
-                self._store.settle_bucket(bucket)
+                self._store.sync_bucket(bucket)
         if not self._index.commits_durably:
-            self._store.settle_bucket(bucket)
+            self._store.sync_bucket(bucket)
 
     @contextmanager
     def _claiming(self, intent: Intent, hold: Callable[[Transaction], list[Intent]]) -> Iterator[Transaction]:

@@ -67,7 +67,7 @@ def reconcile_row(
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
     if transaction.commits_durably:  # or a power cut could take back what the row says
-        store.settle(bucket, key)
+        store.sync(bucket, key)
     if file is not None:
         transaction.put_file(file, row)
     elif row is not None:
@@ -93,7 +93,7 @@ def reconcile_bucket(
     known = transaction.bucket_named(name)
     changed = record or (known[0] if known is not None else None)
     if transaction.commits_durably and changed is not None and (known is None or record != known[0]):
-        store.settle_bucket(changed)  # or a power cut could take back what the row says
+        store.sync_bucket(changed)  # or a power cut could take back what the row says
     if known is not None and (record is None or record.uid != known[0].uid):
         transaction.drop_bucket(known[0].uid)
         transaction.schedule_bucket_deletion(known[0].uid, now())

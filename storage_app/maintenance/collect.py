@@ -59,7 +59,7 @@ def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:
 
 def _remove_unless_named(store: BlobStore, bucket: Bucket, key: str, blob: str) -> None:
     # Synced first: a sidecar that a power cut brought back must find its bytes.
-    store.settle(bucket, key)
+    store.sync(bucket, key)
     file = store.read(bucket, key)
     if file is None or file.blob != blob:
         store.delete_blob(bucket, blob)

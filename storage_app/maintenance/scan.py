@@ -83,7 +83,7 @@ class Check:
         for file in self._store.files(bucket):
             if isinstance(file, DamagedRecord):
                 yield Finding(Damage.RECORD, bucket.name, file)
-            elif not self._is_settled(bucket, file):
+            elif not self._is_unchanged(bucket, file):
                 continue
             elif self._index.file(bucket.uid, file.key) != file:
                 yield self._wrong_row(bucket, file.key)
@@ -115,7 +115,7 @@ class Check:
     def _is_explained(self, bucket: Bucket, blob: str) -> bool:
         return self._store.is_named(bucket, blob) or self._journal.explains(bucket.uid, blob)
 
-    def _is_settled(self, bucket: Bucket, file: File) -> bool:
+    def _is_unchanged(self, bucket: Bucket, file: File) -> bool:
         """Whether the sidecar still says so: the file may have been replaced or deleted since it was listed."""
         with suppress(DamagedFile, Unavailable):
             return self._store.read(bucket, file.key) == file
@@ -150,7 +150,7 @@ class Check:
             open_.hold_key(bucket.name, file.key)
             if self._store.read(bucket, file.key) is None and open_.file(bucket.uid, file.key) == file:
                 self._store.place(bucket, sidecar, None)
-                self._store.settle(bucket, file.key)
+                self._store.sync(bucket, file.key)
             open_.clear_intent(intent)
         return Finding(Damage.SIDECAR, bucket.name, file.key, "the sidecar was written again, from the index")
 

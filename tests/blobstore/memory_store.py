@@ -132,7 +132,7 @@ class MemoryStore:
             raise BucketNotFound(bucket.name)
         contents.sidecars.pop(key, None)
 
-    def settle(self, bucket: Bucket, key: str) -> None:
+    def sync(self, bucket: Bucket, key: str) -> None:
         """Nothing here outlives the process, and nothing is lost before."""
 
     # Reads
@@ -210,7 +210,7 @@ class MemoryStore:
             self._removed[bucket.uid] = contents
             self._buckets.pop(bucket.name, None)
 
-    def settle_bucket(self, bucket: Bucket) -> None:
+    def sync_bucket(self, bucket: Bucket) -> None:
         """As `settle`."""
 
     def purge_bucket(self, uid: str) -> None:

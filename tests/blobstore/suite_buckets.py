@@ -28,13 +28,13 @@ class OfBuckets(SuitePart):
             cache_control="no-store",
         )
         store.create_bucket(made)
-        store.settle_bucket(made)
+        store.sync_bucket(made)
         assert store.read_bucket("all-settings") == made
         assert sorted(store.buckets(), key=str) == sorted([made, BUCKET], key=str)
         changed = replace(made, grants={}, allowed_content_types=None, updated_at=A_TIME + timedelta(days=1))
         file = put(store, bucket=made)
         store.replace_bucket(changed)
-        store.settle_bucket(changed)
+        store.sync_bucket(changed)
         assert store.read_bucket("all-settings") == changed
         assert listed(store, changed) == [file]
         self.assert_holds(store)
@@ -53,8 +53,8 @@ class OfBuckets(SuitePart):
         file, kept = put(store), put(store, bucket=other)
         for _ in range(2):
             store.remove_bucket(BUCKET)
-            store.settle_bucket(BUCKET)
-            store.settle(BUCKET, "cat.jpg")
+            store.sync_bucket(BUCKET)
+            store.sync(BUCKET, "cat.jpg")
         assert store.read_bucket("photos") is None
         assert list(store.buckets()) == [other]
         assert store.read(BUCKET, "cat.jpg") is None

@@ -26,7 +26,7 @@ class SuitePart:
     @pytest.fixture
     def store(self, empty_store: BlobStore) -> BlobStore:
         empty_store.create_bucket(BUCKET)
-        empty_store.settle_bucket(BUCKET)
+        empty_store.sync_bucket(BUCKET)
         return empty_store
 
     def assert_holds(self, store: BlobStore, *files: File) -> None:

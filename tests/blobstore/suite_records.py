@@ -44,8 +44,8 @@ class OfRecords(SuitePart):
             with pytest.raises(FileNotFoundError):
                 store.open(bucket, new_blob_name("cat.jpg"))
             store.delete_blob(bucket, new_blob_name("cat.jpg"))
-            store.settle(bucket, "cat.jpg")
-            store.settle_bucket(bucket)
+            store.sync(bucket, "cat.jpg")
+            store.sync_bucket(bucket)
         store.remove(BUCKET, "cat.jpg")
         with pytest.raises(BucketNotFound):
             store.remove(a_bucket("never-made"), "cat.jpg")
@@ -87,7 +87,7 @@ class OfRecords(SuitePart):
         file, other = put(store), put(store, "dog.jpg")
         for _ in range(2):
             store.remove(BUCKET, "cat.jpg")
-            store.settle(BUCKET, "cat.jpg")
+            store.sync(BUCKET, "cat.jpg")
         assert store.read(BUCKET, "cat.jpg") is None
         assert content(store, file) == b"abc"
         assert list(store.replaced_blobs(BUCKET)) == []  # without a record nobody knows what they are

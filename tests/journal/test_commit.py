@@ -57,31 +57,31 @@ STEPS = [
     ("create", "place"),
     ("create", "t.put_file"),
     ("create", "COMMIT"),
-    ("create", "settle"),
+    ("create", "sync"),
     ("create in a quota", "place"),
     ("create in a quota", "COMMIT"),
-    ("create in a quota", "settle"),
+    ("create in a quota", "sync"),
     ("overwrite", "place"),
     ("overwrite", "t.schedule_deletion"),
     ("overwrite", "COMMIT"),
-    ("overwrite", "settle"),
+    ("overwrite", "sync"),
     ("edit", "place"),
     ("edit", "COMMIT"),
-    ("edit", "settle"),
+    ("edit", "sync"),
     ("delete", "remove"),
     ("delete", "t.schedule_deletion"),
     ("delete", "COMMIT"),
-    ("delete", "settle"),
+    ("delete", "sync"),
     ("create bucket", "create_bucket"),
     ("create bucket", "COMMIT"),
-    ("create bucket", "settle_bucket"),
+    ("create bucket", "sync_bucket"),
     ("change bucket", "replace_bucket"),
     ("change bucket", "COMMIT"),
-    ("change bucket", "settle_bucket"),
+    ("change bucket", "sync_bucket"),
     ("delete bucket", "remove_bucket"),
     ("delete bucket", "t.schedule_bucket_deletion"),
     ("delete bucket", "COMMIT"),
-    ("delete bucket", "settle_bucket"),
+    ("delete bucket", "sync_bucket"),
 ]
 MOMENTS = [
     *((write, step, when) for write, step in STEPS for when in ("before", "after")),
@@ -90,7 +90,7 @@ MOMENTS = [
     ("edit", "stage_sidecar", "before"),
 ]
 # Where a process that ends leaves something that one that fails does not.
-ENDS = [moment for moment in MOMENTS if not moment[1].startswith(("t.", "settle"))]
+ENDS = [moment for moment in MOMENTS if not moment[1].startswith(("t.", "sync"))]
 
 
 def stop_at(

@@ -30,7 +30,7 @@ def place(core: Core, bucket: Bucket, file: File, content: bytes) -> None:
         staged.write(content)
         with core.store.stage_sidecar(bucket, file, staged) as sidecar:
             core.store.place(bucket, sidecar, staged)
-            core.store.settle(bucket, file.key)
+            core.store.sync(bucket, file.key)
 
 
 @pytest.fixture

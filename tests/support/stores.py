@@ -29,7 +29,7 @@ def put(store: BlobStore, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bu
     with store.stage(bucket) as blob:
         blob.write(data)
         store.place(bucket, store.stage_sidecar(bucket, file, blob), blob)
-    store.settle(bucket, key)
+    store.sync(bucket, key)
     return file
 
 
@@ -58,7 +58,7 @@ def receive(
         file = a_file(key, size=size, sha256=digest.hexdigest(), **named)
         with store.stage_sidecar(bucket, file, blob) as sidecar:
             store.place(bucket, sidecar, blob)
-    store.settle(bucket, key)
+    store.sync(bucket, key)
     return file
 
 
@@ -66,7 +66,7 @@ def edit(store: BlobStore, file: File, bucket: Bucket = BUCKET) -> File:
     """Make `file` the record of its key, without bytes."""
     with store.stage_sidecar(bucket, file) as sidecar:
         store.place(bucket, sidecar, None)
-    store.settle(bucket, file.key)
+    store.sync(bucket, file.key)
     return file
 
 

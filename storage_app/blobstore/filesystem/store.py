@@ -92,7 +92,7 @@ class FilesystemStore:
                     raise
         self._staging.discard(path)
 
-    def settle(self, bucket: Bucket, key: str) -> None:
+    def sync(self, bucket: Bucket, key: str) -> None:
         with translated(), suppress(FileNotFoundError):  # the bucket may be in the trash by now
             self._sync_directory(self._subdirectory(bucket, key_hash(key)))
 
@@ -198,7 +198,7 @@ class FilesystemStore:
             self.purge_bucket(bucket.uid)  # a copy of it may have been deleted before
             os.rename(self.root / bucket.name, self._trash / bucket.uid)
 
-    def settle_bucket(self, bucket: Bucket) -> None:
+    def sync_bucket(self, bucket: Bucket) -> None:
         with translated():
             with suppress(FileNotFoundError):
                 self._sync_directory(self.root / bucket.name)

@@ -177,7 +177,7 @@ def test_write_is_durable_before_and_after_it_is_placed(tmp_path: Path, monkeypa
     store = FilesystemStore(tmp_path, process="me", durable=True)
     with syncs(monkeypatch) as synced:
         store.create_bucket(BUCKET)
-        store.settle_bucket(BUCKET)
+        store.sync_bucket(BUCKET)
     assert [path.name for path in synced[:1]] == [".bucket.json"]
     assert synced[1].parent == tmp_path / ".system" / "staging" / "me"
     assert set(synced[2:]) == {tmp_path / "photos", tmp_path, tmp_path / ".system" / "trash"}
@@ -193,7 +193,7 @@ def test_write_is_durable_before_and_after_it_is_placed(tmp_path: Path, monkeypa
     assert synced[2:] == [subdirectory]
     with syncs(monkeypatch) as synced:
         store.remove(BUCKET, "cat.jpg")
-        store.settle(BUCKET, "cat.jpg")
+        store.sync(BUCKET, "cat.jpg")
     assert synced == [subdirectory]
 
 
@@ -201,8 +201,8 @@ def test_nothing_is_synced_without_durability(store: FilesystemStore, monkeypatc
     with syncs(monkeypatch) as synced:
         put(store)
         store.replace_bucket(BUCKET)
-        store.settle_bucket(BUCKET)
+        store.sync_bucket(BUCKET)
         store.remove(BUCKET, "cat.jpg")
         store.remove_bucket(BUCKET)
-        store.settle_bucket(BUCKET)
+        store.sync_bucket(BUCKET)
     assert synced == []
