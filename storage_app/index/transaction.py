@@ -30,11 +30,11 @@ class Transaction:
 
     # Locks, all held until the end. Bucket before key, so that no two transactions wait for each other.
 
-    def hold_bucket(self, name: str) -> None:
+    def lock_bucket(self, name: str) -> None:
         """Wait until nobody else decides anything in the bucket called `name`, and keep it so."""
         self._lock(self._connection, f"bucket {name}", shared=False)
 
-    def hold_key(self, bucket_name: str, key: str, *, whole_bucket: bool = False) -> None:
+    def lock_key(self, bucket_name: str, key: str, *, whole_bucket: bool = False) -> None:
         """Wait until nobody else decides about `key`, or changes its bucket, and keep it so."""
         self._lock(self._connection, f"bucket {bucket_name}", shared=not whole_bucket)
         self._lock(self._connection, f"key {bucket_name}/{key}", shared=False)

@@ -166,10 +166,10 @@ class Journal:
 
         On leaving, what it did is durable. Raises `BucketNotFound` when the bucket was deleted.
         """
-        holds_bucket = self._must_hold_bucket(bucket)
+        locks_bucket = self._must_hold_bucket(bucket)
 
         def hold(transaction: Transaction) -> list[Intent]:
-            transaction.hold_key(bucket.name, key, whole_bucket=holds_bucket)
+            transaction.lock_key(bucket.name, key, whole_bucket=locks_bucket)
             return transaction.intents_on(bucket.uid, key)
 
         was_reconciled = False
@@ -179,7 +179,7 @@ class Journal:
                 if found is None:
                     raise BucketNotFound(bucket.name)
                 bucket_now, _, row = found
-                if bucket_now.quota is not None and not holds_bucket:
+                if bucket_now.quota is not None and not locks_bucket:
                     raise Unavailable("The bucket was given a quota just now; try again.")
                 file = self._store.read(bucket_now, key)
                 # No write takes a record away, and the intent of a delete would have been resolved by now: that one is
@@ -200,7 +200,7 @@ class Journal:
 
     def _reconcile(self, bucket: Bucket, key: str) -> None:
         with self._index.write() as transaction:
-            transaction.hold_key(bucket.name, key)
+            transaction.lock_key(bucket.name, key)
             found = transaction.bucket(bucket.uid)
             if found is not None:
                 reconcile_file(transaction, self._store, found[0], key)
@@ -226,7 +226,7 @@ class Journal:
         detach()  # the store syncs under the lock, which all others wait for
 
         def hold(transaction: Transaction) -> list[Intent]:
-            transaction.hold_bucket(bucket.name)
+            transaction.lock_bucket(bucket.name)
             return transaction.intents_on_bucket(bucket.name)
 
         with self._claiming(intent, hold) as transaction:
@@ -239,7 +239,7 @@ class Journal:
 
     @contextmanager
     def _claiming(self, intent: Intent, hold: Callable[[Transaction], list[Intent]]) -> Iterator[Transaction]:
-        """Open the transaction that decides about what `intent` is on; `hold` takes its lock and returns all intents
+        """Open the transaction that decides about what `intent` is on; `lock` takes its lock and returns all intents
         on it.
 
         Those that nobody holds are resolved before, by themselves: what is decided may be a refusal, and be undone.

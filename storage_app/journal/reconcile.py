@@ -30,7 +30,7 @@ def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
     """
     try:
         if intent.kind is IntentKind.BUCKET and intent.key is not None:
-            transaction.hold_bucket(intent.key)
+            transaction.lock_bucket(intent.key)
             reconcile_bucket(transaction, store, intent.key, adopt=True)
         elif intent.key is not None:
             _resolve_on_file(transaction, store, intent, intent.key)
@@ -41,7 +41,7 @@ def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
 def _resolve_on_file(transaction: Transaction, store: BlobStore, intent: Intent, key: str) -> None:
     found = transaction.bucket(intent.bucket_uid)
     if found is not None:
-        transaction.hold_key(found[0].name, key)
+        transaction.lock_key(found[0].name, key)
         found = transaction.bucket(intent.bucket_uid)
     if found is None:  # in the trash, with all its bytes
         return

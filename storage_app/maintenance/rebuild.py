@@ -69,7 +69,7 @@ class Rebuilding:
         names = [bucket.name for bucket in buckets]
         for name in {*names, *self._indexed_buckets()}:
             with self.index.write() as transaction:
-                transaction.hold_bucket(name)
+                transaction.lock_bucket(name)
                 with self._reporting():
                     reconcile_bucket(transaction, self.store, name, adopt=True)
         for name in names:
@@ -86,12 +86,12 @@ class Rebuilding:
             self._reconcile_keys(bucket, [key for key in keys if self._is_absent(bucket, key)])
         self._schedule_replaced(bucket)
         with self.index.write() as transaction:
-            transaction.hold_bucket(bucket.name)
+            transaction.lock_bucket(bucket.name)
             transaction.recount(bucket.uid)
 
     def _reconcile_keys(self, bucket: Bucket, keys: Iterable[str]) -> None:
         with self.index.write() as transaction:
-            transaction.hold_bucket(bucket.name)
+            transaction.lock_bucket(bucket.name)
             if transaction.bucket(bucket.uid) is not None:
                 for key in keys:
                     if self._can_be_read(bucket, key):
@@ -121,7 +121,7 @@ class Rebuilding:
             if self.index.explains(bucket.uid, blob):
                 continue
             with self.index.write() as transaction:
-                transaction.hold_key(bucket.name, key)
+                transaction.lock_key(bucket.name, key)
                 if self._is_replaced(transaction, bucket, key, blob):
                     transaction.schedule_deletion(bucket.uid, key, blob, now())
 

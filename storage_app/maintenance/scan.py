@@ -74,7 +74,7 @@ class Check:
         if not self._repair:
             return Finding(Damage.INDEX, bucket.name, "the bucket's own record")
         with self._index.write() as transaction:
-            transaction.hold_bucket(bucket.name)
+            transaction.lock_bucket(bucket.name)
             reconcile_bucket(transaction, self._store, bucket.name, adopt=True)
         return Finding(Damage.INDEX, bucket.name, "the bucket's own record", "the row was written again")
 
@@ -109,7 +109,7 @@ class Check:
     def _is_stray(self, bucket: Bucket, blob: str) -> bool:
         """Look again, with nobody deciding in the bucket: it may be on its way in, or just be replaced."""
         with self._index.write() as transaction:
-            transaction.hold_bucket(bucket.name)
+            transaction.lock_bucket(bucket.name)
             return not self._is_explained(bucket, blob)
 
     def _is_explained(self, bucket: Bucket, blob: str) -> bool:
@@ -124,7 +124,7 @@ class Check:
     def _is_lost(self, bucket: Bucket, file: File) -> bool:
         """Whether the row is still there, under the key's lock, and no delete in progress explains it."""
         with self._index.write() as transaction:
-            transaction.hold_key(bucket.name, file.key)
+            transaction.lock_key(bucket.name, file.key)
             deleting = any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(bucket.uid, file.key))
             is_missing = self._store.read(bucket, file.key) is None
             return is_missing and not deleting and transaction.file(bucket.uid, file.key) == file
@@ -133,7 +133,7 @@ class Check:
         if not self._repair:
             return Finding(Damage.INDEX, bucket.name, key)
         with self._index.write() as transaction:
-            transaction.hold_key(bucket.name, key)
+            transaction.lock_key(bucket.name, key)
             reconcile_file(transaction, self._store, bucket, key)
         return Finding(Damage.INDEX, bucket.name, key, "the row was written again")
 
@@ -147,7 +147,7 @@ class Check:
             self._store.stage_sidecar(bucket, file) as sidecar,
             self._index.write() as open_,
         ):
-            open_.hold_key(bucket.name, file.key)
+            open_.lock_key(bucket.name, file.key)
             if self._store.read(bucket, file.key) is None and open_.file(bucket.uid, file.key) == file:
                 self._store.place(bucket, sidecar, None)
                 self._store.sync(bucket, file.key)

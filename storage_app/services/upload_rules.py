@@ -74,7 +74,7 @@ def check_quota(transaction: Transaction, bucket: Bucket, intent: Intent) -> Non
     """Raise `QuotaExceeded` unless what `intent` reserves fits besides all that is there and on its way."""
     if bucket.quota is None or intent.size == 0:
         return
-    transaction.hold_bucket(bucket.name)
+    transaction.lock_bucket(bucket.name)
     found = transaction.bucket(bucket.uid)
     if found is None or found[0].quota is None:
         return
