@@ -9,7 +9,7 @@ from .auth.credentials import Logins
 from .auth.signed_urls import SignedUrls
 from .blobstore import BlobStore, open_store
 from .errors import Unavailable
-from .host.ballast import Reserve
+from .host.ballast import Ballast
 from .host.layout import Layout
 from .host.locks import UploadSlots
 from .host.spool import Spool
@@ -129,13 +129,13 @@ class Storage:
     def _wire(self, index: Index, process: str) -> Services:
         settings, layout = self.settings, self._layout
         store = open_store(layout.root, process=process, durable=settings.durability == "fsync")
-        reserve, spool = Reserve(layout.reserve), Spool(layout.spool)
+        ballast, spool = Ballast(layout.ballast), Spool(layout.spool)
         journal = Journal(
             index,
             store,
             Processes(layout.alive, layout.staging),
             FileLogs(layout.intents),
-            reserve,
+            ballast,
             process=process,
         )
         guard = Guard(index, anonymous_uploads=settings.anonymous_uploads)
@@ -152,10 +152,10 @@ class Storage:
             index=index,
             store=store,
             journal=journal,
-            buckets=Buckets(index, store, journal, guard, reserve),
-            files=Files(index, store, journal, guard, reserve),
+            buckets=Buckets(index, store, journal, guard, ballast),
+            files=Files(index, store, journal, guard, ballast),
             uploads=uploads,
             signing=Signing(guard, uploads, self.signed_urls),
             spool=spool,
-            janitor=Janitor(index, store, journal, reserve, spool, lock=layout.collect_lock),
+            janitor=Janitor(index, store, journal, ballast, spool, lock=layout.collect_lock),
         )

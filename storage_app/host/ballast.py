@@ -15,7 +15,7 @@ _SPARE = 2
 Result = TypeVar("Result")
 
 
-class Reserve:
+class Ballast:
     """A file of zeros at `path`, whose room is given up when a delete meets a full disk."""
 
     def __init__(self, path: Path) -> None:

@@ -57,7 +57,7 @@ class Layout:
         return self.system / "collect.lock"
 
     @property
-    def reserve(self) -> Path:
+    def ballast(self) -> Path:
         return self.system / "ballast"
 
     @property

@@ -18,7 +18,7 @@ from ..domain.files import File
 from ..domain.intents import Intent, IntentKind
 from ..domain.times import now
 from ..errors import BucketNotFound, StorageError, Unavailable
-from ..host.ballast import Reserve
+from ..host.ballast import Ballast
 from ..host.blocking import detach
 from ..index import Index, Transaction
 from .file_log import FileLogs
@@ -54,7 +54,7 @@ class Journal:
         store: BlobStore,
         processes: Processes,
         file_logs: FileLogs,
-        reserve: Reserve,
+        ballast: Ballast,
         *,
         process: str,
     ) -> None:
@@ -63,7 +63,7 @@ class Journal:
         self._processes = processes
         self._file_logs = file_logs
         self._file_log = file_logs.of(process)
-        self._reserve = reserve
+        self._ballast = ballast
         self.process = process
         self._held: set[str] = set()
 
@@ -135,7 +135,7 @@ class Journal:
 
     def _close(self, intent: Intent, close: Callable[[Intent], None]) -> bool:
         try:
-            self._reserve.spend_on(lambda: close(intent))
+            self._ballast.spend_on(lambda: close(intent))
         except StorageError as error:
             # What led here is what to answer with: a failure, or a success.
             log.warning("an intent could not be resolved yet: %s", error.detail, extra={"intent": intent.id})

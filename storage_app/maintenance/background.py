@@ -9,7 +9,7 @@ from pathlib import Path
 from ..blobstore import BlobStore
 from ..domain.times import now
 from ..errors import StorageError
-from ..host.ballast import Reserve
+from ..host.ballast import Ballast
 from ..host.locks import if_free
 from ..host.spool import Spool
 from ..index import Index
@@ -25,12 +25,12 @@ class Janitor:
     """A thread that looks after the store beside the requests."""
 
     def __init__(
-        self, index: Index, store: BlobStore, journal: Journal, reserve: Reserve, spool: Spool, *, lock: Path
+        self, index: Index, store: BlobStore, journal: Journal, ballast: Ballast, spool: Spool, *, lock: Path
     ) -> None:
         self._index = index
         self._store = store
         self._journal = journal
-        self._reserve = reserve
+        self._ballast = ballast
         self._spool = spool
         self._lock = lock
         self._collected_at = -math.inf  # at once: workers may not live long
@@ -51,7 +51,7 @@ class Janitor:
         self._store.tidy()
         self._journal.retry()
         self._journal.recover_dead()
-        self._reserve.keep()
+        self._ballast.keep()
         if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
             with if_free(self._lock) as ours:  # one collect at a time: others would remove the same
                 if ours:

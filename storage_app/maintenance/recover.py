@@ -13,7 +13,7 @@ from typing import Any
 from ..blobstore import BlobStore, open_store
 from ..domain.times import now
 from ..errors import StoreUnusable
-from ..host.ballast import Reserve
+from ..host.ballast import Ballast
 from ..host.files import sync_directory
 from ..host.layout import Layout, usable
 from ..host.locks import exclusive, if_free
@@ -131,8 +131,8 @@ class _Visit:
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def recover_dead(self, index: Index) -> int:
-        file_logs, reserve = FileLogs(self.layout.intents), Reserve(self.layout.reserve)
-        journal = Journal(index, self.store, self.processes, file_logs, reserve, process=self.process)
+        file_logs, ballast = FileLogs(self.layout.intents), Ballast(self.layout.ballast)
+        journal = Journal(index, self.store, self.processes, file_logs, ballast, process=self.process)
         return journal.recover_dead()
 
     def reconcile(self, index: Index, progress: Progress) -> Recovery:
@@ -155,7 +155,7 @@ def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     ) in processes.dead_with_leftovers():  # before their intents are judged, so that a late rename of theirs fails
         processes.fence(process)
     Spool(layout.spool).collect()
-    Reserve(layout.reserve).keep()
+    Ballast(layout.ballast).keep()
     lock = ProcessLock(layout.alive)
     try:
         yield _Visit(layout, lock.id, processes, open_store(layout.root, process=lock.id, durable=durable))

@@ -13,7 +13,7 @@ from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import now
 from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientStorage
-from ..host.ballast import Reserve
+from ..host.ballast import Ballast
 from ..index import Index, Transaction
 from ..journal.commit import Journal
 from .lookups import Guard, refusal
@@ -22,12 +22,12 @@ from .lookups import Guard, refusal
 class Buckets:
     """Creates, shows, changes and deletes buckets for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, reserve: Reserve) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, ballast: Ballast) -> None:
         self._index = index
         self._store = store
         self._journal = journal
         self._guard = guard
-        self._reserve = reserve
+        self._ballast = ballast
 
     def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Create a bucket owned by `principal`; `settings` are fields of `Bucket`.
@@ -69,7 +69,7 @@ class Buckets:
         try:
             self._delete(principal, name, force=force)
         except InsufficientStorage:
-            self._reserve.give_up()
+            self._ballast.give_up()
             with suppress(BucketNotFound):  # it may have been deleted, and only the index had no room to say so
                 self._delete(principal, name, force=force)
 

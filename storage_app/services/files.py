@@ -16,7 +16,7 @@ from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import now
 from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
-from ..host.ballast import Reserve
+from ..host.ballast import Ballast
 from ..index import Index
 from ..journal.commit import Decision, Journal
 from ..media_types.sniffing import HEAD_BYTES
@@ -28,12 +28,12 @@ from .upload_rules import decide_content_type
 class Files:
     """Reads, lists, edits and deletes files for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, reserve: Reserve) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, ballast: Ballast) -> None:
         self._index = index
         self._store = store
         self._journal = journal
         self._guard = guard
-        self._reserve = reserve
+        self._ballast = ballast
 
     def get(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
         return self._guard.file(principal, bucket_name, key, Action.READ_FILE)
@@ -106,7 +106,7 @@ class Files:
         try:
             self._delete(principal, bucket_name, key, conditions)
         except InsufficientStorage:
-            self._reserve.give_up()
+            self._ballast.give_up()
             with suppress(FileNotFound):  # it may have been deleted, and only the index had no room to say so
                 self._delete(principal, bucket_name, key, conditions)
 

@@ -38,7 +38,7 @@ from .upload_rules import (
 )
 
 # How often the room on the disk is looked at while bytes arrive: others arrive beside them.
-_ROOM_CHECK_BYTES = 64 * 1024 * 1024
+_FREE_SPACE_CHECK_BYTES = 64 * 1024 * 1024
 _READ_BACK_BYTES = 1024 * 1024
 
 
@@ -111,7 +111,7 @@ class Uploads:
         self.check_size(plan, size, existing)
         if plan.size is not None:
             check_signed_size(plan, plan.size)
-        self.check_room(0 if stored else size)
+        self.check_free_space(0 if stored else size)
         declared = None if plan.content_type is None else media_types.normalize(plan.content_type)
         if declared is not None and declared != media_types.UNKNOWN:
             check_accepted(plan.bucket, declared)
@@ -181,7 +181,7 @@ class Uploads:
         if plan.bucket.quota is not None and _growth(size, existing) > plan.bucket.quota:
             raise quota_exceeded(plan.bucket)
 
-    def check_room(self, size: int) -> None:
+    def check_free_space(self, size: int) -> None:
         """Raise `InsufficientStorage` unless MIN_FREE_BYTES are left on the disk after `size` more."""
         free = self._store.free_bytes()
         if free is not None and free - size < self._min_free_bytes:
@@ -226,7 +226,7 @@ class Upload:
         self._existing = existing
         self._hash = Sha256()
         self._head = b""
-        self._room_checked_at = 0
+        self._free_space_checked_at = 0
         self.size = 0
         self.finished = False
 
@@ -234,9 +234,9 @@ class Upload:
         """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
         self._examine(data)
         self._hash.update(data)
-        if self.size - self._room_checked_at >= _ROOM_CHECK_BYTES:
-            self._uploads.check_room(0)
-            self._room_checked_at = self.size
+        if self.size - self._free_space_checked_at >= _FREE_SPACE_CHECK_BYTES:
+            self._uploads.check_free_space(0)
+            self._free_space_checked_at = self.size
         return self._staged.write(data)
 
     def read_back(self, stream: BinaryIO) -> None:

@@ -211,7 +211,7 @@ class MemoryStore:
             self._buckets.pop(bucket.name, None)
 
     def sync_bucket(self, bucket: Bucket) -> None:
-        """As `settle`."""
+        """As `sync`."""
 
     def purge_bucket(self, uid: str) -> None:
         self._removed.pop(uid, None)

@@ -173,10 +173,10 @@ def test_deletes_work_on_a_full_disk(service: RunningService, disk: SmallDisk, c
 
 def wait_for_reserve(service: RunningService) -> None:
     """Wait until room is put aside for deletes, as it is at a start and again some time after it was needed."""
-    reserve, deadline = service.storage_path / ".system" / "ballast", time.monotonic() + RECOVERY_SECONDS
-    while not (reserve.exists() and reserve.stat().st_blocks) and time.monotonic() < deadline:
+    ballast, deadline = service.storage_path / ".system" / "ballast", time.monotonic() + RECOVERY_SECONDS
+    while not (ballast.exists() and ballast.stat().st_blocks) and time.monotonic() < deadline:
         wait_briefly()
-    assert reserve.exists()
+    assert ballast.exists()
 
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["one_call", "every_call_from_there_on"])

@@ -9,7 +9,7 @@ import pytest
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.times import now
 from storage_app.errors import Unavailable
-from storage_app.host.ballast import Reserve
+from storage_app.host.ballast import Ballast
 from storage_app.host.spool import Spool
 from storage_app.maintenance import background
 from storage_app.maintenance import collect as collection
@@ -34,9 +34,9 @@ def core(opened: Core) -> Iterator[Core]:
 
 def janitor_of(core: Core) -> Janitor:
     """A janitor that has not started."""
-    reserve = Reserve(core.layout.reserve)
+    ballast = Ballast(core.layout.ballast)
     return Janitor(
-        core.index, core.store, core.journal, reserve, Spool(core.layout.spool), lock=core.layout.collect_lock
+        core.index, core.store, core.journal, ballast, Spool(core.layout.spool), lock=core.layout.collect_lock
     )
 
 

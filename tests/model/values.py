@@ -191,7 +191,7 @@ class Index(NamedTuple):
 
 
 class Process(NamedTuple):
-    """`current` is the sidecar that it decided on, `staged` what it places, `puts_right` an intent that it settles,
+    """`current` is the sidecar that it decided on, `staged` what it places, `puts_right` an intent that it resolves,
     too.
 
     `after_other`: it began when the other was over. `lock_lost`: others may have what it believes to hold.
