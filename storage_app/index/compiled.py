@@ -20,7 +20,7 @@ def driver_of(connection: sa.PoolProxiedConnection) -> Driver:
     return cast(Driver, connection.dbapi_connection)
 
 
-class Prepared:
+class Compiled:
     """A statement, compiled once for each dialect. Values and rows are the driver's: SQLAlchemy's types do nothing."""
 
     def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:

@@ -16,8 +16,8 @@ from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
-from .compiled import Prepared, driver_of
-from .group_commit import Together, Work
+from .compiled import Compiled, driver_of
+from .group_commit import GroupCommit, Work
 from .postgres import Postgres
 from .sqlite import Sqlite
 from .transaction import Transaction
@@ -29,7 +29,7 @@ class Index:
     def __init__(self, where: Path | str) -> None:
         self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
         self._engine = self._database.engine
-        self._together = Together(self.write)
+        self._group_commit = GroupCommit(self.write)
         self._translated = _Translation(self._database)
 
     @property
@@ -128,7 +128,7 @@ class Index:
             yield transaction
             transaction.flush()
 
-    def write_together(self, work: Work) -> None:
+    def write_grouped(self, work: Work) -> None:
         """Do `work` in a write transaction that others may share; when it raises, it must not have written.
 
         Raises as `write` does, and what `work` does. A server commits for many at once by itself, and its locks are
@@ -139,7 +139,7 @@ class Index:
                 work(transaction)
         else:
             with self._translated:
-                self._together.run(work)
+                self._group_commit.run(work)
 
     def pending_deletions(self, until: datetime, *, after: int, limit: int) -> list[PendingDeletion]:
         """Return up to `limit` pending_deletions from `until` or before whose id is greater than `after`, by id."""
@@ -221,7 +221,7 @@ class Index:
         found = self._all(page_queries.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
         return [rows.file_from(row) for row in found]
 
-    def _run(self, statement: Prepared, **values: Any) -> Sequence[Sequence[Any]]:
+    def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated:
             connection = self._database.borrow()
             try:
@@ -229,7 +229,7 @@ class Index:
             finally:
                 self._database.give_back(connection)
 
-    def _row(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
+    def _row(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
         return found[0] if found else None
 
@@ -247,7 +247,7 @@ class _Translation:
 
     def __init__(self, database: Sqlite | Postgres) -> None:
         self._database = database
-        # Of SQLAlchemy's statements, and of `Prepared` ones.
+        # Of SQLAlchemy's statements, and of `Compiled` ones.
         self._errors = (exc.DBAPIError, database.engine.dialect.loaded_dbapi.Error)
 
     def __enter__(self) -> None:

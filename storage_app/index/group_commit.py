@@ -14,7 +14,7 @@ from .transaction import Transaction
 Work = Callable[[Transaction], None]
 
 
-class Together:
+class GroupCommit:
     """Runs work in transactions that `write` opens, as much of it in each as has come meanwhile."""
 
     def __init__(self, write: Callable[[], AbstractContextManager[Transaction]]) -> None:

@@ -49,7 +49,7 @@ class Sqlite:
             # We say BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": _LOCK_WAIT_SECONDS},
-            paramstyle="named",  # the values of a `Prepared` statement go to the driver as they are
+            paramstyle="named",  # the values of a `Compiled` statement go to the driver as they are
             pool_size=_MAX_CONNECTIONS,
             max_overflow=0,
             # The connection used last is used next: few of them stay warm, and the others hold no pages.

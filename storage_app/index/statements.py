@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from .compiled import Prepared
+from .compiled import Compiled
 from .schema import buckets, files, intents, pending_deletions
 
 
@@ -22,9 +22,9 @@ _ON_KEY = sa.and_(
 
 _INTENTS = sa.select(intents).order_by(intents.c.id)
 
-BUCKET_NAMED = Prepared(sa.select(buckets).where(buckets.c.name == bindparam("name")))
-BUCKET_WITH = Prepared(sa.select(buckets).where(buckets.c.uid == bindparam("uid")))
-COUNT = Prepared(
+BUCKET_NAMED = Compiled(sa.select(buckets).where(buckets.c.name == bindparam("name")))
+BUCKET_WITH = Compiled(sa.select(buckets).where(buckets.c.uid == bindparam("uid")))
+COUNT = Compiled(
     sa.update(buckets)
     .where(buckets.c.uid == bindparam("of_bucket"))
     .values(
@@ -33,25 +33,25 @@ COUNT = Prepared(
     )
 )
 
-FILE = Prepared(sa.select(files).where(_THIS_FILE))
+FILE = Compiled(sa.select(files).where(_THIS_FILE))
 # The bucket, and beside it the file, or NULLs.
 _BUCKET_AND_FILE = sa.select(buckets, files).select_from(
     buckets.outerjoin(files, sa.and_(files.c.bucket_uid == buckets.c.uid, files.c.key == bindparam("of_key")))
 )
-BUCKET_NAMED_AND_FILE = Prepared(_BUCKET_AND_FILE.where(buckets.c.name == bindparam("name")))
-BUCKET_WITH_AND_FILE = Prepared(_BUCKET_AND_FILE.where(buckets.c.uid == bindparam("uid")))
-ADD_FILE = Prepared(sa.insert(files))
-SWITCH_FILE = Prepared(sa.update(files).where(_THIS_FILE).values(_new_values(files)))
-DROP_FILE = Prepared(sa.delete(files).where(_THIS_FILE))
+BUCKET_NAMED_AND_FILE = Compiled(_BUCKET_AND_FILE.where(buckets.c.name == bindparam("name")))
+BUCKET_WITH_AND_FILE = Compiled(_BUCKET_AND_FILE.where(buckets.c.uid == bindparam("uid")))
+ADD_FILE = Compiled(sa.insert(files))
+SWITCH_FILE = Compiled(sa.update(files).where(_THIS_FILE).values(_new_values(files)))
+DROP_FILE = Compiled(sa.delete(files).where(_THIS_FILE))
 
-INTENT = Prepared(sa.select(intents).where(_THIS_INTENT))
-INTENTS = Prepared(_INTENTS)
-INTENTS_OF = Prepared(_INTENTS.where(intents.c.process == bindparam("process")))
-INTENTS_ON_KEY = Prepared(_INTENTS.where(_ON_KEY))
-INTENTS_ON_BUCKET = Prepared(_INTENTS.where(intents.c.kind == "bucket", intents.c.key == bindparam("name")))
-ADD_INTENT = Prepared(sa.insert(intents))
-CHANGE_INTENT = Prepared(sa.update(intents).where(_THIS_INTENT).values(_new_values(intents)))
-CLEAR_INTENT = Prepared(sa.delete(intents).where(_THIS_INTENT))
+INTENT = Compiled(sa.select(intents).where(_THIS_INTENT))
+INTENTS = Compiled(_INTENTS)
+INTENTS_OF = Compiled(_INTENTS.where(intents.c.process == bindparam("process")))
+INTENTS_ON_KEY = Compiled(_INTENTS.where(_ON_KEY))
+INTENTS_ON_BUCKET = Compiled(_INTENTS.where(intents.c.kind == "bucket", intents.c.key == bindparam("name")))
+ADD_INTENT = Compiled(sa.insert(intents))
+CHANGE_INTENT = Compiled(sa.update(intents).where(_THIS_INTENT).values(_new_values(intents)))
+CLEAR_INTENT = Compiled(sa.delete(intents).where(_THIS_INTENT))
 
 # The id is the database's to choose.
-SCHEDULE_DELETION = Prepared(sa.insert(pending_deletions).values(_new_values(pending_deletions, but="id")).inline())
+SCHEDULE_DELETION = Compiled(sa.insert(pending_deletions).values(_new_values(pending_deletions, but="id")).inline())

@@ -11,7 +11,7 @@ from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from . import rows, schema, statements
-from .compiled import Prepared, driver_of
+from .compiled import Compiled, driver_of
 from .schema import bucket_grants, buckets, files, intents, pending_deletions
 
 Lock = Callable[..., None]
@@ -179,14 +179,14 @@ class Transaction:
         self._connection.execute(sa.delete(schema.properties))
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
-    def _run(self, statement: Prepared, **values: Any) -> Sequence[Sequence[Any]]:
+    def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
         return statement.run(self._driver, self._dialect, **values)
 
-    def _one(self, statement: Prepared, **values: Any) -> Sequence[Any] | None:
+    def _one(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
         return found[0] if found else None
 
-    def _bucket(self, query: Prepared, **of: str) -> tuple[Bucket, Totals] | None:
+    def _bucket(self, query: Compiled, **of: str) -> tuple[Bucket, Totals] | None:
         self.flush()
         row = self._one(query, **of)
         return None if row is None else rows.bucket_from(row)

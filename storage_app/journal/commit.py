@@ -107,7 +107,7 @@ class Journal:
                 check(transaction)
             transaction.add_intent(intent)
 
-        self._index.write_together(work)
+        self._index.write_grouped(work)
 
     def complete(self, intent: Intent, check: Check | None) -> None:
         """Record what `intent`, which is open, says by now. `check` may refuse, in the transaction that writes it."""

@@ -122,7 +122,7 @@ class Uploads:
         existing = self.check(plan)
         check = self._reservation(plan.bucket, self._record(plan, existing))
         if check is not None:
-            self._index.write_together(check)
+            self._index.write_grouped(check)
 
     @contextmanager
     def begin(self, plan: Plan, *, is_here: bool = False) -> Iterator["Upload"]:

@@ -199,9 +199,9 @@ def test_while_another_process_writes_to_the_index(index: Index, tmp_path: Path)
 
 
 def test_while_others_commit_together(index: Index) -> None:
-    held = index._together._running
+    held = index._group_commit._running
     held.acquire()
-    with waiting(lambda: index.write_together(lambda _: None), held.release):
+    with waiting(lambda: index.write_grouped(lambda _: None), held.release):
         assert_another_can_begin()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from storage_app.errors import QuotaExceeded, Unavailable
 from storage_app.index import Transaction
-from storage_app.index.group_commit import Together
+from storage_app.index.group_commit import GroupCommit
 
 THREADS = 8
 
@@ -47,7 +47,7 @@ def work(number: int) -> Callable[[Transaction], None]:
 
 def run(transactions: Transactions) -> list[BaseException | None]:
     """Let one piece of work begin, and the others come meanwhile; return how each ended."""
-    together = Together(transactions.write)
+    together = GroupCommit(transactions.write)
     with ThreadPoolExecutor(THREADS) as pool:
         first = pool.submit(together.run, work(0))
         assert transactions.begun.wait(10)
@@ -82,7 +82,7 @@ def test_interrupt_leaves_nobody_waiting() -> None:
 
     transactions = Transactions(interrupt)
     transactions.go.set()
-    together = Together(transactions.write)
+    together = GroupCommit(transactions.write)
     with pytest.raises(KeyboardInterrupt):
         together.run(work(0))
     assert not together._running.locked()
@@ -101,5 +101,5 @@ def test_other_failure_ends_the_whole_transaction() -> None:
     transactions = Transactions()
     transactions.go.set()
     with pytest.raises(OneDriverError):
-        Together(transactions.write).run(fail)
+        GroupCommit(transactions.write).run(fail)
     assert transactions.committed == []

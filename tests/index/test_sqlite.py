@@ -128,7 +128,7 @@ def test_full_database_is_insufficient_storage_to_who_shares_a_transaction(index
     with index.write() as transaction:
         transaction._connection.exec_driver_sql("PRAGMA max_page_count = 1")
     with pytest.raises(InsufficientStorage, match="disk is full"):
-        index.write_together(lambda transaction: transaction.put_bucket(a_bucket(description="x" * 100_000)))
+        index.write_grouped(lambda transaction: transaction.put_bucket(a_bucket(description="x" * 100_000)))
     assert index.bucket("photos") is None
 
 
