@@ -17,11 +17,11 @@ from .index import Index
 from .journal.commit import Journal
 from .journal.file_log import FileLogs
 from .journal.liveness import Processes, ProcessLock
-from .maintenance.background import Janitor
+from .maintenance.background import BackgroundThread
 from .maintenance.recover import is_recovered, open_index
 from .services.buckets import Buckets
 from .services.files import Files
-from .services.lookups import Guard
+from .services.lookups import Lookups
 from .services.signed_urls import Signing
 from .services.uploads import Uploads
 from .settings import Settings
@@ -43,7 +43,7 @@ class Services:
     uploads: Uploads
     signing: Signing
     spool: Spool
-    janitor: Janitor
+    background: BackgroundThread
 
 
 class Storage:
@@ -113,13 +113,13 @@ class Storage:
             raise
         self._lock = lock
         if self._looks_after:
-            services.janitor.start()
+            services.background.start()
         return services
 
     def _close(self, *, wait: bool) -> None:
         if self._services is None or self._lock is None:
             return
-        self._services.janitor.stop(wait=wait)
+        self._services.background.stop(wait=wait)
         self._services.journal.close()
         self._services.index.close()
         shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
@@ -138,12 +138,12 @@ class Storage:
             ballast,
             process=process,
         )
-        guard = Guard(index, anonymous_uploads=settings.anonymous_uploads)
+        lookups = Lookups(index, anonymous_uploads=settings.anonymous_uploads)
         uploads = Uploads(
             index,
             store,
             journal,
-            guard,
+            lookups,
             UploadSlots(layout.slots, settings.max_uploads),
             max_file_size=settings.max_file_size,
             min_free_bytes=settings.min_free_bytes,
@@ -152,10 +152,10 @@ class Storage:
             index=index,
             store=store,
             journal=journal,
-            buckets=Buckets(index, store, journal, guard, ballast),
-            files=Files(index, store, journal, guard, ballast),
+            buckets=Buckets(index, store, journal, lookups, ballast),
+            files=Files(index, store, journal, lookups, ballast),
             uploads=uploads,
-            signing=Signing(guard, uploads, self.signed_urls),
+            signing=Signing(lookups, uploads, self.signed_urls),
             spool=spool,
-            janitor=Janitor(index, store, journal, ballast, spool, lock=layout.collect_lock),
+            background=BackgroundThread(index, store, journal, ballast, spool, lock=layout.collect_lock),
         )

@@ -33,7 +33,7 @@ from . import nginx
 from .context import authenticate, this_request
 from .http import problems
 from .http.bodies import RequestBody
-from .http.responses import json_answer
+from .http.responses import json_response
 from .schemas.requests import PATH_PARAMETERS
 from .schemas.responses import ProblemSchema
 
@@ -148,7 +148,7 @@ class Blueprint(flask_smorest.Blueprint):
                 if isinstance(result, Response):
                     return result
                 shown, headers = result if isinstance(result, tuple) else (result, None)
-                return json_answer(shown, status_code, headers)
+                return json_response(shown, status_code, headers)
 
             return _documenting(document)(cast(View, answering))
 

@@ -40,7 +40,7 @@ from .blueprint import Access, Blueprint, refuse_fields
 from .context import services, storage, this_request
 from .http.bodies import MAX_FORM_BYTES, Form, check_raw, declared_digests, is_form, raw_body, read_form
 from .http.conditions import write_conditions
-from .http.responses import json_answer
+from .http.responses import json_response
 from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
 from .schemas.requests import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
 from .schemas.responses import FileSchema, file_json
@@ -199,4 +199,4 @@ def _least_size(request: Request) -> int:
 
 def _written(bucket_id: str, file: File, created: bool) -> Response:
     headers = {"ETag": file.etag, "Location": f"/storage/{bucket_id}/{quote(file.key)}"}
-    return json_answer(file_json(storage().settings, bucket_id, file), 201 if created else 200, headers)
+    return json_response(file_json(storage().settings, bucket_id, file), 201 if created else 200, headers)

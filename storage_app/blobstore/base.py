@@ -4,7 +4,7 @@ A store holds, for each bucket, one record; for each key at most one *sidecar* (
 immutable bytes that sidecars name. The sidecar is the truth: a blob that none names is nothing, however complete.
 
 The port knows no rename, no lock and no directory. The caller holds the lock of the key (or the bucket) while it calls
-`place`, `remove` and the bucket methods; a store need not guard against two writers of one key, but readers come at
+`place`, `remove` and the bucket methods; a store need not lookups against two writers of one key, but readers come at
 any time and must see the old sidecar or the new one, never a part of either.
 
 Errors. A store raises `InsufficientStorage` when there is no room, `Unavailable` when it cannot be written or reached

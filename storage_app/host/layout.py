@@ -75,7 +75,7 @@ class Layout:
                 directory.mkdir(parents=True, exist_ok=True)
             probe = self.staging / f"probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)
-            probe.unlink(missing_ok=True)  # a janitor beside us may take it for something left
+            probe.unlink(missing_ok=True)  # a background beside us may take it for something left
 
 
 @contextmanager

@@ -21,7 +21,7 @@ _LOOK_SECONDS = 1
 _COLLECT_SECONDS = 15
 
 
-class Janitor:
+class BackgroundThread:
     """A thread that looks after the store beside the requests."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Janitor:
         self._lock = lock
         self._collected_at = -math.inf  # at once: workers may not live long
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="janitor", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="background", daemon=True)
 
     def start(self) -> None:
         self._thread.start()

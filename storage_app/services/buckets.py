@@ -16,17 +16,17 @@ from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientS
 from ..host.ballast import Ballast
 from ..index import Index, Transaction
 from ..journal.commit import Journal
-from .lookups import Guard, refusal
+from .lookups import Lookups, refusal
 
 
 class Buckets:
     """Creates, shows, changes and deletes buckets for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, ballast: Ballast) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, lookups: Lookups, ballast: Ballast) -> None:
         self._index = index
         self._store = store
         self._journal = journal
-        self._guard = guard
+        self._lookups = lookups
         self._ballast = ballast
 
     def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
@@ -46,7 +46,7 @@ class Buckets:
         return bucket, Totals(0, 0)
 
     def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
-        return self._guard.bucket(principal, name, Action.SEE_BUCKET)
+        return self._lookups.bucket(principal, name, Action.SEE_BUCKET)
 
     def page(self, principal: Principal, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
         """Return up to `limit` of the buckets that `principal` may see, by name, beginning after the name `after`."""
@@ -56,7 +56,7 @@ class Buckets:
 
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Replace the given settings; the others stay."""
-        bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
+        bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._deciding(bucket) as (transaction, found):
             current, totals = self._checked(principal, bucket, found)
             changed = replace(current, **settings, updated_at=now())
@@ -74,7 +74,7 @@ class Buckets:
                 self._delete(principal, name, force=force)
 
     def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
-        bucket, _ = self._guard.bucket(principal, name, Action.CHANGE_BUCKET)
+        bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._deciding(bucket) as (transaction, found):
             current, totals = self._checked(principal, bucket, found)
             # The disk is asked, too: the index may be about to learn of files, or have lost some.

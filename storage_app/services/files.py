@@ -21,22 +21,22 @@ from ..index import Index
 from ..journal.commit import Decision, Journal
 from ..media_types.sniffing import HEAD_BYTES
 from .listing import page_by_creation, page_by_key
-from .lookups import Guard
+from .lookups import Lookups
 from .upload_rules import decide_content_type
 
 
 class Files:
     """Reads, lists, edits and deletes files for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, guard: Guard, ballast: Ballast) -> None:
+    def __init__(self, index: Index, store: BlobStore, journal: Journal, lookups: Lookups, ballast: Ballast) -> None:
         self._index = index
         self._store = store
         self._journal = journal
-        self._guard = guard
+        self._lookups = lookups
         self._ballast = ballast
 
     def get(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
-        return self._guard.file(principal, bucket_name, key, Action.READ_FILE)
+        return self._lookups.file(principal, bucket_name, key, Action.READ_FILE)
 
     def get_signed(self, grant: SignedDownload, bucket_name: str) -> tuple[Bucket, File]:
         """Return the file of a download URL; raises `InvalidSignedUrl` when its bucket was deleted since."""
@@ -66,13 +66,13 @@ class Files:
         position: Position | None,
         limit: int,
     ) -> Page:
-        bucket, _ = self._guard.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
         return page_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
 
     def page_by_creation(
         self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
     ) -> Page:
-        bucket, _ = self._guard.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
         return page_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
 
     def edit(
@@ -85,7 +85,7 @@ class Files:
         conditions: WriteConditions,
     ) -> tuple[Bucket, File]:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
-        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
         edited = self._edited(bucket, file, changes)
         intent = Intent(self._journal.process, IntentKind.WRITE, bucket.uid, key)
         with (
@@ -111,7 +111,7 @@ class Files:
                 self._delete(principal, bucket_name, key, conditions)
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
-        bucket, file = self._guard.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
         intent = Intent(self._journal.process, IntentKind.DELETE, bucket.uid, key, file.blob)
         with self._journal.recorded(intent), self._journal.deciding(intent, bucket, key) as decision:
             current = self._current(decision, principal, key)
@@ -122,7 +122,7 @@ class Files:
 
     def _current(self, decision: Decision, principal: Principal, key: str) -> File:
         """Return the file as it is under the lock, to who may still change it."""
-        return self._guard.check_file(principal, decision.bucket, key, decision.current, Action.CHANGE_FILE)
+        return self._lookups.check_file(principal, decision.bucket, key, decision.current, Action.CHANGE_FILE)
 
     def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
         """Return `file` with these changes, checked."""

@@ -25,7 +25,7 @@ def refusal(principal: Principal, action: Action) -> StorageError:
     return Forbidden(f"You may not {_DEEDS[action]}; ask its owner for a grant.")
 
 
-class Guard:
+class Lookups:
     """Finds buckets and files for a principal."""
 
     def __init__(self, index: Index, *, anonymous_uploads: bool) -> None:

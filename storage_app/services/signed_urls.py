@@ -13,7 +13,7 @@ from ..domain.files import WriteConditions, check_filename, check_metadata
 from ..domain.principals import Principal
 from ..errors import ContentTypeNotAllowed, InvalidRequest
 from ..media_types import normalize
-from .lookups import Guard
+from .lookups import Lookups
 from .upload_rules import Description, Plan, Seen
 from .uploads import Uploads
 
@@ -48,8 +48,8 @@ class SignedLink:
 class Signing:
     """Makes signed URLs for what a principal may do itself."""
 
-    def __init__(self, guard: Guard, uploads: Uploads, urls: SignedUrls) -> None:
-        self._guard = guard
+    def __init__(self, lookups: Lookups, uploads: Uploads, urls: SignedUrls) -> None:
+        self._lookups = lookups
         self._uploads = uploads
         self._urls = urls
 
@@ -97,7 +97,7 @@ class Signing:
         expires_in: int,
     ) -> SignedLink:
         """Sign a download of the file that is at `key`. `expires_in` is in seconds."""
-        bucket, _ = self._guard.file(principal, bucket_name, key, Action.READ_FILE)
+        bucket, _ = self._lookups.file(principal, bucket_name, key, Action.READ_FILE)
         grant = SignedDownload(
             bucket_uid=bucket.uid,
             key=key,

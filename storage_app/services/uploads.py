@@ -22,7 +22,7 @@ from ..host.locks import UploadSlots
 from ..index import Index
 from ..journal.commit import Check, Journal
 from ..media_types.sniffing import HEAD_BYTES
-from .lookups import Guard, refusal
+from .lookups import Lookups, refusal
 from .upload_rules import (
     Description,
     Plan,
@@ -50,7 +50,7 @@ class Uploads:
         index: Index,
         store: BlobStore,
         journal: Journal,
-        guard: Guard,
+        lookups: Lookups,
         slots: UploadSlots,
         *,
         max_file_size: int | None,
@@ -59,27 +59,27 @@ class Uploads:
         self._index = index
         self._store = store
         self._journal = journal
-        self._guard = guard
+        self._lookups = lookups
         self._slots = slots
         self._max_file_size = max_file_size
         self._min_free_bytes = min_free_bytes
 
     def right(self, principal: Principal, bucket_name: str) -> tuple[Bucket, UploadRight]:
         """Return the bucket and what `principal` may upload there; refuse who may upload nothing."""
-        bucket, _ = self._guard.bucket(principal, bucket_name)
+        bucket, _ = self._lookups.bucket(principal, bucket_name)
         return bucket, self._right(principal, bucket)
 
     def look(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, UploadRight, Seen]:
         """Return and refuse as `right` does, with a look at `key`, in one look-up."""
         try:
-            bucket, file = self._guard.bucket_and_file(principal, bucket_name, key)
+            bucket, file = self._lookups.bucket_and_file(principal, bucket_name, key)
         except InvalidName:
             self.right(principal, bucket_name)  # who may upload nothing is told that first
             raise
         return bucket, self._right(principal, bucket), Seen(file)
 
     def _right(self, principal: Principal, bucket: Bucket) -> UploadRight:
-        right = upload_right(principal, bucket, anonymous_uploads=self._guard.anonymous_uploads)
+        right = upload_right(principal, bucket, anonymous_uploads=self._lookups.anonymous_uploads)
         if not right.create and right.replace is Replace.NONE:
             raise refusal(principal, Action.CREATE_FILE)
         return right

@@ -72,7 +72,7 @@ def _refusal(operation: Callable[[], None]) -> list[str]:
 def _later(core: Core, prepared: Trial, answered: int) -> list[str]:
     """Return what is wrong with the store when the process has looked after it once, as it does every second."""
     try:
-        core.services.janitor.look()
+        core.services.background.look()
         check_promises(core, prepared.operation, answered, prepared.before, explained=True)
         check_going_on(core, prepared.operation)
     except Exception as error:  # noqa: BLE001  each is a finding

@@ -48,7 +48,7 @@ def test_row_is_made_to_agree_though_the_write_is_refused(core: Core, cut_short:
     with pytest.raises(FileExists):
         core.put("new.txt", overwrite=False)
     assert core.file("new.txt") == cut_short
-    core.services.janitor.look()
+    core.services.background.look()
     core.check()
 
 

@@ -89,7 +89,7 @@ def test_killed_upload_leaves_nothing_after_the_next_start(root: Path, uploader:
 def test_killed_upload_is_put_right_by_the_living(root: Path, uploader: Uploader) -> None:
     with Living(root) as core:
         uploader.kill()
-        core.services.janitor.look()
+        core.services.background.look()
         core.check()
         assert Processes(core.layout.alive, core.layout.staging).dead_with_leftovers() == []
         core.put("new.bin", bytes(100))  # the quota that it had reserved is free again
@@ -97,7 +97,7 @@ def test_killed_upload_is_put_right_by_the_living(root: Path, uploader: Uploader
 
 
 def test_writer_puts_right_what_a_gone_one_left_at_its_key(root: Path, uploader: Uploader) -> None:
-    """Before it decides, and without waiting for the janitor."""
+    """Before it decides, and without waiting for the background."""
     with Living(root) as core:
         uploader.kill()
         core.put("big.bin", b"small")
@@ -108,7 +108,7 @@ def test_upload_of_a_living_process_is_left_alone(root: Path, uploader: Uploader
     recovery = recover(root, durable=False)
     assert (recovery.resolve, recovery.files) == (0, None)
     with Living(root, MAX_UPLOADS="1") as core:
-        core.services.janitor.look()
+        core.services.background.look()
         assert [intent.key for intent in core.intents()] == ["big.bin"]
         assert [path.stat().st_size for path in core.staged()] == [50]
         with pytest.raises(TooManyUploads):
@@ -205,7 +205,7 @@ def test_write_on_an_index_that_was_replaced_meanwhile_is_given_up(root: Path) -
         file = again.file("a.txt")
         assert file is not None
         assert again.read(file) == b"kept"
-        again.services.janitor.look()  # its intent stood in the intent log of its former name
+        again.services.background.look()  # its intent stood in the intent log of its former name
         again.check()
 
 
@@ -224,7 +224,7 @@ def test_process_taken_for_gone_comes_back_under_another_name(root: Path, taken:
             core.send(core.plan("a.txt", size=3), b"abc", meanwhile=fence)
         again = Core(core.storage)
         assert again.journal.process != mine
-        again.services.janitor.look()
+        again.services.background.look()
         again.put("a.txt")
         again.check()
 
@@ -274,7 +274,7 @@ def test_debt_is_settled_when_the_index_can_be_written_again(root: Path, monkeyp
             with pytest.raises(Unavailable):
                 core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)
             assert len(core.intents()) == 1
-        core.services.janitor.look()
+        core.services.background.look()
         core.check()
 
 

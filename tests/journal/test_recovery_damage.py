@@ -68,7 +68,7 @@ def test_record_that_cannot_be_read_holds_up_nobody_else(root: Path) -> None:
         with pytest.raises(Unavailable):
             core.put("a.txt", bytes(800))
         core.intent(IntentKind.WRITE, "b.txt", "bytes-that-never-came", process="dead")
-        core.services.janitor.look()
+        core.services.background.look()
         assert [intent.key for intent in core.intents()] == ["a.txt"]
         recovery = recover(root, durable=False, rebuild_anyway=True)
         assert len(recovery.damaged) > 0
@@ -82,7 +82,7 @@ def test_note_that_a_database_brought_back_is_put_right(root: Path) -> None:
         core.bucket()
         core.put("a.txt")
         core.intent(IntentKind.WRITE, "a.txt", "bytes-that-never-came")
-        core.services.janitor.look()
+        core.services.background.look()
         assert core.intents() == []
 
 

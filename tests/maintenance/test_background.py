@@ -13,7 +13,7 @@ from storage_app.host.ballast import Ballast
 from storage_app.host.spool import Spool
 from storage_app.maintenance import background
 from storage_app.maintenance import collect as collection
-from storage_app.maintenance.background import Janitor
+from storage_app.maintenance.background import BackgroundThread
 from storage_app.maintenance.collect import GRACE, collect
 from tests.support.core import ALICE, Core, blobs, open_core
 from tests.support.service import wait_briefly
@@ -32,10 +32,10 @@ def core(opened: Core) -> Iterator[Core]:
     opened.empty()
 
 
-def janitor_of(core: Core) -> Janitor:
-    """A janitor that has not started."""
+def background_of(core: Core) -> BackgroundThread:
+    """A background that has not started."""
     ballast = Ballast(core.layout.ballast)
-    return Janitor(
+    return BackgroundThread(
         core.index, core.store, core.journal, ballast, Spool(core.layout.spool), lock=core.layout.collect_lock
     )
 
@@ -142,7 +142,7 @@ def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.Monk
     monkeypatch.setattr(background, "GRACE", timedelta(0))
     core.put("a.txt", b"old")
     kept, _ = core.put("a.txt", b"new")
-    thread = janitor_of(core)
+    thread = background_of(core)
     thread.start()
     waited = threading.Event()
     timer = threading.Timer(30, waited.set)
@@ -152,7 +152,7 @@ def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.Monk
     timer.cancel()
     thread.stop()
     assert blobs(core.root) == [kept.blob]
-    assert "janitor" not in [running.name for running in threading.enumerate()]
+    assert "background" not in [running.name for running in threading.enumerate()]
 
 
 @pytest.mark.parametrize("error", [Unavailable("the index is away"), ZeroDivisionError()])
@@ -169,11 +169,11 @@ def test_janitor_survives_a_failed_sweep(core: Core, error: Exception, monkeypat
     monkeypatch.setattr(background, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(background, "_COLLECT_SECONDS", 0.01)
     monkeypatch.setattr(background, "collect", failing)
-    thread = janitor_of(core)
+    thread = background_of(core)
     thread.start()
     assert twice.wait(30)
     thread.stop()
 
 
 def test_janitor_that_never_started_can_be_stopped(core: Core) -> None:
-    janitor_of(core).stop()
+    background_of(core).stop()

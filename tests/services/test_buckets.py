@@ -169,7 +169,7 @@ def test_manager_may_change_and_delete_but_loses_it_with_the_grant(core: Core) -
 def test_right_lost_before_the_lock_is_had_counts(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
     """The rows are read again under the lock: a change between the first look and it decides."""
     core.bucket("photos", grants={"bob": Grant.MANAGE})
-    looked = core.services.buckets._guard.bucket
+    looked = core.services.buckets._lookups.bucket
 
     def look_and_lose(*arguments: Any) -> Any:
         found = looked(*arguments)
@@ -177,7 +177,7 @@ def test_right_lost_before_the_lock_is_had_counts(core: Core, monkeypatch: pytes
         core.buckets.change(ALICE, "photos", {"grants": {}})
         return found
 
-    monkeypatch.setattr(core.services.buckets._guard, "bucket", look_and_lose)
+    monkeypatch.setattr(core.services.buckets._lookups, "bucket", look_and_lose)
     with pytest.raises(Forbidden):
         core.buckets.delete(BOB, "photos", force=True)
     core.check()

@@ -122,7 +122,7 @@ class Core:
         return self.buckets.get(SERVICE, name)[1]
 
     def collect(self) -> int:
-        """Remove what was replaced or deleted up to now, as the janitor does a minute later."""
+        """Remove what was replaced or deleted up to now, as the background does a minute later."""
         return collect.collect(self.index, self.store, until=datetime.now(UTC))
 
     def intents(self) -> list[Intent]:

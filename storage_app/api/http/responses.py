@@ -22,7 +22,7 @@ class ReadyResponse(Response):
         return self.headers
 
 
-def json_answer(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with `document`, of what JSON knows and nothing else."""
     body = _JSON.encode(document).encode() + b"\n"
     every = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}

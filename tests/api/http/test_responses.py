@@ -7,7 +7,7 @@ import marshmallow as ma
 import pytest
 from flask.testing import FlaskClient
 
-from storage_app.api.http.responses import json_answer
+from storage_app.api.http.responses import json_response
 from storage_app.api.schemas.responses import (
     BucketSchema,
     DownloadLinkSchema,
@@ -92,7 +92,7 @@ def test_schema_describes_files_and_folders(client: FlaskClient) -> None:
 
 
 def test_json_is_compact_sorted_and_ascii() -> None:
-    answer = json_answer({"b": [1, {"z": None, "a": 1.5}], "a": "é"}, 201, {"Location": "/a"})
+    answer = json_response({"b": [1, {"z": None, "a": 1.5}], "a": "é"}, 201, {"Location": "/a"})
     assert answer.get_data() == b'{"a":"\\u00e9","b":[1,{"a":1.5,"z":null}]}\n'
     assert answer.status_code == 201
     assert list(answer.headers) == [
