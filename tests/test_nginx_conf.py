@@ -56,7 +56,7 @@ def test_clients_reach_the_routes_only() -> None:
 def test_every_header_that_the_service_renames_gets_its_name_back() -> None:
     (blobs,) = [block for name, block in locations().items() if "_blobs" in name]
     for name in delivery._KEPT_BY_NGINX:
-        variable = f"$upstream_http_x_carried_{name.lower().replace('-', '_')}"
+        variable = f"$upstream_http_x_accelerated_{name.lower().replace('-', '_')}"
         assert f"add_header {name} {variable};" in blobs
 
 

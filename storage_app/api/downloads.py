@@ -104,7 +104,7 @@ def _deliver(
         filename=filename,
         cache_control=delivery.cache_control(file, bucket, expires_at=expires_at, now=now()),
         open_blob=lambda: services().files.open(bucket, file),
-        offload_path=_offload_path(bucket, file) if by_nginx and not cached_seconds else None,
+        nginx_path=_nginx_path(bucket, file) if by_nginx and not cached_seconds else None,
     )
     if cached_seconds:
         response.headers["X-Accel-Expires"] = str(cached_seconds)
@@ -121,7 +121,7 @@ def _cached_seconds(bucket: Bucket, file: File) -> int:
     return min(_MAX_CACHED_SECONDS, delivery.shared_seconds(file.cache_control or bucket.cache_control or ""))
 
 
-def _offload_path(bucket: Bucket, file: File) -> str | None:
+def _nginx_path(bucket: Bucket, file: File) -> str | None:
     """Return where nginx finds the bytes."""
     path = services().files.locate(bucket, file)
     return None if path is None else f"/_blobs/{path}"

@@ -51,12 +51,12 @@ def deliver(
     cache_control: str,
     open_blob: Callable[[], BinaryIO],
     filename: str | None = None,
-    offload_path: str | None = None,
+    nginx_path: str | None = None,
 ) -> Response:
     """Answer a GET or HEAD of `file`: 200, 206 or 304; raises `PreconditionFailed` and `RangeNotSatisfiable`.
 
     `open_blob` returns the bytes, unbuffered and seekable; it is called when they are sent from here, and the answer
-    closes them. What it raises passes through. With `offload_path`, where nginx finds the bytes, the answer is empty
+    closes them. What it raises passes through. With `nginx_path`, where nginx finds the bytes, the answer is empty
     and names that path, unless nginx would decide something otherwise than we do.
     """
     last_modified = file.updated_at.replace(microsecond=0)
@@ -65,8 +65,8 @@ def deliver(
         return Response(status=304, headers=headers)
     _add_representation(headers, file, last_modified)
     ranges = _ranges(request, file, last_modified)
-    if offload_path is not None and _nginx_agrees(request, ranges):
-        return _offload(offload_path, ranges, headers)
+    if nginx_path is not None and _nginx_agrees(request, ranges):
+        return _accelerated(nginx_path, ranges, headers)
     if request.method == "HEAD":
         headers["Content-Length"] = str(file.size)
         return Response(headers=headers)
@@ -180,13 +180,13 @@ def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> boo
     return ranges is not None and len(ranges) == 1 and _PLAIN_RANGE.fullmatch(header) is not None
 
 
-def _offload(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str]) -> Response:
+def _accelerated(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str]) -> Response:
     """Name the bytes to nginx, whose configuration (deploy/nginx.conf) puts the headers together again."""
     headers["X-Accel-Redirect"] = quote(path)
     if ranges is None:
         del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
     for name in _KEPT_BY_NGINX & headers.keys():
-        headers[f"X-Carried-{name}"] = headers.pop(name)
+        headers[f"X-Accelerated-{name}"] = headers.pop(name)
     headers["Content-Length"] = "0"
     return ReadyResponse(headers=headers)
 

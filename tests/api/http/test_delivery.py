@@ -265,11 +265,11 @@ def test_answer_that_is_never_sent_leaves_nothing_open(large: Blob, header: str 
         ({"If-Match": '"other"', "Range": "bytes=1024-"}, 412),
     ],
 )
-@pytest.mark.parametrize("offload_path", [None, "/_blobs/x"])
+@pytest.mark.parametrize("nginx_path", [None, "/_blobs/x"])
 def test_answers_without_bytes_open_nothing(
-    serve: Serve, blob: Blob, headers: dict[str, str], status: int, offload_path: str | None
+    serve: Serve, blob: Blob, headers: dict[str, str], status: int, nginx_path: str | None
 ) -> None:
-    response = get(serve(offload_path=offload_path), headers)
+    response = get(serve(nginx_path=nginx_path), headers)
     assert response.status_code == status
     assert "X-Accel-Redirect" not in response.headers
     assert blob.opened == []
@@ -334,7 +334,7 @@ def test_offload_leaves_to_nginx_what_it_does_right(
     serve: Serve, method: str, headers: dict[str, str], offloaded: bool
 ) -> None:
     plain = get(serve(), headers, method)
-    response = get(serve(offload_path="/_blobs/x"), headers, method)
+    response = get(serve(nginx_path="/_blobs/x"), headers, method)
     if not offloaded:
         assert "X-Accel-Redirect" not in response.headers
         assert (response.status_code, len(response.data)) == (plain.status_code, len(plain.data))
@@ -346,19 +346,19 @@ def test_offload_leaves_to_nginx_what_it_does_right(
     # nginx would keep these of an answer that it cannot carry out, beside those of the next one.
     for name in ("Cache-Control", "Content-Disposition", "Content-Type"):
         assert name not in response.headers
-        assert response.headers[f"X-Carried-{name}"] == plain.headers[name]
+        assert response.headers[f"X-Accelerated-{name}"] == plain.headers[name]
     # nginx adds one to a whole file, and two would reach the client.
     assert "Accept-Ranges" not in response.headers
-    assert response.headers.get("X-Carried-Accept-Ranges") == ("bytes" if "Range" in headers else None)
+    assert response.headers.get("X-Accelerated-Accept-Ranges") == ("bytes" if "Range" in headers else None)
 
 
 def test_offload_opens_nothing(serve: Serve, blob: Blob) -> None:
-    get(serve(offload_path="/_blobs/x"))
+    get(serve(nginx_path="/_blobs/x"))
     assert blob.opened == []
 
 
 def test_offload_path_is_percent_encoded(serve: Serve) -> None:
-    response = get(serve(offload_path="/_blobs/a?b#c%d é/e"))
+    response = get(serve(nginx_path="/_blobs/a?b#c%d é/e"))
     assert response.headers["X-Accel-Redirect"] == "/_blobs/a%3Fb%23c%25d%20%C3%A9/e"
 
 
