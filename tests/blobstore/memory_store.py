@@ -31,10 +31,10 @@ class _Contents:
     blobs: dict[str, _Bytes] = field(default_factory=dict)
 
 
-class _Staged:
+class _StagedFile:
     """Something on its way in, for as long as `waiting` holds it."""
 
-    def __init__(self, waiting: set["_Staged"]) -> None:
+    def __init__(self, waiting: set["_StagedFile"]) -> None:
         self._waiting = waiting
         waiting.add(self)
 
@@ -54,8 +54,8 @@ class _Staged:
         self.discard()
 
 
-class _StagedBytes(_Staged):
-    def __init__(self, waiting: set[_Staged]) -> None:
+class _StagedBytes(_StagedFile):
+    def __init__(self, waiting: set[_StagedFile]) -> None:
         super().__init__(waiting)
         self.buffer = bytearray()
         self.content = b""  # until `stage_sidecar` ends the bytes
@@ -65,8 +65,8 @@ class _StagedBytes(_Staged):
         return len(data)
 
 
-class _StagedRecord(_Staged):
-    def __init__(self, waiting: set[_Staged], file: File) -> None:
+class _StagedRecord(_StagedFile):
+    def __init__(self, waiting: set[_StagedFile], file: File) -> None:
         super().__init__(waiting)
         self.file = deepcopy(file)
 
@@ -81,7 +81,7 @@ class MemoryStore:
         self._buckets: dict[str, _Contents] = {}
         self._removed: dict[str, _Contents] = {}
         self.aside: dict[str, bytes] = {}
-        self._staged: set[_Staged] = set()
+        self._staged: set[_StagedFile] = set()
 
     def leftovers(self) -> list[str]:
         """Say what is here and neither a record nor the bytes that one names."""

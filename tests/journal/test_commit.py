@@ -168,8 +168,8 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "resolve", lambda *_: None)
         # What a dead process can no longer do: clean up behind itself.
-        patched.setattr("storage_app.blobstore.filesystem.store.StagedBytes.discard", lambda self: self.close())
-        patched.setattr("storage_app.blobstore.filesystem.store.StagedRecord.discard", lambda _: None)
+        patched.setattr("storage_app.blobstore.filesystem.store.BlobFile.discard", lambda self: self.close())
+        patched.setattr("storage_app.blobstore.filesystem.store.SidecarFile.discard", lambda _: None)
         stopped = stop_at(core, write, step, when, Stopped(), patched)
         with pytest.raises(Stopped):
             WRITES[write](core)

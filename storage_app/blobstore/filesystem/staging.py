@@ -83,7 +83,7 @@ def _remove(path: str) -> None:
         shutil.rmtree(path)
 
 
-class _Staged:
+class _StagedFile:
     """A file of the staging directory at `path`, until it is moved away."""
 
     def __init__(self, staging: Staging) -> None:
@@ -109,7 +109,7 @@ class _Staged:
         self.discard()
 
 
-class StagedBytes(_Staged):
+class BlobFile(_StagedFile):
     """Bytes: new ones, or those of the file `source`, which is moved there."""
 
     def __init__(self, staging: Staging, source: str | None = None) -> None:
@@ -145,10 +145,10 @@ class StagedBytes(_Staged):
         super().discard()
 
 
-class StagedRecord(_Staged):
+class SidecarFile(_StagedFile):
     """A sidecar; with `blob`, the bytes beside it are ended, durable as itself."""
 
-    def __init__(self, staging: Staging, file: File, blob: StagedBytes | None = None) -> None:
+    def __init__(self, staging: Staging, file: File, blob: BlobFile | None = None) -> None:
         super().__init__(staging)
         self.file = file
         with translated(), staging.discarded_on_failure(self.path):

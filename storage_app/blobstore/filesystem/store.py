@@ -32,7 +32,7 @@ from ..base import DamagedRecord, StagedBlob, StagedSidecar
 from ..names import key_hash, key_hash_of
 from ..sidecars import UnreadableRecord, dump_bucket, load_file
 from . import walk
-from .staging import StagedBytes, StagedRecord, Staging
+from .staging import BlobFile, SidecarFile, Staging
 from .walk import BUCKET_RECORD, SYSTEM, read_record
 
 _MAX_REMEMBERED = 100_000
@@ -53,26 +53,26 @@ class FilesystemStore:
 
     # Writes
 
-    def stage(self, bucket: Bucket) -> StagedBytes:
-        return StagedBytes(self._staging)
+    def stage(self, bucket: Bucket) -> BlobFile:
+        return BlobFile(self._staging)
 
-    def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBytes:
-        return StagedBytes(self._staging, source.name)
+    def adopt(self, bucket: Bucket, source: BinaryIO) -> BlobFile:
+        return BlobFile(self._staging, source.name)
 
-    def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedRecord:
+    def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> SidecarFile:
         # Here, where nobody waits for a lock: a new subdirectory is synced.
         with translated():
             self._make_subdirectory(bucket, key_hash(file.key))
-        return StagedRecord(self._staging, file, cast(StagedBytes | None, blob))
+        return SidecarFile(self._staging, file, cast(BlobFile | None, blob))
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
-        record = cast(StagedRecord, sidecar)
+        record = cast(SidecarFile, sidecar)
         hashed = key_hash(record.file.key)
         with translated():
             self._check_is_there(bucket)
             try:
                 if blob is not None:
-                    cast(StagedBytes, blob).move_to(self._blob_path(bucket, record.file.blob))
+                    cast(BlobFile, blob).move_to(self._blob_path(bucket, record.file.blob))
                 # The commit: one rename, over the old sidecar where there is one.
                 record.move_to(self._sidecar_path(bucket, hashed))
             except FileNotFoundError:
