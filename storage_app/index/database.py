@@ -20,7 +20,7 @@ from .compiled import Compiled, driver_of
 from .group_commit import GroupCommit, Work
 from .postgres import Postgres
 from .sqlite import Sqlite
-from .transaction import Transaction
+from .transaction import Sync, Transaction
 
 
 class Index:
@@ -31,11 +31,6 @@ class Index:
         self._engine = self._database.engine
         self._group_commit = GroupCommit(self.write)
         self._translated = _Translation(self._database)
-
-    @property
-    def commits_durably(self) -> bool:
-        """Whether what was committed survives a power cut; then the disk must be synced before the COMMIT."""
-        return self._database.commits_durably
 
     @property
     def is_shared(self) -> bool:
@@ -97,7 +92,7 @@ class Index:
     def fill(self) -> Iterator[Transaction]:
         """Open a write transaction on an index that is not complete, with nobody else in one."""
         with self._translated, self._database.transaction_alone() as connection:
-            transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
+            transaction = Transaction(connection, self._database)
             yield transaction
             transaction.flush()
 
@@ -118,13 +113,15 @@ class Index:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """Open a write transaction; commit it on leaving. What it decides by, it must `hold` first.
+        """Open a write transaction, and commit it on leaving. Lock what it reads before it decides by that.
 
-        Raises `Unavailable` when a lock cannot be had or the COMMIT fails, whose outcome is then unknown, and
-        `InsufficientStorage`.
+        What it was asked to `sync` is synced, too: before the COMMIT where that is durable at once, after it where a
+        power cut may take it back. Raises `Unavailable` when a lock cannot be had or the COMMIT fails, whose outcome is
+        then unknown, and `InsufficientStorage`.
         """
-        with self._translated, self._database.transaction() as connection:
-            transaction = Transaction(connection, self._database.lock, commits_durably=self.commits_durably)
+        syncs: list[Sync] = []
+        with self._translated, self._database.transaction(syncs) as connection:
+            transaction = Transaction(connection, self._database, syncs)
             yield transaction
             transaction.flush()
 

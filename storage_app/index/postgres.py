@@ -3,14 +3,16 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from ..errors import Unavailable
 from ..host.blocking import detach
 from . import schema
+from .transaction import Sync
 
 _LOCK_WAIT = "30s"
 _MAX_CONNECTIONS = 40
@@ -21,9 +23,6 @@ _DISK_FULL = "53100"  # PostgreSQL's Appendix A, "Error Codes"
 
 class Postgres:
     """A database at `url`. Buckets and keys have locks of their own, which end with their transaction."""
-
-    # What was committed stays, so the disk must be synced before.
-    commits_durably = True
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(
@@ -63,12 +62,15 @@ class Postgres:
         connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
+        """Begin a transaction, and commit it on leaving. What was committed stays, so `syncs` are called before."""
         with self._begun() as connection:
             self.lock(connection, _EVERYTHING, shared=True)
             if not _is_complete(connection):
                 raise Unavailable("The index is being made again; try again in a moment.")
             yield connection
+            for sync in syncs:
+                sync()
 
     @contextmanager
     def transaction_alone(self) -> Iterator[sa.Connection]:
@@ -92,6 +94,12 @@ class Postgres:
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
         take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
         connection.execute(sa.select(take(sa.cast(number, sa.BigInteger))))
+
+    def sync_first(self, sync: Sync) -> None:
+        sync()
+
+    def insert(self, table: sa.Table) -> postgresql.Insert:
+        return postgresql.insert(table)
 
     def checkpoint(self) -> None:
         """Nothing to do: what was committed is durable."""

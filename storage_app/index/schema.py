@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 # No migrations: the index is a cache, and one of another version is rebuilt.
-VERSION = 4
+VERSION = 5
 schema = sa.MetaData()
 
 # Compared and sorted by bytes everywhere, which for UTF-8 is by code points; a database's own locale is not asked.

@@ -5,17 +5,19 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import event
+from sqlalchemy.dialects import sqlite
 
 from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import translated
+from .transaction import Sync
 
 _LOCK_WAIT_SECONDS = 30
 # Others of ours are gone at a checkpoint, and a program that looks at the index must not hold up a stop.
@@ -38,9 +40,6 @@ _BUSY = "The index is too busy; try again in a moment."
 
 class Sqlite:
     """A database in WAL mode at `path`. One write transaction at a time is the lock of every bucket and key."""
-
-    # A power cut may take the last transactions back (`synchronous=NORMAL`); the sidecars are what is synced.
-    commits_durably = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,13 +107,18 @@ class Sqlite:
 
     def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
         """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
-        return self.transaction()
+        return self.transaction(())
 
     def wait_until_noticed(self) -> None:
         """Nothing to wait for, for the same reason."""
 
     @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
+        """Begin a transaction, and commit it on leaving.
+
+        A power cut may take the last COMMITs back (`synchronous=NORMAL`); the sidecars are what is synced. So `syncs`
+        are called afterwards, when others may write already.
+        """
         # One generator for all of it: each more would take as long as a statement's way to the driver.
         descriptor = self._keep_others_out()
         try:
@@ -135,6 +139,8 @@ class Sqlite:
                 self._keep(connection)
         finally:
             self._let_others_in(descriptor)
+        for sync in syncs:
+            sync()
 
     def _keep(self, connection: sa.Connection) -> None:
         """Keep the one connection for writing: making one takes as long as a statement."""
@@ -173,6 +179,12 @@ class Sqlite:
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
         """The transaction itself is the lock."""
+
+    def sync_first(self, sync: Sync) -> None:
+        """Nothing to do: after a power cut the sidecars alone decide."""
+
+    def insert(self, table: sa.Table) -> sqlite.Insert:
+        return sqlite.insert(table)
 
     def checkpoint(self) -> None:
         """Bring everything into the database file, synced. Raises `Unavailable` while another program is in it."""

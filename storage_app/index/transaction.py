@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
@@ -14,30 +13,54 @@ from . import rows, schema, statements
 from .compiled import Compiled, driver_of
 from .schema import bucket_grants, buckets, files, intents, pending_deletions
 
-Lock = Callable[..., None]
+# Makes something on the disk durable.
+Sync = Callable[[], object]
+
+
+class Database(Protocol):
+    """What a transaction asks of the kind of database that it is in."""
+
+    def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
+        """Wait for the lock called `name`, held until the transaction ends."""
+
+    def sync_first(self, sync: Sync) -> None:
+        """Sync now, if a COMMIT is durable at once."""
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return an INSERT that knows `on_conflict_do_update`."""
 
 
 class Transaction:
     """Reads and writes under locks. Totals change with the rows they count."""
 
-    def __init__(self, connection: sa.Connection, lock: Lock, *, commits_durably: bool) -> None:
+    def __init__(self, connection: sa.Connection, database: Database, syncs: list[Sync] | None = None) -> None:
         self._connection = connection
+        self._database = database
+        self._syncs = [] if syncs is None else syncs
         self._driver = driver_of(connection.connection)
         self._dialect = connection.dialect
-        self._lock = lock
-        self.commits_durably = commits_durably
         self._counted: dict[str, tuple[int, int]] = {}
+
+    # The disk
+
+    def sync(self, sync: Sync) -> None:
+        """Make durable with this transaction what `sync` syncs: neither outlives a power cut without the other."""
+        self._syncs.append(sync)
+
+    def sync_first(self, sync: Sync) -> None:
+        """Sync before what follows can become durable; where a power cut may take the COMMIT back, that needs none."""
+        self._database.sync_first(sync)
 
     # Locks, all held until the end. Bucket before key, so that no two transactions wait for each other.
 
     def lock_bucket(self, name: str) -> None:
         """Wait until nobody else decides anything in the bucket called `name`, and keep it so."""
-        self._lock(self._connection, f"bucket {name}", shared=False)
+        self._database.lock(self._connection, f"bucket {name}", shared=False)
 
     def lock_key(self, bucket_name: str, key: str, *, whole_bucket: bool = False) -> None:
         """Wait until nobody else decides about `key`, or changes its bucket, and keep it so."""
-        self._lock(self._connection, f"bucket {bucket_name}", shared=not whole_bucket)
-        self._lock(self._connection, f"key {bucket_name}/{key}", shared=False)
+        self._database.lock(self._connection, f"bucket {bucket_name}", shared=not whole_bucket)
+        self._database.lock(self._connection, f"key {bucket_name}/{key}", shared=False)
 
     # Buckets
 
@@ -50,8 +73,7 @@ class Transaction:
     def put_bucket(self, bucket: Bucket) -> None:
         """Insert the bucket, or replace its settings; its totals stay."""
         row = rows.bucket_row(bucket)
-        dialect = postgresql if self._connection.dialect.name == "postgresql" else sqlite
-        statement = dialect.insert(buckets).values(file_count=0, total_size=0, **row)
+        statement = self._database.insert(buckets).values(file_count=0, total_size=0, **row)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[buckets.c.uid], set_=row))
         self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == bucket.uid))
         if bucket.grants:

@@ -189,14 +189,11 @@ class Journal:
                         transaction, bucket_now, reconcile_row(transaction, self._store, bucket, key, file, row)
                     )
                     self._drop(transaction, intent)
-                    if self._index.commits_durably:
-                        self._store.sync(bucket, key)
+                    transaction.sync(lambda: self._store.sync(bucket, key))
                     break
             # In a transaction of its own: what is decided may be a refusal, and be undone.
             self._reconcile(bucket, key)
             was_reconciled = True
-        if not self._index.commits_durably:
-            self._store.sync(bucket, key)
 
     def _reconcile(self, bucket: Bucket, key: str) -> None:
         with self._index.write() as transaction:
@@ -232,10 +229,7 @@ class Journal:
         with self._claiming(intent, hold) as transaction:
             yield transaction, reconcile_bucket(transaction, self._store, bucket.name)
             self._drop(transaction, intent)
-            if self._index.commits_durably:
-                self._store.sync_bucket(bucket)
-        if not self._index.commits_durably:
-            self._store.sync_bucket(bucket)
+            transaction.sync(lambda: self._store.sync_bucket(bucket))
 
     @contextmanager
     def _claiming(self, intent: Intent, hold: Callable[[Transaction], list[Intent]]) -> Iterator[Transaction]:

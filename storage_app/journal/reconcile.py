@@ -66,8 +66,7 @@ def reconcile_row(
     if file == row:
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
-    if transaction.commits_durably:  # or a power cut could take back what the row says
-        store.sync(bucket, key)
+    transaction.sync_first(lambda: store.sync(bucket, key))  # or a power cut could take back what the row says
     if file is not None:
         transaction.put_file(file, row)
     elif row is not None:
@@ -92,8 +91,8 @@ def reconcile_bucket(
     record = store.read_bucket(name)
     known = transaction.bucket_named(name)
     changed = record or (known[0] if known is not None else None)
-    if transaction.commits_durably and changed is not None and (known is None or record != known[0]):
-        store.sync_bucket(changed)  # or a power cut could take back what the row says
+    if changed is not None and (known is None or record != known[0]):
+        transaction.sync_first(lambda: store.sync_bucket(changed))  # or a power cut could take back what the row says
     if known is not None and (record is None or record.uid != known[0].uid):
         transaction.drop_bucket(known[0].uid)
         transaction.schedule_bucket_deletion(known[0].uid, now())

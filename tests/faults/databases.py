@@ -31,7 +31,7 @@ def copy(url: str) -> str:
             if rows:
                 new.execute(sa.insert(table), rows)
         last = sa.select(sa.func.coalesce(sa.func.max(pending_deletions.c.id), 0) + 1).scalar_subquery()
-        new.execute(sa.select(sa.func.setval("memories_id_seq", last, False)))
+        new.execute(sa.select(sa.func.setval("pending_deletions_id_seq", last, False)))
     source.dispose()
     target.dispose()
     return made
