@@ -63,7 +63,7 @@ def check(repair: bool) -> None:
         )
         services = storage.services
         found = repaired = 0
-        for finding in Check(services.index, services.store, services.journal, repair=repair).findings():
+        for finding in Check(services.index, services.store, services.commits, services.logs, repair=repair).findings():
             click.echo(str(finding))
             found += 1
             repaired += finding.repaired is not None

@@ -14,9 +14,10 @@ from .host.layout import Layout
 from .host.locks import UploadSlots
 from .host.spool import Spool
 from .index import Index
-from .journal.commit import Journal
-from .journal.file_log import FileLogs
-from .journal.liveness import Processes, ProcessLock
+from .journal.commit import Commits
+from .journal.liveness import Presence, open_liveness, processes_of
+from .journal.log import IntentLogs
+from .journal.recovery import Recovery
 from .maintenance.background import BackgroundThread
 from .maintenance.recover import is_recovered, open_index
 from .services.buckets import Buckets
@@ -37,7 +38,9 @@ class Services:
 
     index: Index
     store: BlobStore
-    journal: Journal
+    commits: Commits
+    logs: IntentLogs
+    recovery: Recovery
     buckets: Buckets
     files: Files
     uploads: Uploads
@@ -55,7 +58,7 @@ class Storage:
         self.signed_urls = SignedUrls(settings.secret_key)
         self._layout = Layout(settings.storage_path)
         self._opening = threading.Lock()
-        self._lock: ProcessLock | None = None
+        self._presence: Presence | None = None
         self._services: Services | None = None
         self._looks_after = False
 
@@ -96,53 +99,53 @@ class Storage:
             self._looks_after = False
 
     def _is_current(self, services: Services) -> bool:
-        lock = self._lock
-        return lock is not None and lock.is_held() and services.index.is_current() and not services.store.is_fenced()
+        presence = self._presence
+        return (
+            presence is not None
+            and presence.is_held()
+            and services.index.is_current()
+            and not services.store.is_fenced()
+        )
 
     def _open(self) -> Services:
         # Alive before it looks: a recovery that comes now knows that somebody is here.
-        lock = ProcessLock(self._layout.alive)
+        presence = open_liveness(self._layout).announce()
         index = open_index(self._layout, self.settings.index_url)
         try:
             if not is_recovered(self._layout, index):
                 raise Unavailable(_NOT_READY)
-            services = self._wire(index, lock.id)
+            services = self._wire(index, presence.id)
         except BaseException:
             index.close()
-            lock.release()
+            presence.release()
             raise
-        self._lock = lock
+        self._presence = presence
         if self._looks_after:
             services.background.start()
         return services
 
     def _close(self, *, wait: bool) -> None:
-        if self._services is None or self._lock is None:
+        if self._services is None or self._presence is None:
             return
         self._services.background.stop(wait=wait)
-        self._services.journal.close()
+        self._services.logs.close()
         self._services.index.close()
-        shutil.rmtree(self._layout.staging / self._lock.id, ignore_errors=True)
-        self._lock.release()
-        self._services = self._lock = None
+        shutil.rmtree(self._layout.staging / self._presence.id, ignore_errors=True)
+        self._presence.release()
+        self._services = self._presence = None
 
     def _wire(self, index: Index, process: str) -> Services:
         settings, layout = self.settings, self._layout
         store = open_store(layout.root, process=process, durable=settings.durability == "fsync")
         ballast, spool = Ballast(layout.ballast), Spool(layout.spool)
-        journal = Journal(
-            index,
-            store,
-            Processes(layout.alive, layout.staging),
-            FileLogs(layout.intents),
-            ballast,
-            process=process,
-        )
+        logs = IntentLogs(index, layout.intents, process=process)
+        recovery = Recovery(index, store, processes_of(layout), logs, ballast)
+        commits = Commits(index, store, logs, recovery)
         lookups = Lookups(index, anonymous_uploads=settings.anonymous_uploads)
         uploads = Uploads(
             index,
             store,
-            journal,
+            commits,
             lookups,
             UploadSlots(layout.slots, settings.max_uploads),
             max_file_size=settings.max_file_size,
@@ -151,11 +154,13 @@ class Storage:
         return Services(
             index=index,
             store=store,
-            journal=journal,
-            buckets=Buckets(index, store, journal, lookups, ballast),
-            files=Files(index, store, journal, lookups, ballast),
+            commits=commits,
+            logs=logs,
+            recovery=recovery,
+            buckets=Buckets(index, store, commits, lookups, ballast),
+            files=Files(index, store, commits, lookups, ballast),
             uploads=uploads,
             signing=Signing(lookups, uploads, self.signed_urls),
             spool=spool,
-            background=BackgroundThread(index, store, journal, ballast, spool, lock=layout.collect_lock),
+            background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),
         )

@@ -1,6 +1,7 @@
 """The layers: which folder may import which, and which library, read from the code itself."""
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -186,3 +187,12 @@ def test_scheduler_is_known_to_the_server_alone() -> None:
     """And to the seam that it is installed in."""
     assert {part_of(module) for module in namers("Scheduler")} == {"server", "host"}
     assert {module for module in namers("Scheduler") if part_of(module) == "host"} == {"host.blocking"}
+
+
+# What asks which kind of database it has to do with.
+ASKING = re.compile(r"\bis_shared\b|\bcommits_durably\b|isinstance\([^)]*\b(Sqlite|Postgres)\b|dialect\.name ==")
+
+
+def test_kind_of_database_is_asked_for_in_three_files_at_most() -> None:
+    asking = {name_of(path) for path in sources() if ASKING.search(path.read_text())}
+    assert asking == {"index.database", "journal.log", "maintenance.recover"}

@@ -70,7 +70,7 @@ class Ready(MethodView):
 def _first_failure() -> str | None:
     try:
         services().store.probe()
-        services().journal.probe()
+        services().logs.probe()
     except StorageError as error:
         return f"The store cannot be written: {error.detail}"
     try:

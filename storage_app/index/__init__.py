@@ -1,8 +1,8 @@
 """The SQL index: a cache of the sidecars, and what reads ask. Delete it, rebuild it, lose no file."""
 
-from ..domain.intents import Intent, IntentKind, PendingDeletion
 from .database import Index
+from .group_commit import Work
 from .sqlite import damage_mark
 from .transaction import Transaction
 
-__all__ = ["Index", "Intent", "IntentKind", "PendingDeletion", "Transaction", "damage_mark"]
+__all__ = ["Index", "Transaction", "Work", "damage_mark"]

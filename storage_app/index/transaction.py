@@ -1,6 +1,6 @@
 """What happens to the index inside one write transaction."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -57,10 +57,15 @@ class Transaction:
         """Wait until nobody else decides anything in the bucket called `name`, and keep it so."""
         self._database.lock(self._connection, f"bucket {name}", shared=False)
 
-    def lock_key(self, bucket_name: str, key: str, *, whole_bucket: bool = False) -> None:
-        """Wait until nobody else decides about `key`, or changes its bucket, and keep it so."""
-        self._database.lock(self._connection, f"bucket {bucket_name}", shared=not whole_bucket)
-        self._database.lock(self._connection, f"key {bucket_name}/{key}", shared=False)
+    def lock_keys(self, keys: Collection[tuple[str, str]], *, whole_buckets: Collection[str] = ()) -> None:
+        """Lock `keys`, pairs of a bucket's name and a key, and keep everybody from changing their buckets.
+
+        The buckets in `whole_buckets` are locked as by `lock_bucket`. Call it once in a transaction.
+        """
+        for name in sorted({name for name, _ in keys}):
+            self._database.lock(self._connection, f"bucket {name}", shared=name not in whole_buckets)
+        for name, key in sorted(set(keys)):
+            self._database.lock(self._connection, f"key {name}/{key}", shared=False)
 
     # Buckets
 

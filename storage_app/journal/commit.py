@@ -1,305 +1,296 @@
-"""Intents: what this process is about to do, recorded before it is done, and resolved when it was not.
-
-They stand in the index, or in the process's own intent log where that does: where no other host needs them, no quota is
-reserved by them, and the sidecar says what became of it.
-
-The sidecar is the truth. Recovery never undoes: it reads the sidecar of the key of the intent again and makes
-the row agree. It removes no file and touches no sidecar, so it may run twice, or late, or by another process.
-"""
+"""The commit: one transaction that locks its keys, lets the caller decide, and makes the change."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
-from ..blobstore import BlobStore
+from ..blobstore import BlobStore, StagedBlob, StagedSidecar
 from ..domain.buckets import Bucket, Totals
+from ..domain.changes import Change, ChangeKind
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind
 from ..domain.times import now
-from ..errors import BucketNotFound, StorageError, Unavailable
-from ..host.ballast import Ballast
+from ..errors import BucketNotFound, StorageError
 from ..host.blocking import detach
-from ..index import Index, Transaction
-from .file_log import FileLogs
-from .liveness import Processes
-from .reconcile import act_on, reconcile_bucket, reconcile_file, reconcile_row, resolve
+from ..index import Index, Transaction, Work
+from .log import IntentLogs
+from .reconcile import reconcile_bucket, reconcile_file, reconcile_row
+from .recovery import Recovery
 
 log = logging.getLogger(__name__)
 
-Check = Callable[[Transaction], None]
-
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What a write decides by, under the lock of its key: `current` is the file that is there now."""
+class LockedKey:
+    """A key that nobody else can change now: its bucket, and the file that is there, as they are under the lock."""
 
-    transaction: Transaction
     bucket: Bucket
+    key: str
     current: File | None
 
-    def replace(self, file: File) -> None:
-        """Switch the row to `file`, whose sidecar is in place, and schedule the bytes that it replaced for deletion."""
-        self.transaction.put_file(file, self.current)
-        if self.current is not None and self.current.blob != file.blob:
-            self.transaction.schedule_deletion(self.bucket.uid, file.key, self.current.blob, now())
+
+class _Announcing:
+    """Collects what a commit changes; `Commits` announces it once that is durable."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+
+    def emit(self, change: Change) -> None:
+        """Announce `change` with this commit. Every change of a file or a bucket passes through here."""
+        self.changes.append(change)
 
 
-class Journal:
-    """The intents of one process, and what it does about those of others."""
+class Commit(_Announcing):
+    """A commit in progress, over the keys that it has locked."""
 
-    def __init__(
-        self,
-        index: Index,
-        store: BlobStore,
-        processes: Processes,
-        file_logs: FileLogs,
-        ballast: Ballast,
-        *,
-        process: str,
-    ) -> None:
+    def __init__(self, transaction: Transaction, store: BlobStore, keys: Sequence[LockedKey]) -> None:
+        super().__init__()
+        self._transaction = transaction
+        self._store = store
+        self.keys = keys
+
+    @property
+    def only(self) -> LockedKey:
+        """The key of a commit that has one."""
+        (locked,) = self.keys
+        return locked
+
+    def totals(self, bucket: Bucket) -> Totals:
+        """Return the totals of a locked `bucket`, with what this commit has changed so far."""
+        found = self._transaction.bucket(bucket.uid)
+        assert found is not None, "the bucket is locked"
+        return found[1]
+
+    def replace(self, locked: LockedKey, sidecar: StagedSidecar, blob: StagedBlob | None = None) -> None:
+        """Make `sidecar` the record of its key, with new bytes if `blob` is given.
+
+        The row is switched, and replaced bytes are scheduled for deletion. Raises what `BlobStore.place` raises.
+        """
+        file, before = sidecar.file, locked.current
+        self._store.place(locked.bucket, sidecar, blob)
+        self._transaction.put_file(file, before)
+        if before is not None and before.blob != file.blob:
+            self._transaction.schedule_deletion(file.bucket_uid, file.key, before.blob, now())
+        self.emit(Change(_kind_of(before, file), locked.bucket.name, locked.key))
+
+    def delete(self, locked: LockedKey) -> None:
+        """Delete the file of a key that has one. Raises what `BlobStore.remove` raises."""
+        assert locked.current is not None, "there is nothing to delete"
+        self._store.remove(locked.bucket, locked.key)
+        self._transaction.drop_file(locked.current)
+        self._transaction.schedule_deletion(locked.bucket.uid, locked.key, locked.current.blob, now())
+        self.emit(Change(ChangeKind.FILE_DELETED, locked.bucket.name, locked.key))
+
+
+class BucketCommit(_Announcing):
+    """A commit in progress over a bucket as a whole. `current` is the bucket that has its name now, with totals."""
+
+    def __init__(self, transaction: Transaction, store: BlobStore, current: tuple[Bucket, Totals] | None) -> None:
+        super().__init__()
+        self._transaction = transaction
+        self._store = store
+        self.current = current
+
+    def create(self, bucket: Bucket) -> None:
+        """Create `bucket`. Raises what `BlobStore.create_bucket` raises."""
+        self._store.create_bucket(bucket)
+        self._transaction.put_bucket(bucket)
+        self.emit(Change(ChangeKind.BUCKET_CREATED, bucket.name))
+
+    def replace(self, bucket: Bucket) -> None:
+        """Replace the record of the bucket with this uid."""
+        self._store.replace_bucket(bucket)
+        self._transaction.put_bucket(bucket)
+        self.emit(Change(ChangeKind.BUCKET_EDITED, bucket.name))
+
+    def delete(self, bucket: Bucket) -> None:
+        """Delete `bucket` with its files. Collection frees their space later."""
+        self._store.remove_bucket(bucket)
+        self._transaction.drop_bucket(bucket.uid)
+        self._transaction.schedule_bucket_deletion(bucket.uid, now())
+        self.emit(Change(ChangeKind.BUCKET_DELETED, bucket.name))
+
+
+class Commits:
+    """Makes the changes of one process: records their intents, and commits them."""
+
+    def __init__(self, index: Index, store: BlobStore, logs: IntentLogs, recovery: Recovery) -> None:
         self._index = index
         self._store = store
-        self._processes = processes
-        self._file_logs = file_logs
-        self._file_log = file_logs.of(process)
-        self._ballast = ballast
-        self.process = process
-        self._held: set[str] = set()
-
-    def close(self) -> None:
-        """Close the intent log, and remove it unless something in it is left to others."""
-        if self._file_log.close():
-            self._file_logs.remove(self.process)
-
-    def probe(self) -> None:
-        """Write an intent of nothing down where uploads have theirs; raises as they would."""
-        if not self._index.is_shared:
-            self._file_log.probe()
-
-    def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether an intent, wherever it stands, or a pending deletion names these bytes."""
-        recorded = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self._file_logs.standing())
-        return recorded or self._index.explains(bucket_uid, blob)
+        self._logs = logs
+        self._recovery = recovery
+        self.process = logs.process
 
     @contextmanager
-    def recorded(self, intent: Intent, check: Check | None = None) -> Iterator[Intent]:
-        """Hold an intent while the body runs, which closes it by deciding. When the body fails, resolve it.
+    def recorded(self, intent: Intent, check: Work | None = None) -> Iterator[Intent]:
+        """Keep `intent` open while the body runs, which commits. If the body fails, clear or resolve the intent.
 
-        `check` may refuse, in the transaction that writes the intent.
+        `check` may refuse, in the transaction that records the intent; when it raises, it must not have written.
         """
-        self._held.add(intent.id)
         try:
-            self._write_down(intent, check)
-            with self._closed_on_failure(intent):
+            self._logs.record(intent, check)
+            try:
                 yield intent
-            self._close(intent, self._file_log.clear)
+            except BaseException as error:
+                if _is_refusal(error):  # it has done nothing yet
+                    self._recovery.clear(intent)
+                else:
+                    self._recovery.resolve(intent)
+                raise
+            self._recovery.finish(intent)
         finally:
-            self._held.discard(intent.id)
+            self._logs.release(intent)
 
-    def _write_down(self, intent: Intent, check: Check | None) -> None:
-        if intent.kind is IntentKind.WRITE and check is None and not self._index.is_shared:
-            self._file_log.write(intent)
-            return
+    def update(self, intent: Intent, check: Work | None) -> None:
+        """Record what a recorded `intent` says by now. `check` may refuse, in the transaction that records it."""
+        self._logs.of(intent).update(intent, check)
 
-        def work(transaction: Transaction) -> None:
-            if check is not None:
-                check(transaction)
-            transaction.add_intent(intent)
-
-        self._index.write_grouped(work)
-
-    def complete(self, intent: Intent, check: Check | None) -> None:
-        """Record what `intent`, which is open, says by now. `check` may refuse, in the transaction that writes it."""
-        if intent in self._file_log:
-            self._file_log.write(intent)
-            return
-        with self._index.write() as transaction:
-            claim(transaction, intent)
-            if check is not None:
-                check(transaction)
-            transaction.change_intent(intent)
+    def abandon(self, intent: Intent) -> None:
+        """Resolve a recorded `intent` whose change was given up before its commit."""
+        self._recovery.resolve(intent)
 
     @contextmanager
-    def _closed_on_failure(self, intent: Intent) -> Iterator[None]:
-        try:
-            yield
-        except BaseException as error:
-            # What is refused has done nothing yet: only the intent itself is left to clear.
-            self._close(intent, self._clear if _is_refusal(error) else self._resolve)
-            raise
+    def keys(self, intent: Intent, keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
+        """Commit a change of `keys` under their locks: the body decides, and calls `replace` and `delete`.
 
-    def resolve(self, intent: Intent) -> None:
-        """Resolve `intent` if it is still open. What fails is tried again by `retry`."""
-        self._close(intent, self._resolve)
-
-    def _close(self, intent: Intent, close: Callable[[Intent], None]) -> bool:
-        try:
-            self._ballast.spend_on(lambda: close(intent))
-        except StorageError as error:
-            # What led here is what to answer with: a failure, or a success.
-            log.warning("an intent could not be resolved yet: %s", error.detail, extra={"intent": intent.id})
-            return False
-        return True
-
-    def retry(self) -> None:
-        """Resolve what could not be resolved before: the intents of this process that no thread holds any more."""
-        for intent in [*self._index.intents_of(self.process), *self._file_log.intents()]:
-            if intent.id not in self._held:
-                self.resolve(intent)
-
-    def recover_dead(self) -> int:
-        """Fence the dead processes, resolve their intents, and return how many there were."""
-        for process in self._processes.dead_with_leftovers():
-            self._processes.fence(process)
-        count = 0
-        for process in {*self._index.processes_with_intents(), *self._file_logs.processes()}:
-            # Its staging is away before its intents are judged, so that nothing of it can land afterwards.
-            if self._processes.is_dead(process):
-                self._processes.fence(process)
-                count += self._put_right_notes_of(process)
-        return count
-
-    @contextmanager
-    def deciding(self, intent: Intent, bucket: Bucket, key: str) -> Iterator[Decision]:
-        """Decide about `key` under its lock: the one transaction of a write. Its body is the commit.
-
-        On leaving, what it did is durable. Raises `BucketNotFound` when the bucket was deleted.
+        On leaving, the change is durable and announced. Raises `BucketNotFound` if a bucket was deleted, `Unavailable`
+        if this process was declared dead, and what `Index.write` raises.
         """
-        locks_bucket = self._must_hold_bucket(bucket)
+        attempt = _Attempt(quotas={bucket.name for bucket, _ in keys if bucket.quota is not None})
+        commit = None
+        while commit is None:
+            with self._index.write() as transaction:
+                commit = self._begun(transaction, intent, keys, attempt)
+                if commit is not None:
+                    yield commit
+                    self._logs.of(intent).clear_in(transaction, intent)
+                    for bucket, key in keys:
+                        transaction.sync(partial(self._store.sync, bucket, key))
+            # Each in a transaction of its own: the body may refuse, and roll back.
+            for stale in attempt.stale:
+                self._recovery.resolve_stale(stale)
+            for bucket, key in attempt.unreconciled:
+                self._reconcile(bucket, key)
+        self._announce(commit.changes)
 
-        def hold(transaction: Transaction) -> list[Intent]:
-            transaction.lock_key(bucket.name, key, whole_bucket=locks_bucket)
-            return transaction.intents_on(bucket.uid, key)
+    @contextmanager
+    def bucket(self, intent: Intent, bucket: Bucket) -> Iterator[BucketCommit]:
+        """Commit a change of `bucket` under its lock, like `keys`."""
+        detach()  # the store syncs under the lock, which every writer in the bucket waits for
+        commit = None
+        while commit is None:
+            with self._index.write() as transaction:
+                transaction.lock_bucket(bucket.name)
+                stale = self._recovery.stale(transaction.intents_on_bucket(bucket.name))
+                self._logs.claim(transaction, intent)
+                if not stale:
+                    current = reconcile_bucket(transaction, self._store, bucket.name)
+                    commit = BucketCommit(transaction, self._store, current)
+                    yield commit
+                    self._logs.of(intent).clear_in(transaction, intent)
+                    transaction.sync(partial(self._store.sync_bucket, bucket))
+            for each in stale:
+                self._recovery.resolve_stale(each)
+        self._announce(commit.changes)
 
-        was_reconciled = False
-        while True:
-            with self._claiming(intent, hold) as transaction:
-                found = transaction.bucket_and_file(bucket.uid, key)
-                if found is None:
-                    raise BucketNotFound(bucket.name)
-                bucket_now, _, row = found
-                if bucket_now.quota is not None and not locks_bucket:
-                    raise Unavailable("The bucket was given a quota just now; try again.")
-                file = self._store.read(bucket_now, key)
-                # No write takes a record away, and the intent of a delete would have been resolved by now: that one is
-                # missing is damage, and stays as it is where the decision is a refusal.
-                if file in (row, None) or was_reconciled:
-                    yield Decision(
-                        transaction, bucket_now, reconcile_row(transaction, self._store, bucket, key, file, row)
-                    )
-                    self._drop(transaction, intent)
-                    transaction.sync(lambda: self._store.sync(bucket, key))
-                    break
-            # In a transaction of its own: what is decided may be a refusal, and be undone.
-            self._reconcile(bucket, key)
-            was_reconciled = True
+    def restore(self, bucket: Bucket, file: File) -> None:
+        """Write the sidecar of `file` again, if it is still missing and the row still describes this file.
+
+        A commit in its own right, because any other takes the sidecar for the truth.
+        """
+        intent = Intent(self.process, IntentKind.WRITE, bucket.uid, file.key)
+        with (
+            self.recorded(intent),
+            self._store.stage_sidecar(bucket, file) as sidecar,
+            self._index.write() as transaction,
+        ):
+            transaction.lock_keys([(bucket.name, file.key)])
+            if self._store.read(bucket, file.key) is None and transaction.file(bucket.uid, file.key) == file:
+                self._store.place(bucket, sidecar, None)
+                self._store.sync(bucket, file.key)
+            self._logs.of(intent).clear_in(transaction, intent)
+
+    def _begun(
+        self, transaction: Transaction, intent: Intent, keys: Sequence[tuple[Bucket, str]], attempt: "_Attempt"
+    ) -> Commit | None:
+        """Lock `keys` and return the commit over them; None if `attempt` says what has to be done before."""
+        transaction.lock_keys([(bucket.name, key) for bucket, key in keys], whole_buckets=attempt.quotas)
+        intents = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
+        attempt.stale, attempt.unreconciled = self._recovery.stale(intents), []
+        self._logs.claim(transaction, intent)
+        if attempt.stale:
+            return None
+        found = [_Found(transaction, self._store, bucket, key) for bucket, key in keys]
+        with_quota = {each.bucket.name for each in found if each.bucket.quota is not None}
+        if not with_quota <= attempt.quotas:  # a quota was set just now, and wants the whole bucket locked
+            attempt.quotas |= with_quota
+            return None
+        if not attempt.is_reconciled:
+            attempt.unreconciled = [(each.bucket, each.key) for each in found if each.must_be_reconciled]
+            if attempt.unreconciled:
+                attempt.is_reconciled = True
+                return None
+        return Commit(transaction, self._store, [each.locked(transaction, self._store) for each in found])
 
     def _reconcile(self, bucket: Bucket, key: str) -> None:
         with self._index.write() as transaction:
-            transaction.lock_key(bucket.name, key)
+            transaction.lock_keys([(bucket.name, key)])
             found = transaction.bucket(bucket.uid)
             if found is not None:
                 reconcile_file(transaction, self._store, found[0], key)
 
-    def _drop(self, transaction: Transaction, intent: Intent) -> None:
-        """Clear `intent` with the COMMIT if it stands in the index. The file log clears its own later."""
-        if intent not in self._file_log:
-            transaction.clear_intent(intent)
+    @staticmethod
+    def _announce(changes: Sequence[Change]) -> None:
+        """Announce durable `changes`. The one place that does."""
+        for change in changes:
+            log.debug("%s", change.kind, extra={"bucket": change.bucket, "key": change.key})
 
-    def _must_hold_bucket(self, bucket: Bucket) -> bool:
-        """Whether two that write to it may not decide at once: each would find room in its quota for itself alone."""
-        if not self._index.is_shared:
-            return True  # a write transaction on a file holds everything
-        now_there = self._index.bucket_with(bucket.uid)
-        return now_there is not None and now_there.quota is not None
 
-    @contextmanager
-    def deciding_bucket(
-        self, intent: Intent, bucket: Bucket
-    ) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
-        """The same for a bucket: yields the transaction, and the bucket that has the name of `bucket` now."""
+@dataclass(slots=True)
+class _Attempt:
+    """What an attempt to commit found that has to be done before the next one.
 
-        detach()  # the store syncs under the lock, which all others wait for
+    `quotas` names the buckets to lock as a whole: of two writers at once, each would find room for itself alone.
+    """
 
-        def hold(transaction: Transaction) -> list[Intent]:
-            transaction.lock_bucket(bucket.name)
-            return transaction.intents_on_bucket(bucket.name)
+    quotas: set[str]
+    stale: list[Intent] = field(default_factory=list)
+    unreconciled: list[tuple[Bucket, str]] = field(default_factory=list)
+    is_reconciled: bool = False
 
-        with self._claiming(intent, hold) as transaction:
-            yield transaction, reconcile_bucket(transaction, self._store, bucket.name)
-            self._drop(transaction, intent)
-            transaction.sync(lambda: self._store.sync_bucket(bucket))
 
-    @contextmanager
-    def _claiming(self, intent: Intent, hold: Callable[[Transaction], list[Intent]]) -> Iterator[Transaction]:
-        """Open the transaction that decides about what `intent` is on; `lock` takes its lock and returns all intents
-        on it.
+class _Found:
+    """A locked key with its row, and with its sidecar, which is the truth."""
 
-        Those that nobody holds are resolved before, by themselves: what is decided may be a refusal, and be undone.
+    def __init__(self, transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> None:
+        found = transaction.bucket_and_file(bucket.uid, key)
+        if found is None:
+            raise BucketNotFound(bucket.name)
+        self.bucket, _, self._row = found
+        self.key = key
+        self._file = store.read(self.bucket, key)
+
+    @property
+    def must_be_reconciled(self) -> bool:
+        """Whether the row contradicts a sidecar that is there.
+
+        No write takes a sidecar away, and the intent of a delete would have been resolved by now. So a missing sidecar
+        is damage, and stays as it is if the commit ends in a refusal.
         """
-        while True:
-            with self._index.write() as transaction:
-                intents = hold(transaction)
-                if intent not in self._file_log:
-                    claim(transaction, intent)
-                stale = [each for each in intents if self._is_stale(each)]
-                if not stale:
-                    yield transaction
-                    return
-            for each in stale:
-                self._resolve_stale(each)
+        return self._file not in (self._row, None)
 
-    def _is_stale(self, intent: Intent) -> bool:
-        if intent.process == self.process:
-            return intent.id not in self._held
-        return self._processes.is_dead(intent.process)
+    def locked(self, transaction: Transaction, store: BlobStore) -> LockedKey:
+        current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
+        return LockedKey(self.bucket, self.key, current)
 
-    def _resolve_stale(self, intent: Intent) -> None:
-        if intent.process != self.process:
-            self._processes.fence(intent.process)
-        self._resolve(intent)
 
-    def _clear(self, intent: Intent) -> None:
-        if intent in self._file_log:
-            self._file_log.clear(intent)
-        else:
-            with self._index.write() as transaction:
-                transaction.clear_intent(intent)
-
-    def _resolve(self, intent: Intent) -> None:
-        if intent in self._file_log:
-            self._resolve_standing(self._file_log.current(intent))
-            self._file_log.clear(intent)
-        else:
-            with self._index.write() as transaction:
-                resolve(transaction, self._store, intent)
-
-    def _resolve_standing(self, intent: Intent) -> None:
-        """Resolve `intent`, which stands in an intent log."""
-        with self._index.write() as transaction:
-            act_on(transaction, self._store, intent)
-
-    def _put_right_notes_of(self, process: str) -> int:
-        intents = self._index.intents_of(process)
-        for intent in intents:
-            self.resolve(intent)
-        try:
-            standing = list(self._file_logs.read(process))
-        except StorageError as error:  # one that cannot be read must not hold up the others
-            log.warning("intents of a dead process cannot be read yet: %s", error.detail, extra={"of": process})
-            return len(intents)
-        closed = [self._close(intent, self._resolve_standing) for intent in standing]
-        if all(closed):
-            self._file_logs.remove(process)
-        return len(intents) + len(standing)
+def _kind_of(before: File | None, file: File) -> ChangeKind:
+    if before is None:
+        return ChangeKind.FILE_CREATED
+    return ChangeKind.FILE_EDITED if before.blob == file.blob else ChangeKind.FILE_REPLACED
 
 
 def _is_refusal(error: BaseException) -> bool:
     return isinstance(error, StorageError) and error.status < 500
-
-
-def claim(transaction: Transaction, intent: Intent) -> None:
-    """Make sure, inside the deciding transaction, that nobody declared this process dead and resolved its intent."""
-    if transaction.intent(intent.id) is None:
-        raise Unavailable("The write was given up because this process was declared dead; try again.")

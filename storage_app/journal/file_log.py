@@ -1,7 +1,8 @@
-"""Intents of one process in a file of its own, where a transaction for each would take longer than the write it is for.
+"""Intents in one file for each process, where a transaction for each would cost more than the write it is for.
 
-Others read them when the process is dead. A kill leaves in the page cache what was written, and so nothing is synced.
-A power cut may take it, but after that the index is made again, unless it was stopped in order with no intent standing.
+Other processes read the file when its process is dead. Nothing is synced: a kill leaves the page cache intact. A power
+cut may take entries, but after one the index is rebuilt from the sidecars alone, unless the service was stopped in
+order with no intent open.
 """
 
 import itertools
@@ -15,8 +16,9 @@ from pathlib import Path
 from ..domain.intents import Intent, IntentKind
 from ..errors import StorageError
 from ..host.files import scan, translated
+from ..index import Transaction, Work
 
-# An intent has its page as long as it stands. The longest key takes half of one, with every character escaped.
+# An intent has a page of its own while it is open. The longest key takes half a page with every character escaped.
 PAGE_BYTES = 4096
 
 _CLEARED = b"\0"
@@ -25,64 +27,73 @@ _FIELDS = Intent.__dataclass_fields__
 
 
 class FileLog:
-    """The intents of this process at `path`, which is made with the first one. Threads may share it."""
+    """The `IntentLog` of this process at `path`, a file that is made with the first intent. Threads may share it.
+
+    No other process resolves what it records unless it declared this one dead, and then fencing keeps the change from
+    landing. So an intent here cannot be missing at the commit, and is cleared when the commit is durable.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._notes: dict[str, tuple[Intent, int]] = {}
+        self._open: dict[str, tuple[Intent, int]] = {}
         self._new_pages = itertools.count()
         self._free_pages: list[int] = []
         self._descriptor: int | None = None
         self._is_closed = False
-        self._using = threading.Lock()  # a write must not meet a descriptor that was closed and is another's by now
+        self._using = threading.Lock()  # a write must not meet a descriptor that was closed and reused
 
     def close(self) -> bool:
-        """Refuse whatever comes later, with `Unavailable`. Tell whether nothing stands that would be left to others."""
+        """Refuse later writes with `Unavailable`. Return whether no intent is left open for others to resolve."""
         with self._using:
             self._is_closed = True
             if self._descriptor is not None:
                 os.close(self._descriptor)
                 self._descriptor = None
-            return not self._notes
+            return not self._open
 
-    def write(self, intent: Intent) -> None:
-        """Write `intent` down, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
+    def record(self, intent: Intent, check: Work | None = None) -> None:
+        """Record `intent`, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
+        assert check is None, "only a transaction can check"
         text = _JSON.encode({name: getattr(intent, name) for name in _FIELDS}).encode() + b"\n"
         assert len(text) <= PAGE_BYTES, "an intent is longer than its page"
         with self._using:
-            _, page = self._notes.get(intent.id) or (intent, self._free_page())
+            _, page = self._open.get(intent.id) or (intent, self._free_page())
             try:
                 self._put(page, text)
             except StorageError:
-                if intent.id not in self._notes:
+                if intent.id not in self._open:
                     self._free_pages.append(page)
                 raise
-            self._notes[intent.id] = intent, page
+            self._open[intent.id] = intent, page
+
+    update = record
+
+    def current(self, _transaction: Transaction, intent: Intent) -> Intent | None:
+        found = self._open.get(intent.id)
+        return None if found is None else found[0]
+
+    def clear_in(self, transaction: Transaction, intent: Intent) -> None:
+        """Do nothing: no transaction of the index covers this file. `finish` clears it."""
 
     def clear(self, intent: Intent) -> None:
-        """Strike an intent that stands here; does nothing with others. Raises as `write` does."""
+        """Clear an open intent; do nothing if it is not. Raises as `record` does."""
         with self._using:
-            if intent.id in self._notes:
-                _, page = self._notes[intent.id]
+            if intent.id in self._open:
+                _, page = self._open[intent.id]
                 self._put(page, _CLEARED)
-                del self._notes[intent.id]
+                del self._open[intent.id]
                 self._free_pages.append(page)
 
+    finish = clear
+
+    def open_intents(self) -> list[Intent]:
+        return [intent for intent, _ in list(self._open.values())]
+
     def probe(self) -> None:
-        """Write an intent of nothing and clear it; raises as `write` does."""
+        """Record an empty intent and clear it. Raises as `record` does."""
         intent = Intent("", IntentKind.WRITE, "", None)
-        self.write(intent)
+        self.record(intent)
         self.clear(intent)
-
-    def __contains__(self, intent: Intent) -> bool:
-        return intent.id in self._notes
-
-    def current(self, intent: Intent) -> Intent:
-        """Return what `intent`, which stands here, says by now."""
-        return self._notes[intent.id][0]
-
-    def intents(self) -> list[Intent]:
-        return [intent for intent, _ in list(self._notes.values())]
 
     def _put(self, page: int, text: bytes) -> None:
         with translated():
@@ -97,7 +108,7 @@ class FileLog:
 
     def _opened(self) -> int:
         if self._is_closed:
-            raise OSError("the file_log was closed")
+            raise OSError("the intent log was closed")
         if self._descriptor is None:
             self._path.parent.mkdir(exist_ok=True)
             self._descriptor = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -105,13 +116,13 @@ class FileLog:
 
 
 class FileLogs:
-    """The intent logs of all processes, in `directory`, each under the id of its process."""
+    """The file logs of all processes, in `directory`, each under the id of its process."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def of(self, process: str) -> FileLog:
-        """Return a new intent log for this `process`."""
+        """Return a new log for this `process`."""
         return FileLog(self._directory / process)
 
     def processes(self) -> list[str]:
@@ -119,13 +130,13 @@ class FileLogs:
         entries = (entry for entry in scan(self._directory) if not entry.name.startswith("."))
         return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
-    def standing(self) -> Iterator[Intent]:
-        """Yield the intents that stand in the intent logs of all processes."""
+    def open_intents(self) -> Iterator[Intent]:
+        """Yield the open intents of all processes."""
         for process in self.processes():
             yield from self.read(process)
 
     def read(self, process: str) -> Iterator[Intent]:
-        """Yield the intents that stand in the intent log of `process`; raises `Unavailable` when it cannot be read."""
+        """Yield the open intents of `process`. Raises `Unavailable` if its log cannot be read."""
         with translated(), suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
             while page := file.read(PAGE_BYTES):
                 intent = _intent_from(page)
@@ -133,13 +144,13 @@ class FileLogs:
                     yield intent
 
     def remove(self, process: str) -> None:
-        """Remove an intent log in which nothing stands. What the disk refuses is done by who looks next."""
+        """Remove a log without open intents. If the disk refuses, whoever looks next removes it."""
         with suppress(OSError):
             (self._directory / process).unlink()
 
 
 def _intent_from(page: bytes) -> Intent | None:
-    """Return the intent on `page`, if one stands there: not where it was cleared, or was not written to its end."""
+    """Return the open intent on `page`, or None if it was cleared, or not written to its end."""
     try:
         fields = json.loads(page[: page.index(b"\n")])
         return Intent(**fields | {"kind": IntentKind(fields["kind"])})

@@ -1,4 +1,8 @@
-"""Which processes are alive, by the file locks that they hold."""
+"""Liveness: which processes are alive, and how a dead one is fenced.
+
+A process that can take another's lock knows that its owner is dead. A pid would not do: in a container it is the same
+after every restart.
+"""
 
 import fcntl
 import os
@@ -6,18 +10,69 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from ..host.files import translated
+from ..host.layout import Layout
 from ..host.locks import is_free
 
 
+class Presence(Protocol):
+    """What shows others that this process is alive, under a random `id`, until it ends, however it ends."""
+
+    @property
+    def id(self) -> str: ...
+
+    def is_held(self) -> bool:
+        """Whether others can still see it. If they cannot, they may have declared this process dead."""
+
+    def release(self) -> None:
+        """Say that this process is done. From now on others recover what it left."""
+
+
+class Liveness(Protocol):
+    """A way to know which processes are alive. A wrong verdict of death costs a retry, never a file."""
+
+    def announce(self) -> Presence:
+        """Show others that this process is alive. Call it after a fork."""
+
+    def is_dead(self, process: str) -> bool:
+        """Whether `process` has ended. If that cannot be told, it is alive."""
+
+    def known(self) -> list[str]:
+        """Return the ids of the processes that announced themselves and were not forgotten."""
+
+    def forget(self, process: str) -> None:
+        """Remove what a dead `process` announced."""
+
+
+class FileLocks:
+    """The `Liveness` of processes on one host: each holds a lock on a file in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def announce(self) -> "ProcessLock":
+        return ProcessLock(self._directory)
+
+    def is_dead(self, process: str) -> bool:
+        return is_free(self._directory / process)
+
+    def known(self) -> list[str]:
+        return _names(self._directory)
+
+    def forget(self, process: str) -> None:
+        with translated():
+            (self._directory / process).unlink(missing_ok=True)
+
+
 class ProcessLock:
-    """A lock that this process holds for as long as it lives, under a random `id`. Take it after a fork."""
+    """The `Presence` of a process: a locked file in `directory`, under the process's id."""
 
     def __init__(self, directory: Path) -> None:
         self.id = secrets.token_hex(8)
         self._path = directory / self.id
-        # Locked before it has its name: whoever finds it finds it locked.
+        # Locked before it is named, so that nobody ever finds it unlocked.
         unnamed = directory / f".{self.id}"
         with translated():
             directory.mkdir(parents=True, exist_ok=True)
@@ -33,7 +88,6 @@ class ProcessLock:
         self._identity = own.st_dev, own.st_ino
 
     def is_held(self) -> bool:
-        """Whether others can still see that this process lives: its file may have been taken away."""
         try:
             found = os.stat(self._path)
         except OSError:
@@ -41,45 +95,55 @@ class ProcessLock:
         return (found.st_dev, found.st_ino) == self._identity
 
     def release(self) -> None:
-        """Say that this process is done; others recover what it left from now on."""
         if self.is_held():
             self._path.unlink(missing_ok=True)
         os.close(self._descriptor)
 
 
 class Processes:
-    """The processes that use a store, by their locks in `alive`, and what they have in `staging`."""
+    """The processes that use a store: who of them is dead, and what they left in the directory `staging`."""
 
-    def __init__(self, alive: Path, staging: Path) -> None:
-        self._alive = alive
+    def __init__(self, liveness: Liveness, staging: Path) -> None:
+        self._liveness = liveness
         self._staging = staging
 
     def is_dead(self, process: str) -> bool:
-        return is_free(self._alive / process)
+        """Whether `process` has ended. If that cannot be told, it is alive."""
+        return self._liveness.is_dead(process)
 
     def alive(self) -> list[str]:
-        return [name for name in _names(self._alive) if not self.is_dead(name)]
+        """Return the ids of the processes that are alive."""
+        return [process for process in self._liveness.known() if not self.is_dead(process)]
 
     def dead_with_leftovers(self) -> list[str]:
-        """Return the ids of dead processes that left a lock or a staging directory."""
-        # Staging is listed before it is asked who lives: a process takes its lock first, and then makes its directory.
+        """Return the ids of dead processes that have not been fenced."""
+        # Staging is listed first: a process announces itself, and then makes its directory.
         left = _names(self._staging)
-        return sorted(process for process in {*left, *_names(self._alive)} if self.is_dead(process))
+        return sorted(process for process in {*left, *self._liveness.known()} if self.is_dead(process))
 
     def fence(self, process: str) -> None:
-        """Take away what the dead `process` staged, so that nothing of it can land any more, and then its lock.
+        """Remove what a dead `process` staged, so that no late rename of it can land, and then forget the process.
 
-        It goes in one step: a directory that is emptied bit by bit, late threads could go on using.
+        The directory is renamed away in one step: late threads could go on using one that is emptied bit by bit.
         """
         away = self._staging / secrets.token_hex(8)
-        with translated():
-            with suppress(FileNotFoundError):
-                os.rename(self._staging / process, away)
-                if away.is_dir():
-                    shutil.rmtree(away, ignore_errors=True)  # what stays is nobody's, and taken away next time
-                else:
-                    away.unlink()
-            (self._alive / process).unlink(missing_ok=True)
+        with translated(), suppress(FileNotFoundError):
+            os.rename(self._staging / process, away)
+            if away.is_dir():
+                shutil.rmtree(away, ignore_errors=True)  # the rest belongs to nobody, and is removed next time
+            else:
+                away.unlink()
+        self._liveness.forget(process)
+
+
+def open_liveness(layout: Layout) -> Liveness:
+    """Return the liveness of the processes that use the store at `layout`. The one place where it is chosen."""
+    return FileLocks(layout.alive)
+
+
+def processes_of(layout: Layout) -> Processes:
+    """Return the processes that use the store at `layout`."""
+    return Processes(open_liveness(layout), layout.staging)
 
 
 def _names(directory: Path) -> list[str]:

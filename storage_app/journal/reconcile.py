@@ -1,4 +1,4 @@
-"""Rows of the index reconciled with the records in the store, which are the truth. The caller holds the locks."""
+"""Reconciles rows of the index with sidecars and bucket records, which are the truth. The caller holds the locks."""
 
 import logging
 
@@ -14,34 +14,26 @@ from ..index import Transaction
 log = logging.getLogger(__name__)
 
 
-def resolve(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
-    """Resolve `intent` and clear it, if it still stands in the index."""
-    current = transaction.intent(intent.id)  # it may say more by now
-    if current is not None:
-        act_on(transaction, store, current)
-        transaction.clear_intent(current)
+def reconcile_intent(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
+    """Reconcile the row of the key or bucket that `intent` is on, whose lock is taken here.
 
-
-def act_on(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
-    """Make the row of the intent's key or bucket agree with its sidecar.
-
-    The bytes of the intent become a pending deletion where the sidecar does not name them. A record that cannot be
-    read is damage that the intent does not explain: row and bytes stay as they are.
+    The intent's blob is scheduled for deletion unless the sidecar names it. A sidecar that cannot be read is damage
+    that the intent does not explain: row and bytes stay as they are.
     """
     try:
         if intent.kind is IntentKind.BUCKET and intent.key is not None:
             transaction.lock_bucket(intent.key)
             reconcile_bucket(transaction, store, intent.key, adopt=True)
         elif intent.key is not None:
-            _resolve_on_file(transaction, store, intent, intent.key)
+            _reconcile_key(transaction, store, intent, intent.key)
     except DamagedFile as error:
         log.error("%s", error.detail, extra={"key": intent.key, "blob": intent.blob})
 
 
-def _resolve_on_file(transaction: Transaction, store: BlobStore, intent: Intent, key: str) -> None:
+def _reconcile_key(transaction: Transaction, store: BlobStore, intent: Intent, key: str) -> None:
     found = transaction.bucket(intent.bucket_uid)
     if found is not None:
-        transaction.lock_key(found[0].name, key)
+        transaction.lock_keys([(found[0].name, key)])
         found = transaction.bucket(intent.bucket_uid)
     if found is None:  # in the trash, with all its bytes
         return
@@ -51,10 +43,10 @@ def _resolve_on_file(transaction: Transaction, store: BlobStore, intent: Intent,
 
 
 def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
-    """Read the sidecar of `key`, reconcile the row with it, and return what it says.
+    """Reconcile the row of `key` with its sidecar, and return the file that the sidecar describes.
 
-    Bytes that another sidecar took the place of become a deletion, and so do those of a row whose sidecar is missing
-    if a intent says that it was deleted. Without one that is damage, and the bytes could be somebody's.
+    The blob of a row that the sidecar contradicts is scheduled for deletion. If the sidecar is missing, that needs the
+    intent of a delete: without one it is damage, and the blob could be somebody's.
     """
     return reconcile_row(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
 
@@ -62,7 +54,7 @@ def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, k
 def reconcile_row(
     transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
 ) -> File | None:
-    """The same, where the sidecar and the row have been read."""
+    """Reconcile like `reconcile_file`, with the sidecar's `file` and the `row` that the caller has read."""
     if file == row:
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
@@ -83,10 +75,10 @@ def _was_deleted(transaction: Transaction, row: File) -> bool:
 def reconcile_bucket(
     transaction: Transaction, store: BlobStore, name: str, *, adopt: bool = False
 ) -> tuple[Bucket, Totals] | None:
-    """Read the record of the bucket called `name`, reconcile the row with it, and return what it says.
+    """Reconcile the row of the bucket called `name` with its record, and return the bucket with its totals.
 
     A bucket without a row gets one only with `adopt`: no intent explains it, so it was copied in, and may hold files.
-    Raises `DamagedFile` when it is a copy of another.
+    Raises `DamagedFile` if the bucket is a copy of another.
     """
     record = store.read_bucket(name)
     known = transaction.bucket_named(name)

@@ -13,7 +13,7 @@ from ..host.ballast import Ballast
 from ..host.locks import if_free
 from ..host.spool import Spool
 from ..index import Index
-from ..journal.commit import Journal
+from ..journal.recovery import Recovery
 from .collect import GRACE, collect
 
 log = logging.getLogger(__name__)
@@ -25,11 +25,11 @@ class BackgroundThread:
     """A thread that looks after the store beside the requests."""
 
     def __init__(
-        self, index: Index, store: BlobStore, journal: Journal, ballast: Ballast, spool: Spool, *, lock: Path
+        self, index: Index, store: BlobStore, recovery: Recovery, ballast: Ballast, spool: Spool, *, lock: Path
     ) -> None:
         self._index = index
         self._store = store
-        self._journal = journal
+        self._recovery = recovery
         self._ballast = ballast
         self._spool = spool
         self._lock = lock
@@ -49,8 +49,8 @@ class BackgroundThread:
     def look(self) -> None:
         """Resolve what this process and dead ones left; now and then, collect."""
         self._store.tidy()
-        self._journal.retry()
-        self._journal.recover_dead()
+        self._recovery.retry()
+        self._recovery.recover_dead()
         self._ballast.keep()
         if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
             with if_free(self._lock) as ours:  # one collect at a time: others would remove the same

@@ -121,7 +121,7 @@ class Rebuilding:
             if self.index.explains(bucket.uid, blob):
                 continue
             with self.index.write() as transaction:
-                transaction.lock_key(bucket.name, key)
+                transaction.lock_keys([(bucket.name, key)])
                 if self._is_replaced(transaction, bucket, key, blob):
                     transaction.schedule_deletion(bucket.uid, key, blob, now())
 

@@ -19,9 +19,10 @@ from ..host.layout import Layout, usable
 from ..host.locks import exclusive, if_free
 from ..host.spool import Spool
 from ..index import Index, damage_mark
-from ..journal.commit import Journal
 from ..journal.file_log import FileLogs
-from ..journal.liveness import Processes, ProcessLock
+from ..journal.liveness import Processes, open_liveness, processes_of
+from ..journal.log import IntentLogs
+from ..journal.recovery import Recovery
 from .rebuild import Progress, Rebuilding, no_progress
 
 log = logging.getLogger(__name__)
@@ -31,13 +32,13 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovered:
     """What a start found and did. `files` is None where nothing had to be rebuilt.
 
     `unbounded` are some of the public buckets without a quota.
     """
 
-    resolve: int = 0
+    resolved: int = 0
     files: int | None = None
     damaged: tuple[str, ...] = ()
     unbounded: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ def recover(
     index_url: str | None = None,
     rebuild_anyway: bool = False,
     progress: Progress = no_progress,
-) -> Recovery:
+) -> Recovered:
     """Make the store ready to serve. Runs before the workers; another start waits for it.
 
     Staging of dead processes is removed and their intents are resolved. The index is made again from the
@@ -70,7 +71,7 @@ def recover(
         try:
             reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
             if reason is None:
-                recovery = Recovery(visit.recover_dead(index))
+                recovery = Recovered(visit.recover_dead(index))
             elif visit.must_share(index):
                 log.info("reconciling the index: %s", reason)
                 recovery = visit.reconcile(index, progress)
@@ -103,8 +104,8 @@ def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
     """
     layout = Layout(root)
     with if_free(layout.start_lock) as alone:
-        others = not alone or Processes(layout.alive, layout.staging).alive()
-        if others or not (index_url or layout.index.exists()) or any(FileLogs(layout.intents).standing()):
+        others = not alone or processes_of(layout).alive()
+        if others or not (index_url or layout.index.exists()) or any(FileLogs(layout.intents).open_intents()):
             return
         index = open_index(layout, index_url)
         try:
@@ -131,32 +132,32 @@ class _Visit:
         return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def recover_dead(self, index: Index) -> int:
-        file_logs, ballast = FileLogs(self.layout.intents), Ballast(self.layout.ballast)
-        journal = Journal(index, self.store, self.processes, file_logs, ballast, process=self.process)
-        return journal.recover_dead()
+        logs = IntentLogs(index, self.layout.intents, process=self.process)
+        recovery = Recovery(index, self.store, self.processes, logs, Ballast(self.layout.ballast))
+        return recovery.recover_dead()
 
-    def reconcile(self, index: Index, progress: Progress) -> Recovery:
-        resolve = self.recover_dead(index)
+    def reconcile(self, index: Index, progress: Progress) -> Recovered:
+        resolved = self.recover_dead(index)
         rebuilding = Rebuilding(index, self.store, progress)
         rebuilding.reconcile()
-        return Recovery(resolve, rebuilding.files, tuple(rebuilding.damaged))
+        return Recovered(resolved, rebuilding.files, tuple(rebuilding.damaged))
 
-    def fill(self, index: Index, progress: Progress) -> Recovery:
+    def fill(self, index: Index, progress: Progress) -> Recovered:
         rebuilding = Rebuilding(index, self.store, progress)
         rebuilding.fill()
-        return Recovery(self.recover_dead(index), rebuilding.files, tuple(rebuilding.damaged))
+        return Recovered(self.recover_dead(index), rebuilding.files, tuple(rebuilding.damaged))
 
 
 @contextmanager
 def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
-    processes = Processes(layout.alive, layout.staging)
+    processes = processes_of(layout)
     for (
         process
     ) in processes.dead_with_leftovers():  # before their intents are judged, so that a late rename of theirs fails
         processes.fence(process)
     Spool(layout.spool).collect()
     Ballast(layout.ballast).keep()
-    lock = ProcessLock(layout.alive)
+    lock = open_liveness(layout).announce()
     try:
         yield _Visit(layout, lock.id, processes, open_store(layout.root, process=lock.id, durable=durable))
     finally:

@@ -8,10 +8,11 @@ from enum import StrEnum
 from ..blobstore import BlobStore, DamagedRecord
 from ..domain.buckets import Bucket
 from ..domain.files import File
-from ..domain.intents import Intent, IntentKind
+from ..domain.intents import IntentKind
 from ..errors import DamagedFile, Unavailable
 from ..index import Index
-from ..journal.commit import Journal
+from ..journal.commit import Commits
+from ..journal.log import IntentLogs
 from ..journal.reconcile import reconcile_bucket, reconcile_file
 
 _BATCH = 1000
@@ -44,10 +45,11 @@ class Finding:
 class Check:
     """Goes through a store that may be in use. With `repair`, mends what it finds under the locks that writers take."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, *, repair: bool) -> None:
+    def __init__(self, index: Index, store: BlobStore, commits: Commits, logs: IntentLogs, *, repair: bool) -> None:
         self._index = index
         self._store = store
-        self._journal = journal
+        self._commits = commits
+        self._logs = logs
         self._repair = repair
 
     def findings(self) -> Iterator[Finding]:
@@ -113,7 +115,7 @@ class Check:
             return not self._is_explained(bucket, blob)
 
     def _is_explained(self, bucket: Bucket, blob: str) -> bool:
-        return self._store.is_named(bucket, blob) or self._journal.explains(bucket.uid, blob)
+        return self._store.is_named(bucket, blob) or self._logs.explains(bucket.uid, blob)
 
     def _is_unchanged(self, bucket: Bucket, file: File) -> bool:
         """Whether the sidecar still says so: the file may have been replaced or deleted since it was listed."""
@@ -124,7 +126,7 @@ class Check:
     def _is_lost(self, bucket: Bucket, file: File) -> bool:
         """Whether the row is still there, under the key's lock, and no delete in progress explains it."""
         with self._index.write() as transaction:
-            transaction.lock_key(bucket.name, file.key)
+            transaction.lock_keys([(bucket.name, file.key)])
             deleting = any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(bucket.uid, file.key))
             is_missing = self._store.read(bucket, file.key) is None
             return is_missing and not deleting and transaction.file(bucket.uid, file.key) == file
@@ -133,7 +135,7 @@ class Check:
         if not self._repair:
             return Finding(Damage.INDEX, bucket.name, key)
         with self._index.write() as transaction:
-            transaction.lock_key(bucket.name, key)
+            transaction.lock_keys([(bucket.name, key)])
             reconcile_file(transaction, self._store, bucket, key)
         return Finding(Damage.INDEX, bucket.name, key, "the row was written again")
 
@@ -141,17 +143,7 @@ class Check:
         finding = Finding(Damage.SIDECAR, bucket.name, file.key)
         if not self._repair or self._store.blob_size(bucket, file.blob) != file.size:
             return finding
-        intent = Intent(self._journal.process, IntentKind.WRITE, bucket.uid, file.key)
-        with (
-            self._journal.recorded(intent),
-            self._store.stage_sidecar(bucket, file) as sidecar,
-            self._index.write() as open_,
-        ):
-            open_.lock_key(bucket.name, file.key)
-            if self._store.read(bucket, file.key) is None and open_.file(bucket.uid, file.key) == file:
-                self._store.place(bucket, sidecar, None)
-                self._store.sync(bucket, file.key)
-            open_.clear_intent(intent)
+        self._commits.restore(bucket, file)
         return Finding(Damage.SIDECAR, bucket.name, file.key, "the sidecar was written again, from the index")
 
     def _stray(self, bucket: Bucket, blob: str) -> Finding:

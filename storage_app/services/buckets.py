@@ -14,18 +14,18 @@ from ..domain.text import quoted
 from ..domain.times import now
 from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientStorage
 from ..host.ballast import Ballast
-from ..index import Index, Transaction
-from ..journal.commit import Journal
+from ..index import Index
+from ..journal.commit import BucketCommit, Commits
 from .lookups import Lookups, refusal
 
 
 class Buckets:
     """Creates, shows, changes and deletes buckets for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, lookups: Lookups, ballast: Ballast) -> None:
+    def __init__(self, index: Index, store: BlobStore, commits: Commits, lookups: Lookups, ballast: Ballast) -> None:
         self._index = index
         self._store = store
-        self._journal = journal
+        self._commits = commits
         self._lookups = lookups
         self._ballast = ballast
 
@@ -38,11 +38,10 @@ class Buckets:
             raise refusal(principal, Action.CREATE_BUCKET)
         created = now()
         bucket = Bucket(new_uid(), check_bucket_name(name), principal.sub, created, created, **settings)
-        with self._deciding(bucket) as (transaction, taken):
-            if taken is not None:
+        with self._commit(bucket) as commit:
+            if commit.current is not None:
                 raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")
-            self._store.create_bucket(bucket)
-            transaction.put_bucket(bucket)
+            commit.create(bucket)
         return bucket, Totals(0, 0)
 
     def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
@@ -57,11 +56,10 @@ class Buckets:
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Replace the given settings; the others stay."""
         bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
-        with self._deciding(bucket) as (transaction, found):
-            current, totals = self._checked(principal, bucket, found)
+        with self._commit(bucket) as commit:
+            current, totals = self._checked(principal, bucket, commit.current)
             changed = replace(current, **settings, updated_at=now())
-            self._store.replace_bucket(changed)
-            transaction.put_bucket(changed)
+            commit.replace(changed)
         return changed, totals
 
     def delete(self, principal: Principal, name: str, *, force: bool) -> None:
@@ -75,28 +73,26 @@ class Buckets:
 
     def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
         bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
-        with self._deciding(bucket) as (transaction, found):
-            current, totals = self._checked(principal, bucket, found)
+        with self._commit(bucket) as commit:
+            current, totals = self._checked(principal, bucket, commit.current)
             # The disk is asked, too: the index may be about to learn of files, or have lost some.
             if not force and (totals.file_count or next(iter(self._store.files(current)), None)):
                 raise BucketNotEmpty(
                     f"Bucket {quoted(name)} holds {totals.file_count or 'some'} files; delete them first, or pass "
                     "force=true to delete them with it."
                 )
-            self._store.remove_bucket(current)
-            transaction.drop_bucket(current.uid)
-            transaction.schedule_bucket_deletion(current.uid, now())
+            commit.delete(current)
 
     def may_change(self, principal: Principal, bucket: Bucket) -> bool:
         """Whether `principal` sees the settings that only those see who may change them."""
         return allowed(principal, Action.CHANGE_BUCKET, bucket)
 
     @contextmanager
-    def _deciding(self, bucket: Bucket) -> Iterator[tuple[Transaction, tuple[Bucket, Totals] | None]]:
-        """Intent the change of `bucket` and decide about it under its lock."""
-        intent = Intent(self._journal.process, IntentKind.BUCKET, bucket.uid, bucket.name)
-        with self._journal.recorded(intent), self._journal.deciding_bucket(intent, bucket) as decision:
-            yield decision
+    def _commit(self, bucket: Bucket) -> Iterator[BucketCommit]:
+        """Record the intent to change `bucket`, and commit."""
+        intent = Intent(self._commits.process, IntentKind.BUCKET, bucket.uid, bucket.name)
+        with self._commits.recorded(intent), self._commits.bucket(intent, bucket) as commit:
+            yield commit
 
     def _checked(
         self, principal: Principal, bucket: Bucket, found: tuple[Bucket, Totals] | None

@@ -18,7 +18,7 @@ from ..domain.times import now
 from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
 from ..host.ballast import Ballast
 from ..index import Index
-from ..journal.commit import Decision, Journal
+from ..journal.commit import Commits, LockedKey
 from ..media_types.sniffing import HEAD_BYTES
 from .listing import page_by_creation, page_by_key
 from .lookups import Lookups
@@ -28,10 +28,10 @@ from .upload_rules import decide_content_type
 class Files:
     """Reads, lists, edits and deletes files for a principal."""
 
-    def __init__(self, index: Index, store: BlobStore, journal: Journal, lookups: Lookups, ballast: Ballast) -> None:
+    def __init__(self, index: Index, store: BlobStore, commits: Commits, lookups: Lookups, ballast: Ballast) -> None:
         self._index = index
         self._store = store
-        self._journal = journal
+        self._commits = commits
         self._lookups = lookups
         self._ballast = ballast
 
@@ -87,18 +87,17 @@ class Files:
         """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
         bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
         edited = self._edited(bucket, file, changes)
-        intent = Intent(self._journal.process, IntentKind.WRITE, bucket.uid, key)
+        intent = Intent(self._commits.process, IntentKind.WRITE, bucket.uid, key)
         with (
-            self._journal.recorded(intent),
+            self._commits.recorded(intent),
             self._store.stage_sidecar(bucket, edited) as sidecar,
-            self._journal.deciding(intent, bucket, key) as decision,
+            self._commits.keys(intent, [(bucket, key)]) as commit,
         ):
-            current = self._current(decision, principal, key)
+            current = self._current(commit.only, principal)
             conditions.check(current)
             if current != file:
                 sidecar.restage(self._edited(bucket, current, changes))
-            self._store.place(bucket, sidecar, None)
-            decision.replace(sidecar.file)
+            commit.replace(commit.only, sidecar)
         return bucket, sidecar.file
 
     def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
@@ -112,17 +111,14 @@ class Files:
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
         bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
-        intent = Intent(self._journal.process, IntentKind.DELETE, bucket.uid, key, file.blob)
-        with self._journal.recorded(intent), self._journal.deciding(intent, bucket, key) as decision:
-            current = self._current(decision, principal, key)
-            conditions.check(current)
-            self._store.remove(bucket, key)
-            decision.transaction.drop_file(current)
-            decision.transaction.schedule_deletion(bucket.uid, key, current.blob, now())
+        intent = Intent(self._commits.process, IntentKind.DELETE, bucket.uid, key, file.blob)
+        with self._commits.recorded(intent), self._commits.keys(intent, [(bucket, key)]) as commit:
+            conditions.check(self._current(commit.only, principal))
+            commit.delete(commit.only)
 
-    def _current(self, decision: Decision, principal: Principal, key: str) -> File:
-        """Return the file as it is under the lock, to who may still change it."""
-        return self._lookups.check_file(principal, decision.bucket, key, decision.current, Action.CHANGE_FILE)
+    def _current(self, locked: LockedKey, principal: Principal) -> File:
+        """Return the file as it is under the lock, if `principal` may still change it."""
+        return self._lookups.check_file(principal, locked.bucket, locked.key, locked.current, Action.CHANGE_FILE)
 
     def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
         """Return `file` with these changes, checked."""

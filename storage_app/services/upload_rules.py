@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import media_types
-from ..domain.buckets import Bucket
+from ..domain.buckets import Bucket, Totals
 from ..domain.files import UNCONDITIONAL, File, WriteConditions
 from ..domain.intents import Intent
 from ..domain.principals import UploadRight
@@ -82,15 +82,10 @@ def check_quota(transaction: Transaction, bucket: Bucket, intent: Intent) -> Non
         raise quota_exceeded(found[0])
 
 
-def check_exact_quota(transaction: Transaction, bucket: Bucket, file: File, current: File | None) -> None:
+def check_exact_quota(totals: Totals, bucket: Bucket, file: File, current: File | None) -> None:
     """The same for what is decided now, when nothing of it is a reservation any more."""
-    if bucket.quota is None:
-        return
-    found = transaction.bucket(bucket.uid)
-    if found is None:
-        return
     growth = file.size - (current.size if current is not None else 0)
-    if growth > 0 and found[1].total_size + growth > bucket.quota:
+    if bucket.quota is not None and growth > 0 and totals.total_size + growth > bucket.quota:
         raise quota_exceeded(bucket)
 
 

@@ -19,8 +19,8 @@ from ..errors import DigestMismatch, FileTooLarge, Forbidden, InsufficientStorag
 from ..host.files import translated
 from ..host.hashing import Sha256
 from ..host.locks import UploadSlots
-from ..index import Index
-from ..journal.commit import Check, Journal
+from ..index import Index, Work
+from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
 from .lookups import Lookups, refusal
 from .upload_rules import (
@@ -49,7 +49,7 @@ class Uploads:
         self,
         index: Index,
         store: BlobStore,
-        journal: Journal,
+        commits: Commits,
         lookups: Lookups,
         slots: UploadSlots,
         *,
@@ -58,7 +58,7 @@ class Uploads:
     ) -> None:
         self._index = index
         self._store = store
-        self._journal = journal
+        self._commits = commits
         self._lookups = lookups
         self._slots = slots
         self._max_file_size = max_file_size
@@ -148,20 +148,20 @@ class Uploads:
     def _begun(self, plan: Plan, existing: File | None, stage: Callable[[], StagedBlob]) -> Iterator["Upload"]:
         intent = self._record(plan, existing)
 
-        with self._journal.recorded(intent, self._reservation(plan.bucket, intent)), stage() as staged:
+        with self._commits.recorded(intent, self._reservation(plan.bucket, intent)), stage() as staged:
             upload = Upload(self, plan, intent, staged, existing)
             yield upload
             if not upload.finished:
-                self._journal.resolve(intent)
+                self._commits.abandon(intent)
 
     @staticmethod
-    def _reservation(bucket: Bucket, intent: Intent) -> Check | None:
+    def _reservation(bucket: Bucket, intent: Intent) -> Work | None:
         """Return what makes sure that there is room for `intent` in the bucket's quota, if it has one."""
         return None if bucket.quota is None else lambda transaction: check_quota(transaction, bucket, intent)
 
     def _record(self, plan: Plan, existing: File | None) -> Intent:
         return Intent(
-            process=self._journal.process,
+            process=self._commits.process,
             kind=IntentKind.WRITE,
             bucket_uid=plan.bucket.uid,
             key=plan.key,
@@ -194,7 +194,7 @@ class Uploads:
         existing = self._index.file(bucket.uid, key)
         blob = intent.blob or new_blob_name(key)
         complete = replace(intent, key=key, blob=blob, size=_growth(size, existing))
-        self._journal.complete(complete, self._reservation(bucket, complete))
+        self._commits.update(complete, self._reservation(bucket, complete))
         return complete, existing
 
     def place(self, plan: Plan, intent: Intent, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:
@@ -204,14 +204,15 @@ class Uploads:
         """
         with (
             self._store.stage_sidecar(plan.bucket, inheriting(file, seen), staged) as sidecar,
-            self._journal.deciding(intent, plan.bucket, file.key) as decision,
+            self._commits.keys(intent, [(plan.bucket, file.key)]) as commit,
         ):
-            current = decision.current
+            locked = commit.only
+            current = locked.current
             check_target(plan, file.key, current)
-            check_exact_quota(decision.transaction, decision.bucket, file, current)
+            if locked.bucket.quota is not None:
+                check_exact_quota(commit.totals(locked.bucket), locked.bucket, file, current)
             sidecar.restage(inheriting(file, current))
-            self._store.place(decision.bucket, sidecar, staged)
-            decision.replace(sidecar.file)
+            commit.replace(locked, sidecar, staged)
         return sidecar.file, current is None
 
 

@@ -120,7 +120,7 @@ def test_full_disk_is_said_before_the_body(make_app: Callable[..., Flask], tmp_p
 def test_upload_that_may_be_is_taken(nginx: Nginx, root: Path, services: Services) -> None:
     assert nginx.check().status_code == 204
     assert blobs(root) == []
-    assert services.index.intents_of(services.journal.process) == []
+    assert services.index.intents_of(services.commits.process) == []
 
 
 def test_spooled_body_becomes_the_file(nginx: Nginx, client: FlaskClient) -> None:
@@ -167,7 +167,7 @@ def test_failed_upload_leaves_nothing(
     assert (answer.status_code, answer.get_json()["code"]) == (status, code)
     assert blobs(root) == []
     assert [path for path in (root / ".system" / "staging").rglob("*") if path.is_file()] == []
-    assert services.index.intents_of(services.journal.process) == []
+    assert services.index.intents_of(services.commits.process) == []
 
 
 def test_credential_is_judged_as_of_the_beginning_of_the_request(nginx: Nginx) -> None:

@@ -85,7 +85,7 @@ class _KillPoint:
         held: list[State] = []
         with self._looking("recovered by a living process"):
             check_readers(beside)
-            beside.journal.recover_dead()
+            beside.recovery.recover_dead()
             held.append(self._check(beside))
         return held
 

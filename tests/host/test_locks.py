@@ -12,7 +12,7 @@ import pytest
 
 from storage_app.errors import TooManyUploads
 from storage_app.host.locks import UploadSlots, exclusive, if_free
-from storage_app.journal.liveness import Processes, ProcessLock
+from storage_app.journal.liveness import FileLocks, Processes, ProcessLock
 
 # A new interpreter, so that nothing is inherited but what is said.
 SPAWN = multiprocessing.get_context("spawn")
@@ -47,33 +47,33 @@ class Child:
 
 def test_process_lives_until_it_releases(tmp_path: Path) -> None:
     first, second = ProcessLock(tmp_path), ProcessLock(tmp_path)
-    assert sorted(Processes(tmp_path, STAGING).alive()) == sorted([first.id, second.id])
-    assert Processes(tmp_path, STAGING).dead_with_leftovers() == []
+    assert sorted(Processes(FileLocks(tmp_path), STAGING).alive()) == sorted([first.id, second.id])
+    assert Processes(FileLocks(tmp_path), STAGING).dead_with_leftovers() == []
     first.release()
-    assert Processes(tmp_path, STAGING).alive() == [second.id]
-    assert Processes(tmp_path, STAGING).dead_with_leftovers() == []
+    assert Processes(FileLocks(tmp_path), STAGING).alive() == [second.id]
+    assert Processes(FileLocks(tmp_path), STAGING).dead_with_leftovers() == []
     second.release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_killed_process_is_gone(tmp_path: Path) -> None:
     child = Child(hold_process_lock, tmp_path)
-    assert Processes(tmp_path, STAGING).alive() == [child.said]
+    assert Processes(FileLocks(tmp_path), STAGING).alive() == [child.said]
     child.kill()
-    assert Processes(tmp_path, STAGING).alive() == []
-    assert Processes(tmp_path, STAGING).dead_with_leftovers() == [child.said]
+    assert Processes(FileLocks(tmp_path), STAGING).alive() == []
+    assert Processes(FileLocks(tmp_path), STAGING).dead_with_leftovers() == [child.said]
 
 
 def test_looking_does_not_make_a_process_gone(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path)
     for _ in range(3):
-        assert Processes(tmp_path, STAGING).alive() == [lock.id]
-        assert Processes(tmp_path, STAGING).dead_with_leftovers() == []
+        assert Processes(FileLocks(tmp_path), STAGING).alive() == [lock.id]
+        assert Processes(FileLocks(tmp_path), STAGING).dead_with_leftovers() == []
     lock.release()
 
 
 def test_there_is_nobody_where_there_is_no_directory(tmp_path: Path) -> None:
-    nobody = Processes(tmp_path / "none", tmp_path / "nothing")
+    nobody = Processes(FileLocks(tmp_path / "none"), tmp_path / "nothing")
     assert nobody.alive() == nobody.dead_with_leftovers() == []
     assert nobody.is_dead("somebody")
 
@@ -182,7 +182,7 @@ def test_fenced_process_has_nothing_left(tmp_path: Path) -> None:
     (staging / "no directory").touch()
     lock = ProcessLock(alive)
     (staging / lock.id).mkdir()
-    processes = Processes(alive, staging)
+    processes = Processes(FileLocks(alive), staging)
     assert processes.dead_with_leftovers() == ["dead", "no directory"]
     for process in processes.dead_with_leftovers():
         processes.fence(process)

@@ -42,10 +42,10 @@ def test_every_text_is_compared_by_bytes(where: str, index: Index) -> None:
 
 
 LOCKS: dict[str, Callable[[Transaction], None]] = {
-    "key": lambda transaction: transaction.lock_key("photos", "a"),
-    "other key": lambda transaction: transaction.lock_key("photos", "b"),
-    "key of other bucket": lambda transaction: transaction.lock_key("videos", "a"),
-    "key, whole bucket": lambda transaction: transaction.lock_key("photos", "b", whole_bucket=True),
+    "key": lambda transaction: transaction.lock_keys([("photos", "a")]),
+    "other key": lambda transaction: transaction.lock_keys([("photos", "b")]),
+    "key of other bucket": lambda transaction: transaction.lock_keys([("videos", "a")]),
+    "key, whole bucket": lambda transaction: transaction.lock_keys([("photos", "b")], whole_buckets=["photos"]),
     "bucket": lambda transaction: transaction.lock_bucket("photos"),
     "other bucket": lambda transaction: transaction.lock_bucket("videos"),
 }
@@ -108,13 +108,13 @@ def test_what_was_committed_while_waiting_for_a_lock_is_seen(make_index: Callabl
         with other.write() as transaction:
             assert transaction.file("uid-of-photos", "a") is None
             began.set()
-            transaction.lock_key("photos", "a")
+            transaction.lock_keys([("photos", "a")])
             return transaction.file("uid-of-photos", "a") is not None
 
     with ThreadPoolExecutor(1) as pool:
         with index.write() as transaction:
             transaction.put_bucket(a_bucket())
-            transaction.lock_key("photos", "a")
+            transaction.lock_keys([("photos", "a")])
             reading = pool.submit(read)
             assert began.wait(10)
             transaction.put_file(a_file("a"), None)
@@ -126,9 +126,9 @@ def test_lock_that_cannot_be_had_is_unavailable(
 ) -> None:
     monkeypatch.setattr("storage_app.index.postgres._LOCK_WAIT", "10ms")
     with index.write() as transaction:
-        transaction.lock_key("photos", "a")
+        transaction.lock_keys([("photos", "a")])
         with pytest.raises(Unavailable), make_index().write() as impatient:
-            impatient.lock_key("photos", "a")
+            impatient.lock_keys([("photos", "a")])
 
 
 def test_server_that_cannot_be_reached_is_said_so() -> None:

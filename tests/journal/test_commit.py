@@ -12,7 +12,7 @@ from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.intents import IntentKind
 from storage_app.errors import BucketNotFound, FileNotFound, Unavailable
 from storage_app.index import Transaction, sqlite
-from storage_app.journal.commit import Journal
+from storage_app.journal.recovery import Recovery
 from tests.support.core import ALICE, Core, open_core, open_storage
 
 
@@ -166,7 +166,7 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
     core.bucket("capped", quota=100)
     core.put("old.txt", b"old")
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "resolve", lambda *_: None)
+        patched.setattr(Recovery, "_attempt", lambda *_: True)
         # What a dead process can no longer do: clean up behind itself.
         patched.setattr("storage_app.blobstore.filesystem.store.BlobFile.discard", lambda self: self.close())
         patched.setattr("storage_app.blobstore.filesystem.store.SidecarFile.discard", lambda _: None)
@@ -175,8 +175,8 @@ def test_write_that_ends_with_its_process_at_a_step_is_put_right_by_the_next_sta
             WRITES[write](core)
     assert stopped == [step]
     core.index.close()
-    assert storage._lock is not None
-    storage._lock.release()
+    assert storage._presence is not None
+    storage._presence.release()
     with open_core(tmp_path / "store") as after:
         after.check()
         if after.index.bucket("photos") is not None:
@@ -231,10 +231,9 @@ def test_failure_to_put_right_does_not_hide_the_first_error(
 
     with monkeypatch.context() as patched:
         patched.setattr(core.store, "place", lambda *_: (_ for _ in ()).throw(Unavailable("the disk is away")))
-        for module in ("commit", "reconcile"):
-            patched.setattr(f"storage_app.journal.{module}.act_on", refuse)
+        patched.setattr("storage_app.journal.recovery.reconcile_intent", refuse)
         with pytest.raises(Unavailable, match="the disk is away"):
             core.put("new.txt", to=bucket)
     assert len(core.intents()) == 1
-    core.journal.retry()
+    core.recovery.retry()
     core.check()

@@ -27,19 +27,19 @@ def an_intent(key: str = "a.txt", blob: str | None = "blob") -> Intent:
 
 def test_notes_stand_until_they_are_struck(file_logs: FileLogs, file_log: FileLog) -> None:
     first, second = an_intent("a.txt"), an_intent('ä\u2028"\\.txt', None)
-    file_log.write(first)
-    file_log.write(second)
-    assert list(file_logs.read("me")) == file_log.intents() == [first, second]
+    file_log.record(first)
+    file_log.record(second)
+    assert list(file_logs.read("me")) == file_log.open_intents() == [first, second]
     file_log.clear(first)
-    assert list(file_logs.read("me")) == file_log.intents() == [second]
-    assert first not in file_log
-    assert second in file_log
+    assert list(file_logs.read("me")) == file_log.open_intents() == [second]
+    assert first not in file_log.open_intents()
+    assert second in file_log.open_intents()
 
 
 def test_page_of_a_struck_note_is_written_again(file_logs: FileLogs, file_log: FileLog, tmp_path: Path) -> None:
     for number in range(3):
         intent = an_intent(f"{number}" * (30 - 10 * number))
-        file_log.write(intent)
+        file_log.record(intent)
         assert list(file_logs.read("me")) == [intent]
         file_log.clear(intent)
     assert (tmp_path / "intents" / "me").stat().st_size <= PAGE_BYTES
@@ -47,10 +47,10 @@ def test_page_of_a_struck_note_is_written_again(file_logs: FileLogs, file_log: F
 
 def test_note_says_what_was_written_last(file_logs: FileLogs, file_log: FileLog) -> None:
     intent = Intent("me", IntentKind.WRITE, "uid", None)
-    file_log.write(intent)
+    file_log.record(intent)
     complete = Intent("me", IntentKind.WRITE, "uid", "a.txt", "blob", id=intent.id)
-    file_log.write(complete)
-    assert file_log.current(intent) == complete
+    file_log.record(complete)
+    assert file_log.open_intents() == [complete]
     assert list(file_logs.read("me")) == [complete]
 
 
@@ -62,7 +62,7 @@ def test_striking_what_does_not_stand_does_nothing(file_logs: FileLogs, file_log
 def test_longest_note_has_room_on_its_page(file_logs: FileLogs, file_log: FileLog) -> None:
     intents = [Intent("p" * 16, IntentKind.WRITE, "u" * 64, '"' * 1024, "b" * 255) for _ in range(2)]
     for intent in intents:
-        file_log.write(intent)
+        file_log.record(intent)
     assert list(file_logs.read("me")) == intents
 
 
@@ -81,8 +81,8 @@ def test_page_that_is_no_note_is_passed_over(
     file_logs: FileLogs, file_log: FileLog, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     broken, whole = an_intent("a.txt"), an_intent("b.txt")
-    file_log.write(broken)
-    file_log.write(whole)
+    file_log.record(broken)
+    file_log.record(whole)
     path = tmp_path / "intents" / "me"
     content = path.read_bytes()
     end = content.index(b"\n") + 1
@@ -93,30 +93,30 @@ def test_page_that_is_no_note_is_passed_over(
 def test_note_that_cannot_be_written_is_refused_and_leaves_its_page(
     file_logs: FileLogs, file_log: FileLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file_log.write(an_intent("a.txt"))
+    file_log.record(an_intent("a.txt"))
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", lambda *_: 1)
         with pytest.raises(Unavailable):
-            file_log.write(an_intent("b.txt"))
-    assert [intent.key for intent in file_log.intents()] == ["a.txt"]
-    file_log.write(an_intent("c.txt"))
+            file_log.record(an_intent("b.txt"))
+    assert [intent.key for intent in file_log.open_intents()] == ["a.txt"]
+    file_log.record(an_intent("c.txt"))
     assert [intent.key for intent in file_logs.read("me")] == ["a.txt", "c.txt"]
 
 
 def test_closed_notebook_takes_nothing_more_and_keeps_what_stands(file_logs: FileLogs, file_log: FileLog) -> None:
     standing = an_intent()
-    file_log.write(standing)
+    file_log.record(standing)
     for _ in range(2):
         file_log.close()
     with pytest.raises(Unavailable):
-        file_log.write(an_intent("b.txt"))
+        file_log.record(an_intent("b.txt"))
     with pytest.raises(Unavailable):
         file_log.clear(standing)
-    assert list(file_logs.read("me")) == file_log.intents() == [standing]
+    assert list(file_logs.read("me")) == file_log.open_intents() == [standing]
 
 
 def test_removed(file_logs: FileLogs, file_log: FileLog) -> None:
-    file_log.write(an_intent())
+    file_log.record(an_intent())
     assert file_logs.processes() == ["me"]
     file_logs.remove("me")
     file_logs.remove("me")

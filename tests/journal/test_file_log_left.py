@@ -38,7 +38,7 @@ def cut_short(core: Core) -> File:
     """A file whose writer was killed before its COMMIT."""
     bucket = core.buckets.get(ALICE, "photos")[0]
     file = a_file("new.txt", bucket_uid=bucket.uid)
-    FileLogs(core.layout.intents).of("dead").write(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", file.blob))
+    FileLogs(core.layout.intents).of("dead").record(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", file.blob))
     place(core, bucket, file, b"abc")
     return file
 
@@ -59,10 +59,10 @@ def test_notes_of_a_gone_process_stay_until_they_are_put_right(
         raise Unavailable("the index is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("storage_app.journal.commit.act_on", refuse)
-        core.journal.recover_dead()
+        patched.setattr("storage_app.journal.recovery.reconcile_intent", refuse)
+        core.recovery.recover_dead()
     assert [intent.key for intent in core.intents()] == ["new.txt"]
-    assert core.journal.recover_dead() == 1
+    assert core.recovery.recover_dead() == 1
     assert core.file("new.txt") == cut_short
     core.check()
 
@@ -72,7 +72,7 @@ def test_notebook_that_cannot_be_read_holds_up_nobody_else(
 ) -> None:
     (core.layout.intents / ".snapshot").mkdir()
     (core.layout.intents / "folder").mkdir()
-    FileLogs(core.layout.intents).of("another").write(Intent("another", IntentKind.WRITE, "no-such-uid", "a"))
+    FileLogs(core.layout.intents).of("another").record(Intent("another", IntentKind.WRITE, "no-such-uid", "a"))
     real = FileLogs.read
 
     def read(file_logs: FileLogs, process: str) -> Iterator[Intent]:
@@ -82,10 +82,10 @@ def test_notebook_that_cannot_be_read_holds_up_nobody_else(
 
     with monkeypatch.context() as patched:
         patched.setattr(FileLogs, "read", read)
-        core.journal.recover_dead()
+        core.recovery.recover_dead()
     assert core.file("new.txt") == cut_short
     assert [intent.process for intent in core.intents()] == ["another"]
-    core.journal.recover_dead()
+    core.recovery.recover_dead()
     core.check()
     for name in (".snapshot", "folder"):
         (core.layout.intents / name).rmdir()
@@ -96,12 +96,12 @@ def test_stop_in_order_leaves_no_notebook_but_one_that_is_owed(tmp_path: Path) -
     with open_core(tmp_path / "store") as core:
         core.bucket()
         core.put("a.txt")
-        assert file_logs.processes() == [core.journal.process]
+        assert file_logs.processes() == [core.commits.process]
     assert file_logs.processes() == []
     with open_core(tmp_path / "store") as core:
         core.put("a.txt")
-        core.journal._file_log.write(Intent(core.journal.process, IntentKind.WRITE, "no-such-uid", "a"))
-    assert [intent.key for intent in file_logs.standing()] == ["a"]
+        core.logs._file.record(Intent(core.commits.process, IntentKind.WRITE, "no-such-uid", "a"))
+    assert [intent.key for intent in file_logs.open_intents()] == ["a"]
 
 
 def test_stop_while_a_note_stands_is_no_clean_one(core: Core, cut_short: File, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,15 +121,15 @@ def test_check_knows_bytes_that_a_notebook_names(core: Core) -> None:
     file, _ = core.put("old.txt")
     path = next(core.root.glob(f"photos/*/{file.blob}"))
     (path.parent / blob).write_bytes(b"abc")
-    check = Check(core.index, core.store, core.journal, repair=False)
+    check = Check(core.index, core.store, core.commits, core.logs, repair=False)
     assert len(list(check.findings())) == 1
-    FileLogs(core.layout.intents).of("dead").write(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", blob))
+    FileLogs(core.layout.intents).of("dead").record(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", blob))
     assert list(check.findings()) == []
 
 
 def test_probe_finds_out_that_notes_cannot_be_written(core: Core) -> None:
-    core.journal.probe()
+    core.logs.probe()
     assert core.intents() == []
-    core.journal.close()
+    core.logs.close()
     with pytest.raises(Unavailable):
-        core.journal.probe()
+        core.logs.probe()

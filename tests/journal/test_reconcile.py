@@ -8,8 +8,7 @@ import pytest
 from storage_app.domain.buckets import Totals
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import Unavailable
-from storage_app.journal.commit import claim
-from storage_app.journal.reconcile import reconcile_bucket, reconcile_file, resolve
+from storage_app.journal.reconcile import reconcile_bucket, reconcile_file
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core
 
 
@@ -30,8 +29,7 @@ def intent(core: Core) -> Intent:
 def test_putting_right_twice_or_for_nothing_changes_nothing(core: Core, intent: Intent) -> None:
     before = core.file("old.txt")
     for _ in range(2):
-        with core.index.write() as transaction:
-            resolve(transaction, core.store, intent)
+        core.recovery.resolve(intent)
     assert core.file("old.txt") == before
     core.check()
 
@@ -40,9 +38,8 @@ def test_noted_bytes_become_a_memory_only_where_no_sidecar_names_them(core: Core
     file = core.file("old.txt")
     assert file is not None
     named = core.intent(IntentKind.WRITE, "old.txt", file.blob, process="dead")
-    with core.index.write() as transaction:
-        for each in (intent, named):
-            resolve(transaction, core.store, each)
+    for each in (intent, named):
+        core.recovery.resolve(each)
     pending_deletions = core.index.pending_deletions(file.updated_at.replace(year=9999), after=0, limit=10)
     assert [deletion.blob for deletion in pending_deletions] == ["blob-that-never-came"]
 
@@ -53,19 +50,19 @@ def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> N
         Intent("dead", IntentKind.WRITE, core.buckets.get(ALICE, "photos")[0].uid, None),
         Intent("dead", IntentKind.BUCKET, "no-such-uid", "no-such-bucket"),
     ]
-    with core.index.write() as transaction:
-        for each in intents:
+    for each in intents:
+        with core.index.write() as transaction:
             transaction.add_intent(each)
-            resolve(transaction, core.store, each)
+        core.recovery.resolve(each)
     core.check()
 
 
 def test_claim_of_a_note_that_is_there_passes(core: Core, intent: Intent) -> None:
     with core.index.write() as transaction:
-        claim(transaction, intent)
+        core.logs.claim(transaction, intent)
         transaction.clear_intent(intent)
         with pytest.raises(Unavailable):
-            claim(transaction, intent)
+            core.logs.claim(transaction, intent)
 
 
 def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:

@@ -15,7 +15,7 @@ from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.intents import IntentKind
 from storage_app.errors import TooManyUploads, Unavailable
 from storage_app.host.layout import Layout
-from storage_app.journal.liveness import Processes, ProcessLock
+from storage_app.journal.liveness import FileLocks, Processes, ProcessLock
 from storage_app.maintenance.recover import recover
 from tests.support.core import ALICE, UNDESCRIBED, Core, open_core, open_storage, shown
 
@@ -77,7 +77,7 @@ def test_killed_upload_leaves_nothing_after_the_next_start(root: Path, uploader:
     assert staged.stat().st_size == 50
     uploader.kill()
     recovery = recover(root, durable=False)
-    assert (recovery.resolve, recovery.files) == (1, None)
+    assert (recovery.resolved, recovery.files) == (1, None)
     assert list(layout.staging.iterdir()) == []
     assert list(layout.alive.iterdir()) == []
     with open_core(root, MAX_UPLOADS="1") as core:
@@ -91,7 +91,7 @@ def test_killed_upload_is_put_right_by_the_living(root: Path, uploader: Uploader
         uploader.kill()
         core.services.background.look()
         core.check()
-        assert Processes(core.layout.alive, core.layout.staging).dead_with_leftovers() == []
+        assert Processes(FileLocks(core.layout.alive), core.layout.staging).dead_with_leftovers() == []
         core.put("new.bin", bytes(100))  # the quota that it had reserved is free again
         core.check()
 
@@ -106,7 +106,7 @@ def test_writer_puts_right_what_a_gone_one_left_at_its_key(root: Path, uploader:
 
 def test_upload_of_a_living_process_is_left_alone(root: Path, uploader: Uploader) -> None:
     recovery = recover(root, durable=False)
-    assert (recovery.resolve, recovery.files) == (0, None)
+    assert (recovery.resolved, recovery.files) == (0, None)
     with Living(root, MAX_UPLOADS="1") as core:
         core.services.background.look()
         assert [intent.key for intent in core.intents()] == ["big.bin"]
@@ -213,7 +213,7 @@ def test_write_on_an_index_that_was_replaced_meanwhile_is_given_up(root: Path) -
 def test_process_taken_for_gone_comes_back_under_another_name(root: Path, taken: str) -> None:
     with open_core(root) as core:
         core.bucket()
-        mine = core.journal.process
+        mine = core.commits.process
 
         def fence(_: object) -> None:
             shutil.rmtree(core.layout.staging / mine)
@@ -223,7 +223,7 @@ def test_process_taken_for_gone_comes_back_under_another_name(root: Path, taken:
         with pytest.raises(Unavailable):
             core.send(core.plan("a.txt", size=3), b"abc", meanwhile=fence)
         again = Core(core.storage)
-        assert again.journal.process != mine
+        assert again.commits.process != mine
         again.services.background.look()
         again.put("a.txt")
         again.check()
@@ -260,7 +260,7 @@ def test_delete_that_died_after_another_version_came_leaves_no_bytes(
         intent = core.intent(IntentKind.DELETE, "a.txt", old.blob)
         bucket = core.buckets.get(ALICE, "photos")[0]
         core.store.remove(bucket, "a.txt")
-        core.journal.resolve(intent)
+        core.recovery.resolve(intent)
         core.check()
 
 
@@ -269,7 +269,7 @@ def test_debt_is_settled_when_the_index_can_be_written_again(root: Path, monkeyp
         core.bucket()
         core.put("a.txt")
         with monkeypatch.context() as patched:
-            patched.setattr("storage_app.journal.commit.resolve", refuse)
+            patched.setattr("storage_app.journal.recovery.reconcile_intent", refuse)
             patched.setattr(core.store, "remove", refuse)
             with pytest.raises(Unavailable):
                 core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)

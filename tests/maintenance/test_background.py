@@ -36,7 +36,7 @@ def background_of(core: Core) -> BackgroundThread:
     """A background that has not started."""
     ballast = Ballast(core.layout.ballast)
     return BackgroundThread(
-        core.index, core.store, core.journal, ballast, Spool(core.layout.spool), lock=core.layout.collect_lock
+        core.index, core.store, core.recovery, ballast, Spool(core.layout.spool), lock=core.layout.collect_lock
     )
 
 

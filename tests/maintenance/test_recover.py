@@ -13,7 +13,7 @@ from storage_app.domain.buckets import Grant
 from storage_app.errors import Unavailable
 from storage_app.host.layout import Layout
 from storage_app.index import Index
-from storage_app.journal.liveness import Processes
+from storage_app.journal.liveness import FileLocks, Processes
 from storage_app.maintenance import rebuild
 from storage_app.maintenance import recover as maintenance
 from storage_app.maintenance.recover import mark_clean_stop, recover
@@ -58,7 +58,7 @@ def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 def test_fresh_store_is_made_ready(root: Path) -> None:
     recovery = recover(root / "deep" / "down", durable=True)
-    assert (recovery.resolve, recovery.files, recovery.damaged) == (0, 0, ())
+    assert (recovery.resolved, recovery.files, recovery.damaged) == (0, 0, ())
     with open_core(root / "deep" / "down") as core:
         core.bucket()
         core.put("a.txt")
@@ -68,7 +68,7 @@ def test_fresh_store_is_made_ready(root: Path) -> None:
 def test_second_recovery_finds_nothing_to_do(root: Path, before: Any) -> None:
     for _ in range(2):
         recovery = recover(root, durable=False)
-        assert (recovery.resolve, recovery.files) == (0, None)
+        assert (recovery.resolved, recovery.files) == (0, None)
     with open_core(root) as core:
         assert shown(core) == before
         core.check()
@@ -81,7 +81,7 @@ def test_store_that_was_not_recovered_does_not_open(root: Path, before: Any) -> 
     storage._layout = Layout(root)
     with pytest.raises(Unavailable, match="storage recover"):
         storage.start()
-    assert Processes(Layout(root).alive, Layout(root).staging).alive() == []
+    assert Processes(FileLocks(Layout(root).alive), Layout(root).staging).alive() == []
 
 
 def other_version(index: Path) -> None:

@@ -66,7 +66,9 @@ class Core:
         self.services: Services = storage.services
         self.index = self.services.index
         self.store = self.services.store
-        self.journal = self.services.journal
+        self.commits = self.services.commits
+        self.logs = self.services.logs
+        self.recovery = self.services.recovery
         self.buckets = self.services.buckets
         self.files = self.services.files
         self.uploads: Uploads = self.services.uploads
@@ -135,7 +137,7 @@ class Core:
     def intent(self, kind: IntentKind, key: str, blob: str | None = None, *, process: str | None = None) -> Intent:
         """Write an intent on `key` down, of this process or another."""
         uid = self.buckets.get(SERVICE, "photos")[0].uid
-        intent = Intent(process or self.journal.process, kind, uid, key, blob)
+        intent = Intent(process or self.commits.process, kind, uid, key, blob)
         with self.index.write() as transaction:
             transaction.add_intent(intent)
         return intent

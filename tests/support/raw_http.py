@@ -110,7 +110,7 @@ def left_behind(service: RunningService) -> list[str]:
     system = service.storage_path / ".system"
     staged = [str(path) for name in ("staging", "spool") for path in (system / name).rglob("*") if path.is_file()]
     with closing(sqlite3.connect(f"file:{system / 'index.sqlite3'}?mode=ro", uri=True)) as index:
-        intents = [*index.execute("SELECT * FROM intents"), *FileLogs(system / "intents").standing()]
+        intents = [*index.execute("SELECT * FROM intents"), *FileLogs(system / "intents").open_intents()]
     return staged + [f"intent {intent}" for intent in intents]
 
 

@@ -1,0 +1,110 @@
+"""Intent logs: the port, the two that there are, and which of them takes which intent."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from ..domain.intents import Intent, IntentKind
+from ..index import Index, Transaction, Work
+from .file_log import FileLogs
+from .table_log import TableLog, declared_dead
+
+
+class IntentLog(Protocol):
+    """Where one process records its intents. A recorded intent is open until it is cleared.
+
+    An open intent survives a kill of the process, and can be read by the others. Methods may be called from several
+    threads. They raise `InsufficientStorage` and `Unavailable`.
+    """
+
+    def record(self, intent: Intent, check: Work | None) -> None:
+        """Record `intent`. `check` may refuse it, in the transaction that records it."""
+
+    def update(self, intent: Intent, check: Work | None) -> None:
+        """Replace the open intent with this id. `check` may refuse; then the intent stays as it was."""
+
+    def current(self, transaction: Transaction, intent: Intent) -> Intent | None:
+        """Return what the intent with this id says by now, as `transaction` sees it; None if it is not open."""
+
+    def clear_in(self, transaction: Transaction, intent: Intent) -> None:
+        """Clear `intent` with the COMMIT of `transaction`, if the log is a part of the index."""
+
+    def finish(self, intent: Intent) -> None:
+        """Clear `intent` after such a COMMIT, if the log is not a part of the index."""
+
+    def clear(self, intent: Intent) -> None:
+        """Clear `intent` without a change. Does nothing if it is not open."""
+
+    def open_intents(self) -> list[Intent]:
+        """Return the open intents of this process."""
+
+
+class IntentLogs:
+    """The logs of this process, which of its intents a thread holds, and what others have in theirs."""
+
+    def __init__(self, index: Index, directory: Path, *, process: str) -> None:
+        self.process = process
+        self.files = FileLogs(directory)
+        self._index = index
+        self._table = TableLog(index, process)
+        self._file = self.files.of(process)
+        self._held: dict[str, IntentLog] = {}
+
+    def taking(self, intent: Intent, *, is_checked: bool) -> IntentLog:
+        """Return the log that takes `intent`: the one rule.
+
+        The file takes a write of bytes or metadata that nothing has to check, where no other host needs to see it:
+        the sidecar alone says what became of it. The table takes everything else: the intent of a delete explains a
+        missing sidecar, and a check (for a quota) needs a transaction.
+        """
+        if intent.kind is IntentKind.WRITE and not is_checked and not self._index.is_shared:
+            return self._file
+        return self._table
+
+    def record(self, intent: Intent, check: Work | None) -> None:
+        """Record `intent` in the log that takes it, and hold it until `release`, which must follow a failure too."""
+        log = self._held[intent.id] = self.taking(intent, is_checked=check is not None)
+        log.record(intent, check)
+
+    def release(self, intent: Intent) -> None:
+        """Let others, and later threads of this process, resolve `intent` if it is open."""
+        self._held.pop(intent.id, None)
+
+    def is_held(self, intent: Intent) -> bool:
+        """Whether a thread of this process is at work on it."""
+        return intent.id in self._held
+
+    def of(self, intent: Intent) -> IntentLog:
+        """Return the log of an intent that is held, or that was found in the index."""
+        return self._held.get(intent.id, self._table)
+
+    def claim(self, transaction: Transaction, intent: Intent) -> None:
+        """Raise `Unavailable` if another process declared this one dead and resolved `intent`."""
+        if self.of(intent).current(transaction, intent) is None:
+            raise declared_dead()
+
+    def abandoned(self) -> Iterator[tuple[IntentLog, Intent]]:
+        """Yield the open intents of this process that no thread holds any more, with their logs."""
+        for log in (self._table, self._file):
+            for intent in log.open_intents():
+                if not self.is_held(intent):
+                    yield log, intent
+
+    def processes(self) -> set[str]:
+        """Return the ids of all processes that have open intents."""
+        return {*self._index.processes_with_intents(), *self.files.processes()}
+
+    def explains(self, bucket_uid: str, blob: str) -> bool:
+        """Whether an open intent in any log, or a pending deletion, names these bytes."""
+        in_files = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self.files.open_intents())
+        return in_files or self._index.explains(bucket_uid, blob)
+
+    def probe(self) -> None:
+        """Record an intent where uploads record theirs, and clear it. Raises as they would."""
+        if not self._index.is_shared:
+            self._file.probe()
+
+    def close(self) -> None:
+        """Close the file log, and remove it unless intents in it are left to others."""
+        if self._file.close():
+            self.files.remove(self.process)

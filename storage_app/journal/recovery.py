@@ -1,0 +1,110 @@
+"""Recovery: open intents of dead processes, and of changes that failed, are resolved."""
+
+import logging
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from ..blobstore import BlobStore
+from ..domain.intents import Intent
+from ..errors import StorageError
+from ..host.ballast import Ballast
+from ..index import Index
+from .liveness import Processes
+from .log import IntentLog, IntentLogs
+from .reconcile import reconcile_intent
+
+log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Resolves intents, for one process. Resolving is idempotent, and nothing here removes a file."""
+
+    def __init__(
+        self, index: Index, store: BlobStore, processes: Processes, logs: IntentLogs, ballast: Ballast
+    ) -> None:
+        self._index = index
+        self._store = store
+        self._processes = processes
+        self._logs = logs
+        self._ballast = ballast
+
+    def resolve(self, intent: Intent) -> None:
+        """Resolve an intent of this process. If that fails, it is logged, and `retry` tries again."""
+        intent_log = self._logs.of(intent)
+        self._attempt(intent, partial(self._resolve, intent_log, intent))
+
+    def clear(self, intent: Intent) -> None:
+        """Clear the intent of a change that was refused, and so did nothing. Fails as `resolve` does."""
+        self._attempt(intent, partial(self._logs.of(intent).clear, intent))
+
+    def finish(self, intent: Intent) -> None:
+        """Clear the intent of a change that is durable. Fails as `resolve` does."""
+        self._attempt(intent, partial(self._logs.of(intent).finish, intent))
+
+    def retry(self) -> None:
+        """Resolve the intents of this process that no thread holds any more."""
+        for intent_log, intent in list(self._logs.abandoned()):
+            self._attempt(intent, partial(self._resolve, intent_log, intent))
+
+    def recover_dead(self) -> int:
+        """Fence the dead processes, resolve their intents, and return how many intents there were."""
+        for process in self._processes.dead_with_leftovers():
+            self._processes.fence(process)
+        count = 0
+        for process in self._logs.processes():
+            if self._processes.is_dead(process):
+                # Fenced before its intents are judged, so that nothing of it can land afterwards.
+                self._processes.fence(process)
+                count += self._recover(process)
+        return count
+
+    def stale(self, intents: Iterable[Intent]) -> list[Intent]:
+        """Return those of `intents`, which were found in the index, that nobody alive is at work on."""
+        return [intent for intent in intents if self._is_stale(intent)]
+
+    def resolve_stale(self, intent: Intent) -> None:
+        """Fence the process of `intent`, which was found in the index, and resolve it. Raises what the index does."""
+        if intent.process != self._logs.process:
+            self._processes.fence(intent.process)
+        self._resolve(self._logs.of(intent), intent)
+
+    def _is_stale(self, intent: Intent) -> bool:
+        if intent.process == self._logs.process:
+            return not self._logs.is_held(intent)
+        return self._processes.is_dead(intent.process)
+
+    def _resolve(self, intent_log: IntentLog, intent: Intent) -> None:
+        with self._index.write() as transaction:
+            current = intent_log.current(transaction, intent)
+            if current is not None:
+                reconcile_intent(transaction, self._store, current)
+                intent_log.clear_in(transaction, current)
+        intent_log.finish(intent)
+
+    def _recover(self, process: str) -> int:
+        """Resolve the intents of a dead `process`, which is fenced. Return how many there were."""
+        in_table = self._index.intents_of(process)
+        for intent in in_table:
+            self.resolve(intent)
+        try:
+            in_file = list(self._logs.files.read(process))
+        except StorageError as error:  # one log that cannot be read must not hold up the others
+            log.warning("intents of a dead process cannot be read yet: %s", error.detail, extra={"of": process})
+            return len(in_table)
+        resolved = [self._attempt(intent, partial(self._reconcile, intent)) for intent in in_file]
+        if all(resolved):
+            self._logs.files.remove(process)
+        return len(in_table) + len(in_file)
+
+    def _reconcile(self, intent: Intent) -> None:
+        with self._index.write() as transaction:
+            reconcile_intent(transaction, self._store, intent)
+
+    def _attempt(self, intent: Intent, action: Callable[[], None]) -> bool:
+        """Run `action`, on a full disk too. Return whether it succeeded: a failure must not hide the one before it."""
+        try:
+            self._ballast.spend_on(action)
+        except StorageError as error:
+            log.warning("an intent could not be resolved yet: %s", error.detail, extra={"intent": intent.id})
+            return False
+        return True
