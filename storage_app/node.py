@@ -24,6 +24,7 @@ from .services.buckets import Buckets
 from .services.files import Files
 from .services.lookups import Lookups
 from .services.signed_urls import Signing
+from .services.upload_rules import UploadLimits
 from .services.uploads import Uploads
 from .settings import Settings
 
@@ -142,15 +143,9 @@ class Storage:
         recovery = Recovery(index, store, processes_of(layout), logs, ballast)
         commits = Commits(index, store, logs, recovery)
         lookups = Lookups(index, anonymous_uploads=settings.anonymous_uploads)
-        uploads = Uploads(
-            index,
-            store,
-            commits,
-            lookups,
-            UploadSlots(layout.slots, settings.max_uploads),
-            max_file_size=settings.max_file_size,
-            min_free_bytes=settings.min_free_bytes,
-        )
+        limits = UploadLimits(max_file_size=settings.max_file_size, min_free_bytes=settings.min_free_bytes)
+        slots = UploadSlots(layout.slots, settings.max_uploads)
+        uploads = Uploads(index, store, commits, lookups, slots, limits)
         return Services(
             index=index,
             store=store,

@@ -19,11 +19,21 @@ Each counts only beside the right `X-Offload-Secret`, which nobody but nginx kno
 import hmac
 import logging
 import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 from flask import Flask, Request, Response, g
 
-from ..errors import Unavailable
+from ..domain.uploads import DeclaredBody, UploadRequest
+from ..errors import TruncatedBody, Unavailable
+from ..host.files import translated
+from ..host.spool import Spool
 from .context import storage, this_request
+from .http.bodies import Write, raw_attributes
+
+_READ_BACK_BYTES = 1024 * 1024
 
 
 def init_app(app: Flask) -> None:
@@ -50,19 +60,14 @@ def is_check(req: Request) -> bool:
     return _value(req, "X-Upload-Check") == "verdict"
 
 
-def has_spooled(req: Request) -> bool:
-    """Whether nginx took the body, or is about to."""
-    return _value(req, "X-Upload-Length") is not None
+def spooled_body(req: Request, spool: Spool) -> "SpooledBody | None":
+    """Return the body that nginx took into `spool`, or is about to; None if the body comes with the request."""
+    return None if _value(req, "X-Upload-Length") is None else SpooledBody(req, spool)
 
 
 def has_whole_body(req: Request) -> bool:
     """Whether nginx waited for the body, so that nobody here has to."""
     return _value(req, "X-Upload-Seconds") is not None
-
-
-def length(req: Request) -> int:
-    """Return how many bytes the client said that it sends."""
-    return int(_value(req, "X-Upload-Length") or 0)
 
 
 def seconds_waited(req: Request) -> float:
@@ -74,9 +79,40 @@ def seconds_waited(req: Request) -> float:
     return seconds if math.isfinite(seconds) and seconds > 0 else 0.0
 
 
-def spool_path(req: Request) -> str | None:
-    """Return where nginx says that it left the body."""
-    return _value(req, "X-Spool-File")
+class SpooledBody:
+    """The raw body of an upload in a file that nginx has spooled."""
+
+    def __init__(self, request: Request, spool: Spool) -> None:
+        self._request = request
+        self._spool = spool
+        self._size = int(_value(request, "X-Upload-Length") or 0)
+
+    def declare(self) -> DeclaredBody:
+        attributes = raw_attributes(self._request)
+        return DeclaredBody(size=self._size, is_here=True, is_stored=not is_check(self._request), attributes=attributes)
+
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO | None]:
+        """Open the file; nginx writes none for an empty body. Raises `TruncatedBody` if it has another size."""
+        self._file: BinaryIO | None = None
+        path = _value(self._request, "X-Spool-File")
+        if path is None and self._size == 0:
+            yield None
+            return
+        with self._spool.opened(path or "") as self._file:
+            if self._file.seek(0, os.SEEK_END) != self._size:
+                raise TruncatedBody("The body ended before its declared length; send it again.")
+            yield self._file
+
+    def send_to(self, write: Write) -> None:
+        if self._file is not None:
+            with translated():
+                self._file.seek(0)
+                while data := self._file.read(_READ_BACK_BYTES):
+                    write(data)
+
+    def complete(self, request: UploadRequest) -> UploadRequest:
+        return request
 
 
 def _value(req: Request, name: str) -> str | None:

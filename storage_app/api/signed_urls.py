@@ -8,6 +8,7 @@ from flask import Response, g
 from flask.views import MethodView
 
 from ..auth.signed_urls import Disposition
+from ..domain.uploads import UploadConstraints, UploadRequest
 from ..errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -23,7 +24,7 @@ from ..errors import (
     QuotaExceeded,
     ValidationFailed,
 )
-from ..services.signed_urls import Promise, SignedLink
+from ..services.signed_urls import SignedLink
 from . import downloads, uploads
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import services, storage
@@ -54,27 +55,26 @@ class InitiateUpload(MethodView):
     @blueprint.response(201, UploadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
         """Make a URL that a client without an account can upload one file to."""
-        promise = Promise(
+        constraints = UploadConstraints(
             filename=body["filename"],
             content_type=body.get("content_type"),
             size=body.get("size"),
             sha256=body.get("sha256"),
             metadata=body.get("metadata"),
         )
-        link = services().signing.upload(
-            g.principal,
+        request = UploadRequest(
             body["bucket_id"],
-            body.get("file_id", body["filename"]),
-            promise=promise,
+            key=body.get("file_id", body["filename"]),
             overwrite=body["overwrite"],
-            expires_in=body["expires_in"],
+            constraints=constraints,
         )
+        link = services().signing.upload(g.principal, request, expires_in=body["expires_in"])
         return {
             "bucket_id": link.bucket_name,
             "file_id": link.key,
             "upload_url": _url(link),
             "method": "PUT",
-            "headers": {} if promise.content_type is None else {"Content-Type": promise.content_type},
+            "headers": {} if constraints.content_type is None else {"Content-Type": constraints.content_type},
             "expires_at": _expires_at(link),
         }
 
@@ -104,14 +104,9 @@ class PresignUpload(MethodView):
     @blueprint.response(200, PresignedSchema)
     def post(self, body: dict[str, Any], bucket_id: str, file_id: str) -> Any:
         """Make an upload URL as SelfDB 0.0.2's backend asks for it; the upload may replace what its signer may."""
-        link = services().signing.upload(
-            g.principal,
-            bucket_id,
-            file_id,
-            promise=Promise(content_type=body.get("content_type")),
-            overwrite=True,
-            expires_in=body["expires_in_seconds"],
-        )
+        constraints = UploadConstraints(content_type=body.get("content_type"))
+        request = UploadRequest(bucket_id, key=file_id, overwrite=True, constraints=constraints)
+        link = services().signing.upload(g.principal, request, expires_in=body["expires_in_seconds"])
         return {"upload_url": _url(link), "method": "PUT"}
 
 

@@ -15,6 +15,7 @@ import jwt
 
 from ..domain.principals import Replace, UploadRight
 from ..domain.text import quoted
+from ..domain.uploads import UNCONSTRAINED, UploadConstraints
 from ..errors import InvalidSignedUrl
 
 _MAX_REMEMBERED = 1024
@@ -34,18 +35,14 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedUpload:
-    """What one upload URL allows. None = not bound. `expires_at` is in seconds since the epoch."""
+    """What one upload URL allows, and binds. `expires_at` is in seconds since the epoch."""
 
     bucket_uid: str
     key: str
     expires_at: int
     right: UploadRight
     overwrite: bool = False
-    filename: str | None = None
-    content_type: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    metadata: Mapping[str, Any] | None = None
+    constraints: UploadConstraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +90,13 @@ class SignedUrls:
             expires_at=claims["exp"],
             right=UploadRight(owner_id, create, Replace(replace)),
             overwrite=claims["ow"],
-            filename=claims.get("fn"),
-            content_type=claims.get("ct"),
-            size=claims.get("sz"),
-            sha256=claims.get("sha"),
-            metadata=claims.get("md"),
+            constraints=UploadConstraints(
+                filename=claims.get("fn"),
+                content_type=claims.get("ct"),
+                size=claims.get("sz"),
+                sha256=claims.get("sha"),
+                metadata=claims.get("md"),
+            ),
         )
 
     def download(self, token: str, key: str) -> SignedDownload:
@@ -138,11 +137,11 @@ def _upload_claims(grant: SignedUpload) -> dict[str, Any]:
         "exp": grant.expires_at,
         "by": [grant.right.owner_id, grant.right.create, grant.right.replace],
         "ow": grant.overwrite,
-        "fn": grant.filename,
-        "ct": grant.content_type,
-        "sz": grant.size,
-        "sha": grant.sha256,
-        "md": grant.metadata,
+        "fn": grant.constraints.filename,
+        "ct": grant.constraints.content_type,
+        "sz": grant.constraints.size,
+        "sha": grant.constraints.sha256,
+        "md": grant.constraints.metadata,
     }
 
 

@@ -147,10 +147,6 @@ class Commits:
         """Record what a recorded `intent` says by now. `check` may refuse, in the transaction that records it."""
         self._logs.of(intent).update(intent, check)
 
-    def abandon(self, intent: Intent) -> None:
-        """Resolve a recorded `intent` whose change was given up before its commit."""
-        self._recovery.resolve(intent)
-
     @contextmanager
     def keys(self, intent: Intent, keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
         """Commit a change of `keys` under their locks: the body decides, and calls `replace` and `delete`.

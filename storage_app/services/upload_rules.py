@@ -1,113 +1,147 @@
-"""What is known of an upload before its bytes come, and what it is refused for."""
+"""Every reason to refuse an upload, as pure functions: before the first byte, while bytes come, and at the commit.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+They judge an `UploadRequest` against its `Target` and the service's `UploadLimits`. The services look up and lock.
+"""
+
+from dataclasses import dataclass, replace
 
 from .. import media_types
 from ..domain.buckets import Bucket, Totals
-from ..domain.files import UNCONDITIONAL, File, WriteConditions
-from ..domain.intents import Intent
+from ..domain.files import File, check_filename, check_metadata
 from ..domain.principals import UploadRight
 from ..domain.text import quoted
-from ..errors import ContentTypeNotAllowed, FileExists, Forbidden, InvalidRequest, QuotaExceeded
-from ..index import Transaction
+from ..domain.uploads import UNCONSTRAINED, DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
+from ..errors import (
+    ContentTypeNotAllowed,
+    DigestMismatch,
+    FileExists,
+    FileTooLarge,
+    Forbidden,
+    InsufficientStorage,
+    InvalidRequest,
+    QuotaExceeded,
+)
+
+# The Content-Types that clients send unless they are told one: none, the default of fetch, that of curl and urllib.
+_UNDECLARED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """That somebody has looked at a key, and found `file` there, or nothing."""
+class UploadLimits:
+    """The service's own limits, in bytes. A `max_file_size` of None is no limit."""
 
-    file: File | None
+    max_file_size: int | None
+    min_free_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is known of an upload before its bytes come.
-
-    `size` is their exact number, `least_size` what it is at least, `signed_size` what it must be. A `key` of None is
-    not known yet: it comes with the body. `seen` is None where nobody has looked at the key.
-    """
+class Target:
+    """Where an upload goes: `existing` is the file at its key, None if there is none, or if the key is not known."""
 
     bucket: Bucket
     right: UploadRight
-    key: str | None = None
-    seen: Seen | None = None
-    size: int | None = None
-    least_size: int = 0
-    signed_size: int | None = None
-    content_type: str | None = None
-    overwrite: bool = False
-    conditions: WriteConditions = UNCONDITIONAL
+    existing: File | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What the uploader says of the file. `filename` None: the key. Every one of `sha256` (hex) must hold."""
-
-    filename: str | None = None
-    content_type: str | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    cache_control: str | None = None
-    sha256: frozenset[str] = frozenset()
+# Before the first byte
 
 
-def check_signed_size(plan: Plan, size: int) -> None:
-    if plan.signed_size is not None and size != plan.signed_size:
-        raise InvalidRequest(f"The signed URL is for a file of {plan.signed_size} bytes, and this one has {size}.")
+def check_early(request: UploadRequest, body: DeclaredBody, target: Target, limits: UploadLimits) -> None:
+    """Refuse what can be refused by the headers. Free space is checked apart: it takes a look at the disk."""
+    if request.key is not None:
+        check_target(request, request.key, target)
+    check_size(request, target, limits, body.least_size if body.size is None else body.size)
+    if body.size is not None:
+        check_bound_size(request.constraints, body.size)
 
 
-def check_target(plan: Plan, key: str, existing: File | None) -> None:
-    """Refuse an upload to `key` that may not, or should not, take the place of what is there."""
-    may_place = plan.right.allows(existing)
-    # Who may do nothing with this key learns nothing about it.
-    if not may_place and not plan.right.create:
-        raise Forbidden(f"You may not upload {quoted(key)} to this bucket; ask its owner for a grant.")
-    plan.conditions.check(existing)
-    if existing is not None and not plan.overwrite:
-        raise FileExists(f"There is a file {quoted(key)} already; choose another id, or pass overwrite=true.")
-    if not may_place:
-        raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
+def check_declared_type(request: UploadRequest, bucket: Bucket) -> None:
+    """Raise `ContentTypeNotAllowed` if `bucket` does not take the type that the uploader declares, if any."""
+    declared = request.attributes.content_type
+    normalized = None if declared is None else media_types.normalize(declared)
+    if normalized is not None and normalized != media_types.UNKNOWN:
+        check_accepted(bucket, normalized)
 
 
-def check_quota(transaction: Transaction, bucket: Bucket, intent: Intent) -> None:
-    """Raise `QuotaExceeded` unless what `intent` reserves fits besides all that is there and on its way."""
-    if bucket.quota is None or intent.size == 0:
-        return
-    transaction.lock_bucket(bucket.name)
-    found = transaction.bucket(bucket.uid)
-    if found is None or found[0].quota is None:
-        return
-    if found[1].total_size + transaction.reserved(bucket.uid, but=intent) + intent.size > found[0].quota:
-        raise quota_exceeded(found[0])
+def bound(request: UploadRequest) -> UploadRequest:
+    """Return `request` with the attributes that its constraints bind in place of those that the uploader gives.
 
-
-def check_exact_quota(totals: Totals, bucket: Bucket, file: File, current: File | None) -> None:
-    """The same for what is decided now, when nothing of it is a reservation any more."""
-    growth = file.size - (current.size if current is not None else 0)
-    if bucket.quota is not None and growth > 0 and totals.total_size + growth > bucket.quota:
-        raise quota_exceeded(bucket)
-
-
-def quota_exceeded(bucket: Bucket) -> QuotaExceeded:
-    return QuotaExceeded(
-        f"Bucket {quoted(bucket.name)} would hold more than its quota of {bucket.quota} bytes; delete files first.",
-        members={"limit": bucket.quota},
+    Raises `ContentTypeNotAllowed` if the uploader declares another type than the one that was bound.
+    """
+    if request.constraints is UNCONSTRAINED:
+        return request
+    constraints, attributes = request.constraints, request.attributes
+    bound_attributes = FileAttributes(
+        filename=constraints.filename or attributes.filename,
+        content_type=_bound_type(constraints.content_type, attributes.content_type),
+        metadata=attributes.metadata if constraints.metadata is None else constraints.metadata,
+        cache_control=attributes.cache_control,
+        sha256=attributes.sha256 if constraints.sha256 is None else attributes.sha256 | {constraints.sha256},
     )
+    return replace(request, attributes=bound_attributes)
 
 
-def inheriting(file: File, current: File | None) -> File:
-    """An overwrite keeps the owner and the time of creation."""
-    if current is None:
-        return file
-    return replace(file, owner_id=current.owner_id, created_at=current.created_at)
+def bindable(constraints: UploadConstraints, *, max_metadata_bytes: int) -> UploadConstraints:
+    """Return `constraints` as they can be bound, the content type in normal form. Raises `InvalidRequest`."""
+    if constraints.filename is not None:
+        check_filename(constraints.filename)
+    if constraints.metadata is not None:
+        check_metadata(constraints.metadata, max_metadata_bytes)
+    if constraints.content_type is None:
+        return constraints
+    content_type = media_types.normalize(constraints.content_type)
+    if content_type is None:
+        raise InvalidRequest("The content type must have the form type/subtype, for example image/png.")
+    return replace(constraints, content_type=content_type)
+
+
+# While bytes come, and before
+
+
+def check_size(request: UploadRequest, target: Target, limits: UploadLimits, size: int) -> None:
+    """Raise `FileTooLarge` or `QuotaExceeded` if a file of `size` bytes can never be taken."""
+    each = (limits.max_file_size, target.bucket.max_file_size, request.constraints.size)
+    limit = min((limit for limit in each if limit is not None), default=None)
+    if limit is not None and size > limit:
+        raise FileTooLarge(
+            f"The file has more than {limit} bytes, which is the most this upload may have.", members={"limit": limit}
+        )
+    if target.bucket.quota is not None and growth(size, target.existing) > target.bucket.quota:
+        raise quota_exceeded(target.bucket)
+
+
+def check_free_space(free: int | None, size: int, limits: UploadLimits) -> None:
+    """Raise `InsufficientStorage` unless MIN_FREE_BYTES of the `free` bytes are left after `size` more."""
+    if free is not None and free - size < limits.min_free_bytes:
+        raise InsufficientStorage(
+            "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
+        )
+
+
+# When all bytes have come
+
+
+def check_received(request: UploadRequest, size: int, sha256: str) -> None:
+    """Raise `InvalidRequest` or `DigestMismatch` unless the bytes are those that were declared."""
+    check_bound_size(request.constraints, size)
+    if not request.attributes.sha256 <= {sha256}:
+        raise DigestMismatch(
+            f"The SHA-256 of the {size} bytes received is {sha256}, which is not the digest that was declared; send "
+            "them again."
+        )
+
+
+def check_bound_size(constraints: UploadConstraints, size: int) -> None:
+    """Raise `InvalidRequest` if the signed URL is for a file of another size."""
+    if constraints.size is not None and size != constraints.size:
+        raise InvalidRequest(f"The signed URL is for a file of {constraints.size} bytes, and this one has {size}.")
 
 
 def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name: str) -> str:
     """Return the content type of bytes that begin with `head`.
 
-    Raises `ContentTypeNotAllowed` when the bucket does not take it, or when the bucket is choosy and what was declared
-    is not what the bytes are.
+    Raises `ContentTypeNotAllowed` if the bucket does not take it, or if the bucket restricts types and the declared one
+    is not that of the bytes.
     """
     decision = media_types.decide(declared, head, name)
     if decision.contradicts and bucket.allowed_content_types is not None:
@@ -118,8 +152,61 @@ def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name:
 
 
 def check_accepted(bucket: Bucket, content_type: str) -> str:
-    """Return `content_type` if the bucket takes it; raise `ContentTypeNotAllowed` else."""
+    """Return `content_type`; raise `ContentTypeNotAllowed` unless the bucket takes it."""
     if not bucket.accepts(content_type):
         allowed = ", ".join(bucket.allowed_content_types or ())
         raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
     return content_type
+
+
+# At the commit, under the key's lock, and before
+
+
+def check_target(request: UploadRequest, key: str, target: Target) -> None:
+    """Refuse an upload to `key` that may not, or should not, replace what is there.
+
+    Raises `Forbidden`, `PreconditionFailed` and `FileExists`.
+    """
+    may_place = target.right.allows(target.existing)
+    # A client that may do nothing with this key learns nothing about it.
+    if not may_place and not target.right.create:
+        raise Forbidden(f"You may not upload {quoted(key)} to this bucket; ask its owner for a grant.")
+    request.conditions.check(target.existing)
+    if target.existing is not None and not request.overwrite:
+        raise FileExists(f"There is a file {quoted(key)} already; choose another id, or pass overwrite=true.")
+    if not may_place:
+        raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
+
+
+def check_quota(bucket: Bucket, totals: Totals, added: int) -> None:
+    """Raise `QuotaExceeded` unless `added` bytes fit beside those in `totals`. Fewer bytes always fit."""
+    if bucket.quota is not None and added > 0 and totals.total_size + added > bucket.quota:
+        raise quota_exceeded(bucket)
+
+
+def quota_exceeded(bucket: Bucket) -> QuotaExceeded:
+    return QuotaExceeded(
+        f"Bucket {quoted(bucket.name)} would hold more than its quota of {bucket.quota} bytes; delete files first.",
+        members={"limit": bucket.quota},
+    )
+
+
+def growth(size: int, existing: File | None) -> int:
+    """Return by how many bytes a bucket grows: an overwrite counts the difference."""
+    return max(0, size - (existing.size if existing is not None else 0))
+
+
+def inheriting(file: File, current: File | None) -> File:
+    """Return `file` with what an overwrite keeps of the `current` one: its owner and its time of creation."""
+    if current is None:
+        return file
+    return replace(file, owner_id=current.owner_id, created_at=current.created_at)
+
+
+def _bound_type(bound: str | None, declared: str | None) -> str | None:
+    if bound is None:
+        return declared
+    essence = (declared or "").partition(";")[0].strip().lower()
+    if essence not in _UNDECLARED and essence != bound.partition(";")[0]:
+        raise ContentTypeNotAllowed(f"The signed URL is for a file of type {bound}; send it with that Content-Type.")
+    return bound

@@ -1,11 +1,10 @@
-"""Bytes in: from the refusals that need none of them to the file that is there."""
+"""Uploads: from the refusals that need no bytes to the file that is there."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
-from typing import BinaryIO
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Protocol
 
-from .. import media_types
 from ..auth.permissions import Action, upload_right
 from ..auth.signed_urls import SignedUpload
 from ..blobstore import BlobStore, StagedBlob, new_blob_name
@@ -15,35 +14,41 @@ from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, Replace, UploadRight
 from ..domain.text import quoted
 from ..domain.times import now
-from ..errors import DigestMismatch, FileTooLarge, Forbidden, InsufficientStorage, InvalidName, InvalidSignedUrl
-from ..host.files import translated
+from ..domain.uploads import DeclaredBody, UploadRequest
+from ..errors import Forbidden, InvalidName, InvalidSignedUrl
 from ..host.hashing import Sha256
 from ..host.locks import UploadSlots
-from ..index import Index, Work
+from ..index import Index, Transaction, Work
 from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
+from . import upload_rules as rules
 from .lookups import Lookups, refusal
-from .upload_rules import (
-    Description,
-    Plan,
-    Seen,
-    check_accepted,
-    check_exact_quota,
-    check_quota,
-    check_signed_size,
-    check_target,
-    decide_content_type,
-    inheriting,
-    quota_exceeded,
-)
+from .upload_rules import Target, UploadLimits
 
-# How often the room on the disk is looked at while bytes arrive: others arrive beside them.
+# How often free space is checked while bytes arrive: others arrive beside them.
 _FREE_SPACE_CHECK_BYTES = 64 * 1024 * 1024
-_READ_BACK_BYTES = 1024 * 1024
+
+Write = Callable[[bytes], int]
+
+
+class Body(Protocol):
+    """The body of an upload: a stream, a form, or a file that nginx has spooled."""
+
+    def declare(self) -> DeclaredBody:
+        """Say what is known before the first byte. Raises if the body cannot be taken, whoever sends it."""
+
+    def opened(self) -> AbstractContextManager[BinaryIO | None]:
+        """Open the file that holds the whole body, which the store may move away; None if there is no such file."""
+
+    def send_to(self, write: Write) -> None:
+        """Hand the file's bytes to `write`, in pieces."""
+
+    def complete(self, request: UploadRequest) -> UploadRequest:
+        """Return `request` with what came in the body besides the file. Call it after `send_to`."""
 
 
 class Uploads:
-    """Takes files in. `max_file_size` and `min_free_bytes` are in bytes; None = no limit."""
+    """Takes files in, for a principal or for the holder of an upload URL."""
 
     def __init__(
         self,
@@ -52,31 +57,78 @@ class Uploads:
         commits: Commits,
         lookups: Lookups,
         slots: UploadSlots,
-        *,
-        max_file_size: int | None,
-        min_free_bytes: int,
+        limits: UploadLimits,
     ) -> None:
         self._index = index
-        self._store = store
-        self._commits = commits
         self._lookups = lookups
         self._slots = slots
-        self._max_file_size = max_file_size
-        self._min_free_bytes = min_free_bytes
+        self._parts = _Parts(index, store, commits, limits)
 
-    def right(self, principal: Principal, bucket_name: str) -> tuple[Bucket, UploadRight]:
-        """Return the bucket and what `principal` may upload there; refuse who may upload nothing."""
-        bucket, _ = self._lookups.bucket(principal, bucket_name)
-        return bucket, self._right(principal, bucket)
+    def receive(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> tuple[File, bool]:
+        """Take the body in and make it the file of its key. Return the file, and whether its key is new.
 
-    def look(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, UploadRight, Seen]:
-        """Return and refuse as `right` does, with a look at `key`, in one look-up."""
+        Refuses by `upload_rules`: before the first byte, while bytes come, and again at the commit by what is there
+        then. Raises `TooManyUploads` besides. Whatever fails leaves nothing.
+        """
+        request, declared, target = self._checked(who, request, body)
+        parts, bucket = self._parts, target.bucket
+        intent = parts.intent(request, declared, target)
+        with (
+            nullcontext() if declared.is_here else self._slots.hold(),
+            body.opened() as spooled,
+            parts.commits.recorded(intent, reservation(bucket, intent)),
+            parts.store.stage(bucket) if spooled is None else parts.store.adopt(bucket, spooled) as staged,
+        ):
+            upload = _Upload(parts, request, target, intent, staged)
+            body.send_to(upload.write if spooled is None else upload.examine)
+            return upload.finish(rules.bound(body.complete(request)), has_size=declared.size is not None)
+
+    def check(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> None:
+        """Refuse all that `receive` would refuse now, for a gateway that takes the bytes first. Reserves nothing."""
+        request, declared, target = self._checked(who, request, body)
+        check = reservation(target.bucket, self._parts.intent(request, declared, target))
+        if check is not None:
+            self._index.write_grouped(check)
+
+    def authorize(self, who: Principal | SignedUpload, request: UploadRequest) -> Target:
+        """Return where the upload goes. Refuses a principal that may upload nothing there.
+
+        Raises `InvalidSignedUrl` if the bucket of an upload URL was deleted since.
+        """
+        if isinstance(who, SignedUpload):
+            return self._signed_target(who, request.bucket_name)
+        bucket, existing = self._found(who, request)
+        right = self._right(who, bucket)
+        if request.key is None and not right.create and not self._index.owns_any(bucket.uid, right.owner_id):
+            raise Forbidden("You may not upload to this bucket; ask its owner for a grant.")
+        return Target(bucket, right, existing)
+
+    def check_early(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> None:
+        """Refuse what can be refused before the first byte."""
+        limits = self._parts.limits
+        rules.check_early(request, declared, target, limits)
+        size = declared.least_size if declared.size is None else declared.size
+        rules.check_free_space(self._parts.store.free_bytes(), 0 if declared.is_stored else size, limits)
+        rules.check_declared_type(request, target.bucket)
+
+    def _checked(
+        self, who: Principal | SignedUpload, request: UploadRequest, body: Body
+    ) -> tuple[UploadRequest, DeclaredBody, Target]:
+        target = self.authorize(who, request)
+        declared = body.declare()
+        request = rules.bound(replace(request, attributes=declared.attributes))
+        self.check_early(request, declared, target)
+        return request, declared, target
+
+    def _found(self, principal: Principal, request: UploadRequest) -> tuple[Bucket, File | None]:
+        if request.key is None:
+            return self._lookups.bucket(principal, request.bucket_name)[0], None
         try:
-            bucket, file = self._lookups.bucket_and_file(principal, bucket_name, key)
+            return self._lookups.bucket_and_file(principal, request.bucket_name, request.key)
         except InvalidName:
-            self.right(principal, bucket_name)  # who may upload nothing is told that first
+            # A principal that may upload nothing is told that first.
+            self._right(principal, self._lookups.bucket(principal, request.bucket_name)[0])
             raise
-        return bucket, self._right(principal, bucket), Seen(file)
 
     def _right(self, principal: Principal, bucket: Bucket) -> UploadRight:
         right = upload_right(principal, bucket, anonymous_uploads=self._lookups.anonymous_uploads)
@@ -84,225 +136,135 @@ class Uploads:
             raise refusal(principal, Action.CREATE_FILE)
         return right
 
-    def look_signed(self, grant: SignedUpload, bucket_name: str) -> tuple[Bucket, Seen]:
-        """Return the bucket of an upload URL with a look at its key.
-
-        Raises `InvalidSignedUrl` when the bucket was deleted since.
-        """
+    def _signed_target(self, grant: SignedUpload, bucket_name: str) -> Target:
         found = self._index.bucket_and_file(check_bucket_name(bucket_name), grant.key)
         if found is None or found[0].uid != grant.bucket_uid:
             raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
-        bucket, file = found
-        return bucket, Seen(file)
+        bucket, existing = found
+        return Target(bucket, grant.right, existing)
 
-    def check(self, plan: Plan, *, stored: bool = False) -> File | None:
-        """Refuse what can be refused before the first byte; return the file that is there now, if its key is known.
 
-        With `stored` the bytes are on the disk already, and need no more room.
-        """
-        existing = None
-        if plan.key is not None:
-            seen = plan.seen or Seen(self._index.file(plan.bucket.uid, check_key(plan.key)))
-            existing = seen.file
-            check_target(plan, plan.key, existing)
-        elif not plan.right.create and not self._index.owns_any(plan.bucket.uid, plan.right.owner_id):
-            raise Forbidden("You may not upload to this bucket; ask its owner for a grant.")
-        size = plan.least_size if plan.size is None else plan.size
-        self.check_size(plan, size, existing)
-        if plan.size is not None:
-            check_signed_size(plan, plan.size)
-        self.check_free_space(0 if stored else size)
-        declared = None if plan.content_type is None else media_types.normalize(plan.content_type)
-        if declared is not None and declared != media_types.UNKNOWN:
-            check_accepted(plan.bucket, declared)
-        return existing
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What each upload works with."""
 
-    def check_ahead(self, plan: Plan) -> None:
-        """Refuse all that `begin` would refuse now, for who takes the bytes before we do. Nothing is reserved."""
-        existing = self.check(plan)
-        check = self._reservation(plan.bucket, self._record(plan, existing))
-        if check is not None:
-            self._index.write_grouped(check)
+    index: Index
+    store: BlobStore
+    commits: Commits
+    limits: UploadLimits
 
-    @contextmanager
-    def begin(self, plan: Plan, *, is_here: bool = False) -> Iterator["Upload"]:
-        """Refuse as `check` does, then reserve room and take bytes; what is not finished in the context is discarded.
-
-        Raises `QuotaExceeded` and `TooManyUploads` besides. A body that `is_here` needs no slot, because nobody waits
-        for it to come.
-        """
-        existing = self.check(plan)
-        slot = nullcontext() if is_here else self._slots.hold()
-        with slot, self._begun(plan, existing, lambda: self._store.stage(plan.bucket)) as upload:
-            yield upload
-
-    @contextmanager
-    def take_over(self, plan: Plan, body: BinaryIO) -> Iterator["Upload"]:
-        """The same for a body that lies in the spool, and is taken away from there: all that is left is to finish."""
-        existing = self.check(plan, stored=True)
-        with self._begun(plan, existing, lambda: self._store.adopt(plan.bucket, body)) as upload:
-            upload.read_back(body)
-            yield upload
-
-    @contextmanager
-    def _begun(self, plan: Plan, existing: File | None, stage: Callable[[], StagedBlob]) -> Iterator["Upload"]:
-        intent = self._record(plan, existing)
-
-        with self._commits.recorded(intent, self._reservation(plan.bucket, intent)), stage() as staged:
-            upload = Upload(self, plan, intent, staged, existing)
-            yield upload
-            if not upload.finished:
-                self._commits.abandon(intent)
-
-    @staticmethod
-    def _reservation(bucket: Bucket, intent: Intent) -> Work | None:
-        """Return what makes sure that there is room for `intent` in the bucket's quota, if it has one."""
-        return None if bucket.quota is None else lambda transaction: check_quota(transaction, bucket, intent)
-
-    def _record(self, plan: Plan, existing: File | None) -> Intent:
+    def intent(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> Intent:
+        """Return the intent of an upload whose bytes have not come."""
         return Intent(
-            process=self._commits.process,
+            process=self.commits.process,
             kind=IntentKind.WRITE,
-            bucket_uid=plan.bucket.uid,
-            key=plan.key,
-            blob=None if plan.key is None else new_blob_name(plan.key),
-            size=_growth(plan.size or 0, existing),
+            bucket_uid=target.bucket.uid,
+            key=request.key,
+            blob=None if request.key is None else new_blob_name(request.key),
+            size=rules.growth(declared.size or 0, target.existing),
         )
 
-    def check_size(self, plan: Plan, size: int, existing: File | None) -> None:
-        """Raise `FileTooLarge` or `QuotaExceeded` when a file of `size` bytes can never be taken."""
-        limits = (self._max_file_size, plan.bucket.max_file_size, plan.signed_size)
-        limit = min((limit for limit in limits if limit is not None), default=None)
-        if limit is not None and size > limit:
-            raise FileTooLarge(
-                f"The file has more than {limit} bytes, which is the most this upload may have.",
-                members={"limit": limit},
-            )
-        if plan.bucket.quota is not None and _growth(size, existing) > plan.bucket.quota:
-            raise quota_exceeded(plan.bucket)
 
-    def check_free_space(self, size: int) -> None:
-        """Raise `InsufficientStorage` unless MIN_FREE_BYTES are left on the disk after `size` more."""
-        free = self._store.free_bytes()
-        if free is not None and free - size < self._min_free_bytes:
-            raise InsufficientStorage(
-                "The disk has no room for this upload; delete files, or ask the operator for room (MIN_FREE_BYTES)."
-            )
+class _Upload:
+    """One body on its way in."""
 
-    def complete_intent(self, intent: Intent, bucket: Bucket, key: str, size: int) -> tuple[Intent, File | None]:
-        """Add to `intent` what came with the body, and reserve for it. Return it, and the file that is there now."""
-        existing = self._index.file(bucket.uid, key)
-        blob = intent.blob or new_blob_name(key)
-        complete = replace(intent, key=key, blob=blob, size=_growth(size, existing))
-        self._commits.update(complete, self._reservation(bucket, complete))
-        return complete, existing
-
-    def place(self, plan: Plan, intent: Intent, file: File, staged: StagedBlob, seen: File | None) -> tuple[File, bool]:
-        """Decide, under the key's lock, and make `file` the file of its key. Return it, and whether the key is new.
-
-        `seen` is what was there when it was last looked: the record is staged as if it still were.
-        """
-        with (
-            self._store.stage_sidecar(plan.bucket, inheriting(file, seen), staged) as sidecar,
-            self._commits.keys(intent, [(plan.bucket, file.key)]) as commit,
-        ):
-            locked = commit.only
-            current = locked.current
-            check_target(plan, file.key, current)
-            if locked.bucket.quota is not None:
-                check_exact_quota(commit.totals(locked.bucket), locked.bucket, file, current)
-            sidecar.restage(inheriting(file, current))
-            commit.replace(locked, sidecar, staged)
-        return sidecar.file, current is None
-
-
-class Upload:
-    """One body on its way in: write its bytes, then finish."""
-
-    def __init__(self, uploads: Uploads, plan: Plan, intent: Intent, staged: StagedBlob, existing: File | None) -> None:
-        self._uploads = uploads
-        self.plan = plan
-        self._note = intent
+    def __init__(
+        self, parts: _Parts, request: UploadRequest, target: Target, intent: Intent, staged: StagedBlob
+    ) -> None:
+        self._parts = parts
+        self._request = request
+        self._target = target
+        self._intent = intent
         self._staged = staged
-        self._existing = existing
         self._hash = Sha256()
         self._head = b""
         self._free_space_checked_at = 0
-        self.size = 0
-        self.finished = False
+        self._size = 0
 
     def write(self, data: bytes) -> int:
-        """Take the next bytes; raises `FileTooLarge` as soon as there are too many."""
-        self._examine(data)
-        self._hash.update(data)
-        if self.size - self._free_space_checked_at >= _FREE_SPACE_CHECK_BYTES:
-            self._uploads.check_free_space(0)
-            self._free_space_checked_at = self.size
+        """Stage the next bytes. Raises `FileTooLarge` as soon as there are too many."""
+        self.examine(data)
+        if self._size - self._free_space_checked_at >= _FREE_SPACE_CHECK_BYTES:
+            rules.check_free_space(self._parts.store.free_bytes(), 0, self._parts.limits)
+            self._free_space_checked_at = self._size
         return self._staged.write(data)
 
-    def read_back(self, stream: BinaryIO) -> None:
-        """Examine bytes that are staged already: all those of `stream`."""
-        with translated():
-            stream.seek(0)
-            while data := stream.read(_READ_BACK_BYTES):
-                self._examine(data)
-                self._hash.update(data)
-
-    def _examine(self, data: bytes) -> None:
-        self.size += len(data)
-        self._uploads.check_size(self.plan, self.size, self._existing)
+    def examine(self, data: bytes) -> int:
+        """Count and hash the next bytes, which are staged already."""
+        self._size += len(data)
+        rules.check_size(self._request, self._target, self._parts.limits, self._size)
         if len(self._head) < HEAD_BYTES:
             self._head += data[: HEAD_BYTES - len(self._head)]
+        self._hash.update(data)
+        return len(data)
 
-    def finish(self, description: Description) -> tuple[File, bool]:
-        """Make the bytes the file that the plan says; return it, and whether its key is new.
+    def finish(self, request: UploadRequest, *, has_size: bool) -> tuple[File, bool]:
+        """Make the bytes the file that `request` describes, which came complete with them.
 
-        Raises what `Uploads.check` raises, judged again against what is there now, and `DigestMismatch`.
+        With `has_size`, the intent has reserved the size. Return the file, and whether its key is new.
         """
-        return self._finish(self.plan, description)
+        key = check_key(request.key or "")
+        file = self._described(request, key)
+        if self._request.key is None or not has_size:
+            self._complete_intent(key)
+        return self._commit(request, replace(file, blob=self._intent.blob or ""))
 
-    def finish_as(self, key: str, description: Description, *, overwrite: bool) -> tuple[File, bool]:
-        """The same, where the key came with the body."""
-        return self._finish(replace(self.plan, key=key, overwrite=overwrite), description)
-
-    def _finish(self, plan: Plan, description: Description) -> tuple[File, bool]:
-        key = check_key(plan.key or "")
-        file = self._describe(description, key)
-        if self.plan.key is None or self.plan.size is None:
-            self._note, self._existing = self._uploads.complete_intent(self._note, plan.bucket, key, self.size)
-        file = replace(file, blob=self._note.blob or "")
-        placed = self._uploads.place(plan, self._note, file, self._staged, self._existing)
-        self.finished = True
-        return placed
-
-    def _describe(self, description: Description, key: str) -> File:
-        self._check_promises(description)
-        filename = key if description.filename is None else check_filename(description.filename)
+    def _described(self, request: UploadRequest, key: str) -> File:
+        attributes, bucket = request.attributes, self._target.bucket
+        rules.check_received(request, self._size, self._hash.hexdigest())
+        filename = key if attributes.filename is None else check_filename(attributes.filename)
         written = now()
         return File(
-            bucket_uid=self.plan.bucket.uid,
+            bucket_uid=bucket.uid,
             key=key,
             blob="",
             filename=filename,
-            content_type=decide_content_type(self.plan.bucket, description.content_type, self._head, filename),
-            size=self.size,
+            content_type=rules.decide_content_type(bucket, attributes.content_type, self._head, filename),
+            size=self._size,
             sha256=self._hash.hexdigest(),
-            owner_id=self.plan.right.owner_id,
-            metadata=check_metadata(description.metadata),
-            cache_control=description.cache_control,
+            owner_id=self._target.right.owner_id,
+            metadata=check_metadata(attributes.metadata),
+            cache_control=attributes.cache_control,
             created_at=written,
             updated_at=written,
         )
 
-    def _check_promises(self, description: Description) -> None:
-        check_signed_size(self.plan, self.size)
-        if not description.sha256 <= {self._hash.hexdigest()}:
-            raise DigestMismatch(
-                f"The SHA-256 of the {self.size} bytes received is {self._hash.hexdigest()}, which is not the digest "
-                "that was declared; send them again."
-            )
+    def _complete_intent(self, key: str) -> None:
+        """Add to the intent what came with the body, and reserve the size."""
+        existing = self._parts.index.file(self._target.bucket.uid, key)
+        blob = self._intent.blob or new_blob_name(key)
+        intent = replace(self._intent, key=key, blob=blob, size=rules.growth(self._size, existing))
+        self._parts.commits.update(intent, reservation(self._target.bucket, intent))
+        self._intent, self._target = intent, replace(self._target, existing=existing)
+
+    def _commit(self, request: UploadRequest, file: File) -> tuple[File, bool]:
+        """Stage the sidecar as if what was there still is, and decide by what is there under the lock."""
+        store, commits, bucket = self._parts.store, self._parts.commits, self._target.bucket
+        with (
+            store.stage_sidecar(bucket, rules.inheriting(file, self._target.existing), self._staged) as sidecar,
+            commits.keys(self._intent, [(bucket, file.key)]) as commit,
+        ):
+            locked = commit.only
+            rules.check_target(request, file.key, replace(self._target, existing=locked.current))
+            if locked.bucket.quota is not None:
+                replaced_bytes = locked.current.size if locked.current is not None else 0
+                rules.check_quota(locked.bucket, commit.totals(locked.bucket), file.size - replaced_bytes)
+            sidecar.restage(rules.inheriting(file, locked.current))
+            commit.replace(locked, sidecar, self._staged)
+        return sidecar.file, locked.current is None
 
 
-def _growth(size: int, existing: File | None) -> int:
-    """Return how many bytes a bucket grows by: an overwrite counts the difference."""
-    return max(0, size - (existing.size if existing is not None else 0))
+def reservation(bucket: Bucket, intent: Intent) -> Work | None:
+    """Return the check that `intent` fits into the quota of `bucket` beside all that is there and on its way."""
+    if bucket.quota is None:
+        return None
+
+    def check(transaction: Transaction) -> None:
+        if intent.size == 0:
+            return
+        transaction.lock_bucket(bucket.name)
+        found = transaction.bucket(bucket.uid)
+        if found is not None:
+            rules.check_quota(*found, transaction.reserved(bucket.uid, but=intent) + intent.size)
+
+    return check

@@ -13,6 +13,7 @@ import pytest
 from storage_app.auth.credentials import Logins
 from storage_app.auth.signed_urls import Disposition, SignedDownload, SignedUpload, SignedUrls
 from storage_app.domain.principals import Replace, UploadRight
+from storage_app.domain.uploads import UploadConstraints
 from storage_app.errors import InvalidCredential, InvalidSignedUrl
 from tests.support.jwts import KEY, OTHER_KEY, claims, encoded, made
 
@@ -29,13 +30,13 @@ DOWNLOAD = SignedDownload("uid", "a/猫.txt", int(time.time()) + 600)
         {"right": UploadRight("bob", False, Replace.ANY)},
         {"right": UploadRight("bob", True, Replace.NONE)},
         {"overwrite": True},
-        {"filename": 'Katze "猫".txt'},
-        {"content_type": "text/plain; charset=utf-8"},
-        {"size": 0},
-        {"size": 2**60},
-        {"sha256": "ab" * 32},
-        {"metadata": {}},
-        {"metadata": {"k": ["é", 1, None, {"a": True}]}},
+        {"constraints": UploadConstraints(filename='Katze "猫".txt')},
+        {"constraints": UploadConstraints(content_type="text/plain; charset=utf-8")},
+        {"constraints": UploadConstraints(size=0)},
+        {"constraints": UploadConstraints(size=2**60)},
+        {"constraints": UploadConstraints(sha256="ab" * 32)},
+        {"constraints": UploadConstraints(metadata={})},
+        {"constraints": UploadConstraints(metadata={"k": ["é", 1, None, {"a": True}]})},
     ],
 )
 def test_upload_token_carries(changed: dict[str, Any]) -> None:
@@ -158,10 +159,6 @@ def test_longest_upload_url_fits_a_request_line(filename: str, content_type: str
         expires_at=10**10,
         right=UploadRight(sub, True, Replace.NONE),
         overwrite=False,
-        filename=filename,
-        content_type=content_type,
-        size=2**63 - 1,
-        sha256="f" * 64,
-        metadata=metadata,
+        constraints=UploadConstraints(filename, content_type, 2**63 - 1, "f" * 64, metadata),
     )
     assert len(request_line("PUT", URLS.sign(grant), "b" * 63, grant.key)) <= MAX_REQUEST_LINE

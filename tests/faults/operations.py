@@ -85,9 +85,7 @@ def _create(core: Core, answered: Answered) -> None:
 
 def _create_by_form(core: Core, answered: Answered) -> None:
     """The key and size come with the body."""
-    with core.uploads.begin(core.plan(None)) as upload:
-        upload.write(NEW.data)
-        upload.finish_as("new.txt", UNDESCRIBED, overwrite=False)
+    core.send(None, NEW.data, late={"key": "new.txt", "overwrite": False})
     answered()
 
 
@@ -107,9 +105,7 @@ def _refused(core: Core, refusal: type[StorageError], write: Callable[[], object
 
 def _refuse_overwrite(core: Core, answered: Answered) -> None:
     def write() -> None:
-        with core.uploads.begin(core.plan(None)) as upload:
-            upload.write(NEW.data)
-            upload.finish_as("old.txt", UNDESCRIBED, overwrite=False)
+        core.send(None, NEW.data, late={"key": "old.txt", "overwrite": False})
 
     _refused(core, FileExists, write, answered)
 
@@ -118,9 +114,7 @@ def _refuse_if_none_match(core: Core, answered: Answered) -> None:
     conditions = WriteConditions(if_none_match=frozenset({"*"}))
 
     def write() -> None:
-        with core.uploads.begin(core.plan(None, conditions=conditions)) as upload:
-            upload.write(NEW.data)
-            upload.finish_as("old.txt", UNDESCRIBED, overwrite=True)
+        core.send(None, NEW.data, conditions=conditions, late={"key": "old.txt", "overwrite": True})
 
     _refused(core, PreconditionFailed, write, answered)
 
@@ -138,7 +132,7 @@ def _lose_against_another(core: Core, answered: Answered) -> None:
             core.put("new.txt", NEW.data, overwrite=False)
             answered()
 
-        core.send(core.plan("new.txt", size=4), b"lost", meanwhile=meanwhile)
+        core.send("new.txt", b"lost", meanwhile=meanwhile, size=4)
 
     _refused(core, FileExists, write, answered)
 

@@ -193,7 +193,7 @@ def test_write_of_a_process_taken_for_gone_is_given_up(core: Core) -> None:
                 transaction.clear_intent(each)
 
     with pytest.raises(Unavailable, match="declared dead"):
-        core.send(core.plan("new.txt", to="capped", size=3), b"abc", meanwhile=clear)
+        core.send("new.txt", b"abc", meanwhile=clear, to="capped", size=3)
     assert core.file("new.txt", bucket="capped") is None
     core.check()
 

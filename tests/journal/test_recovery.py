@@ -17,7 +17,8 @@ from storage_app.errors import TooManyUploads, Unavailable
 from storage_app.host.layout import Layout
 from storage_app.journal.liveness import FileLocks, Processes, ProcessLock
 from storage_app.maintenance.recover import recover
-from tests.support.core import ALICE, UNDESCRIBED, Core, open_core, open_storage, shown
+from storage_app.services.uploads import Write
+from tests.support.core import ALICE, Core, open_core, open_storage, shown
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -30,12 +31,13 @@ def root(tmp_path: Path) -> Path:
 def upload_for_ever(root: Path, connection: Connection) -> None:
     """Begin an upload, say so, and finish it when told to."""
     core = Core(open_storage(root, MAX_UPLOADS="1"))
-    with core.uploads.begin(core.plan("big.bin", size=100)) as upload:
-        upload.write(bytes(50))
+
+    def wait(write: Write) -> None:
         connection.send("half")
         connection.recv()
-        upload.write(bytes(50))
-        connection.send(upload.finish(UNDESCRIBED)[0].size)
+        write(bytes(50))
+
+    connection.send(core.send("big.bin", bytes(50), size=100, meanwhile=wait)[0].size)
     core.storage.stop()
 
 
@@ -200,7 +202,7 @@ def test_write_on_an_index_that_was_replaced_meanwhile_is_given_up(root: Path) -
             recover(root, durable=False)
 
         with pytest.raises(Unavailable, match="replaced"):
-            core.send(core.plan("a.txt", size=3, overwrite=True), b"new", meanwhile=replace)
+            core.send("a.txt", b"new", meanwhile=replace, size=3, overwrite=True)
         again = Core(core.storage)
         file = again.file("a.txt")
         assert file is not None
@@ -221,7 +223,7 @@ def test_process_taken_for_gone_comes_back_under_another_name(root: Path, taken:
                 (core.layout.alive / mine).unlink()
 
         with pytest.raises(Unavailable):
-            core.send(core.plan("a.txt", size=3), b"abc", meanwhile=fence)
+            core.send("a.txt", b"abc", meanwhile=fence, size=3)
         again = Core(core.storage)
         assert again.commits.process != mine
         again.services.background.look()

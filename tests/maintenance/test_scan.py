@@ -116,7 +116,7 @@ def test_upload_in_progress_is_left_alone(core: Core) -> None:
     def look(_: object) -> None:
         assert findings(core, repair=True) == []
 
-    core.send(core.plan("a.txt", size=3, overwrite=True), b"new", meanwhile=look)
+    core.send("a.txt", b"new", meanwhile=look, size=3, overwrite=True)
     assert findings(core) == []
 
 

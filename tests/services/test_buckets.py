@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from storage_app.domain.buckets import Grant, Totals
+from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
 from storage_app.errors import (
     BucketExists,
@@ -200,7 +201,7 @@ def test_bucket_with_files_is_deleted_only_by_force(core: Core) -> None:
 def test_empty_bucket_is_deleted_without_force(core: Core) -> None:
     core.bucket("photos")
     core.put("a.txt")
-    core.files.delete(ALICE, "photos", "a.txt", conditions=core.plan("x").conditions)
+    core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)
     core.buckets.delete(ALICE, "photos", force=False)
     core.check()
 

@@ -10,6 +10,7 @@ from storage_app.auth.signed_urls import SignedDownload
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.files import UNCONDITIONAL, File, WriteConditions
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
+from storage_app.domain.uploads import FileAttributes
 from storage_app.errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -23,7 +24,6 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
-from storage_app.services.upload_rules import Description
 from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core, open_core
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -114,7 +114,7 @@ def test_own_upload_is_its_uploaders_in_a_bucket_of_another(core: Core) -> None:
 
 
 def test_edit_replaces_what_is_given_and_nothing_else(core: Core) -> None:
-    before = core.put("a.txt", b"abc", to="private", description=Description(metadata={"old": 1}))[0]
+    before = core.put("a.txt", b"abc", to="private", attributes=FileAttributes(metadata={"old": 1}))[0]
     after = edit(core, metadata={"new": [1]}, cache_control="no-store", filename="b.txt")
     assert (after.metadata, after.cache_control, after.filename) == ({"new": [1]}, "no-store", "b.txt")
     assert after.updated_at > before.updated_at

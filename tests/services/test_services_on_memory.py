@@ -7,10 +7,10 @@ import pytest
 
 from storage_app.domain.buckets import Totals
 from storage_app.domain.files import UNCONDITIONAL, File
+from storage_app.domain.uploads import FileAttributes
 from storage_app.errors import BucketNotEmpty, BucketNotFound, FileNotFound, Unavailable
 from storage_app.maintenance.rebuild import Rebuilding
-from storage_app.services.upload_rules import Description
-from storage_app.services.uploads import Upload
+from storage_app.services.uploads import Write
 from tests.blobstore.memory_store import MemoryStore
 from tests.support.core import ALICE, BOB, Core, on_disk, open_core, shown
 
@@ -125,23 +125,23 @@ def test_changed_bucket_lets_others_in(core: Core, store: FailingStore) -> None:
 
 
 def test_upload_that_breaks_off_leaves_nothing(core: Core, store: FailingStore) -> None:
-    def break_off(_: Upload) -> None:
+    def break_off(_: Write) -> None:
         raise ConnectionResetError
 
     before = core.put("a.txt", b"old")[0]
     with pytest.raises(ConnectionResetError):
-        core.send(core.plan("a.txt", size=100, overwrite=True), b"half", meanwhile=break_off)
+        core.send("a.txt", b"half", meanwhile=break_off, size=100, overwrite=True)
     assert core.file("a.txt") == before
     assert_agreed(core, store, 1, 3)
 
 
 def test_upload_into_a_bucket_deleted_meanwhile_leaves_nothing(core: Core, store: FailingStore) -> None:
-    def make_again(_: Upload) -> None:
+    def make_again(_: Write) -> None:
         core.buckets.delete(ALICE, "photos", force=True)
         core.bucket()
 
     with pytest.raises(BucketNotFound):
-        core.send(core.plan("a.txt"), b"abc", meanwhile=make_again)
+        core.send("a.txt", b"abc", meanwhile=make_again)
     assert_agreed(core, store, 0, 0)
 
 
@@ -168,7 +168,7 @@ def test_failed_place_is_put_right(core: Core, store: FailingStore, step: str, p
 
 @pytest.mark.parametrize(("step", "edited"), [("before anything", False), ("after the record", True)])
 def test_failed_edit_is_put_right(core: Core, store: FailingStore, step: str, edited: bool) -> None:
-    core.put("a.txt", description=Description(filename="old"))
+    core.put("a.txt", attributes=FileAttributes(filename="old"))
     store.fail_at = step
     with pytest.raises(Unavailable):
         core.files.edit(ALICE, "photos", "a.txt", changes={"filename": "new"}, conditions=UNCONDITIONAL)

@@ -87,7 +87,7 @@ def test_quota_that_comes_during_an_upload_holds(core: Core) -> None:
         core.buckets.change(ALICE, "photos", {"quota": 2})
 
     with pytest.raises(QuotaExceeded):
-        core.send(core.plan("a.txt", size=None), b"abc", meanwhile=limit)
+        core.send("a.txt", b"abc", meanwhile=limit, size=None)
     core.check()
 
 

@@ -10,6 +10,7 @@ from storage_app.auth.signed_urls import Disposition, SignedUpload
 from storage_app.domain.buckets import Grant
 from storage_app.domain.files import UNCONDITIONAL, File, WriteConditions
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
+from storage_app.domain.uploads import FileAttributes, UploadConstraints, UploadRequest
 from storage_app.errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -26,7 +27,7 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
-from storage_app.services.signed_urls import Promise, SignedLink, described, planned
+from storage_app.services.signed_urls import SignedLink
 from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core, open_core
 
 
@@ -56,7 +57,8 @@ def sign(
     overwrite: bool = False,
     **promised: Any,
 ) -> SignedLink:
-    return core.signing.upload(by, bucket, key, promise=Promise(**promised), overwrite=overwrite, expires_in=3600)
+    request = UploadRequest(bucket, key=key, overwrite=overwrite, constraints=UploadConstraints(**promised))
+    return core.signing.upload(by, request, expires_in=3600)
 
 
 def grant_of(core: Core, link: SignedLink) -> SignedUpload:
@@ -73,13 +75,17 @@ def use(
 ) -> tuple[File, bool]:
     """PUT to the URL as the routes do: the declared length first, then the bytes."""
     grant = grant_of(core, link)
-    description = described(grant, filename=None, content_type=content_type, sha256=frozenset())
-    plan = planned(
-        grant, *core.uploads.look_signed(grant, link.bucket_name), least_size=len(data), conditions=conditions
+    return core.send(
+        grant.key,
+        data,
+        by=grant,
+        to=link.bucket_name,
+        overwrite=grant.overwrite,
+        conditions=conditions,
+        constraints=grant.constraints,
+        least_size=len(data),
+        attributes=FileAttributes(content_type=content_type),
     )
-    with core.uploads.begin(plan) as upload:
-        upload.write(data)
-        return upload.finish(description)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +132,7 @@ def test_owner_is_the_signer(core: Core, principal: Principal, owner: str) -> No
 
 def test_link_says_what_it_is_for(core: Core) -> None:
     before = time.time()
-    link = core.signing.upload(ALICE, "private", "a/b", promise=Promise(), overwrite=False, expires_in=1)
+    link = core.signing.upload(ALICE, UploadRequest("private", key="a/b"), expires_in=1)
     assert (link.bucket_name, link.key) == ("private", "a/b")
     assert before + 1 <= link.expires_at <= time.time() + 2
     assert grant_of(core, link).expires_at == link.expires_at

@@ -11,6 +11,7 @@ import pytest
 
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.principals import ANONYMOUS, Principal
+from storage_app.domain.uploads import FileAttributes, UploadConstraints
 from storage_app.errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -22,8 +23,7 @@ from storage_app.errors import (
     StorageError,
     TooManyUploads,
 )
-from storage_app.services.upload_rules import Description
-from storage_app.services.uploads import Upload
+from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, SERVICE, Core, open_core
 from tests.support.disk import files_end_at
 
@@ -45,9 +45,13 @@ def core(opened: Core) -> Iterator[Core]:
     opened.empty()
 
 
+def never(_: Write) -> None:
+    pytest.fail("bytes were asked for")
+
+
 def test_upload_becomes_the_file(core: Core) -> None:
-    description = Description("b.txt", "Text/Plain; charset=utf-8", {"k": [1]}, "no-store")
-    file, is_new = core.put("dir/a.txt", b"hello", description=description)
+    attributes = FileAttributes("b.txt", "Text/Plain; charset=utf-8", {"k": [1]}, "no-store")
+    file, is_new = core.put("dir/a.txt", b"hello", attributes=attributes)
     assert is_new
     assert core.files.get(ALICE, "photos", "dir/a.txt")[1] == file
     assert (file.key, file.filename, file.content_type) == ("dir/a.txt", "b.txt", "text/plain; charset=utf-8")
@@ -66,29 +70,23 @@ def test_filename_is_the_key_unless_another_is_given(core: Core) -> None:
 
 
 def test_pieces_are_one_file(core: Core) -> None:
-    with core.uploads.begin(core.plan("a")) as upload:
-        for piece in (b"ab", b"", b"c"):
-            assert upload.write(piece) == len(piece)
-        file, _ = upload.finish(Description())
+    file, _ = core.send("a", b"ab", b"", b"c")
     assert core.read(file) == b"abc"
     core.check()
 
 
 def test_key_may_come_with_the_body(core: Core) -> None:
     for overwrite, is_new in ((False, True), (True, False)):
-        with core.uploads.begin(core.plan(None)) as upload:
-            upload.write(b"abc")
-            assert upload.finish_as("late.txt", Description(), overwrite=overwrite)[1] is is_new
-    with pytest.raises(FileExists), core.uploads.begin(core.plan(None)) as upload:
-        upload.finish_as("late.txt", Description(), overwrite=False)
-    with pytest.raises(InvalidName), core.uploads.begin(core.plan(None)) as upload:
-        upload.finish_as("../late.txt", Description(), overwrite=False)
+        assert core.send(None, b"abc", late={"key": "late.txt", "overwrite": overwrite})[1] is is_new
+    for key, refusal in (("late.txt", FileExists), ("../late.txt", InvalidName)):
+        with pytest.raises(refusal):
+            core.send(None, b"abc", late={"key": key, "overwrite": False})
     core.check()
 
 
 def test_overwrite_keeps_owner_and_creation_and_replaces_the_rest(core: Core) -> None:
     core.buckets.change(ALICE, "photos", {"grants": {"bob": Grant.WRITE}})
-    before, _ = core.put("a.txt", b"abc", description=Description("old.txt", None, {"old": 1}, "no-store"))
+    before, _ = core.put("a.txt", b"abc", attributes=FileAttributes("old.txt", None, {"old": 1}, "no-store"))
     after, is_new = core.put("a.txt", b"de", by=BOB)
     assert not is_new
     assert (after.owner_id, after.created_at) == (before.owner_id, before.created_at)
@@ -125,87 +123,81 @@ def test_content_type_is_what_the_bytes_are(
     core.buckets.change(ALICE, "photos", {"allowed_content_types": allowed})
     if stored is None:
         with pytest.raises(ContentTypeNotAllowed):
-            core.put("a", data, description=Description(content_type=declared))
+            core.put("a", data, attributes=FileAttributes(content_type=declared))
     else:
-        assert core.put("a", data, description=Description(content_type=declared))[0].content_type == stored
+        assert core.put("a", data, attributes=FileAttributes(content_type=declared))[0].content_type == stored
     core.check()
 
 
 @pytest.mark.parametrize(
-    ("description", "fields", "refusal"),
+    ("attributes", "fields", "refusal"),
     [
-        (Description(sha256=frozenset(["00" * 32])), {}, DigestMismatch),
-        (Description(sha256=frozenset([hashlib.sha256(b"abc").hexdigest(), "00" * 32])), {}, DigestMismatch),
-        (Description(metadata={"k": "v" * 16 * 1024}), {}, InvalidRequest),
-        (Description(filename="a\nb"), {}, InvalidName),
-        (Description(), {"size": None, "signed_size": 4}, InvalidRequest),
+        (FileAttributes(sha256=frozenset(["00" * 32])), {}, DigestMismatch),
+        (FileAttributes(sha256=frozenset([hashlib.sha256(b"abc").hexdigest(), "00" * 32])), {}, DigestMismatch),
+        (FileAttributes(metadata={"k": "v" * 16 * 1024}), {}, InvalidRequest),
+        (FileAttributes(filename="a\nb"), {}, InvalidName),
+        (FileAttributes(), {"size": None, "constraints": UploadConstraints(size=4)}, InvalidRequest),
     ],
 )
 def test_what_turns_out_wrong_at_the_end_is_not_kept(
-    core: Core, description: Description, fields: dict[str, Any], refusal: type[StorageError]
+    core: Core, attributes: FileAttributes, fields: dict[str, Any], refusal: type[StorageError]
 ) -> None:
     core.put("a.txt", b"old")
     with pytest.raises(refusal):
-        core.put("a.txt", b"abc", description=description, **fields)
+        core.put("a.txt", b"abc", attributes=attributes, **fields)
     assert core.totals() == Totals(1, 3)
     core.check()
 
 
 def test_right_digest_is_accepted(core: Core) -> None:
-    core.put("a.txt", b"abc", description=Description(sha256=frozenset([hashlib.sha256(b"abc").hexdigest()])))
+    core.put("a.txt", b"abc", attributes=FileAttributes(sha256=frozenset([hashlib.sha256(b"abc").hexdigest()])))
 
 
 def test_bucket_deleted_meanwhile_gets_nothing(core: Core) -> None:
-    def make_again(_: Upload) -> None:
+    def make_again(_: Write) -> None:
         core.buckets.delete(ALICE, "photos", force=True)
         core.bucket()
 
     with pytest.raises(BucketNotFound):
-        core.send(core.plan("a.txt"), b"abc", meanwhile=make_again)
+        core.send("a.txt", b"abc", meanwhile=make_again)
     assert core.totals() == Totals(0, 0)
     core.check()
 
 
 def test_broken_connection_leaves_nothing(core: Core) -> None:
-    def reset(_: Upload) -> None:
+    def reset(_: Write) -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        core.send(core.plan("a.txt", size=100), b"half", meanwhile=reset)
-    assert core.file("a.txt") is None
-    core.check()
-
-
-def test_upload_that_is_not_finished_leaves_nothing(core: Core) -> None:
-    with core.uploads.begin(core.plan("a.txt", size=100)) as upload:
-        upload.write(b"half")
+        core.send("a.txt", b"half", meanwhile=reset, size=100)
     assert core.file("a.txt") is None
     core.check()
 
 
 def test_full_disk_leaves_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write_on_a_full_disk(upload: Upload) -> None:
+    def write_on_a_full_disk(write: Write) -> None:
         with files_end_at(400):
-            upload.write(b"x")
+            write(b"x")
 
     with pytest.raises(InsufficientStorage, match="disk is full"):
-        core.send(core.plan("a.txt"), bytes(400), meanwhile=write_on_a_full_disk)
+        core.send("a.txt", bytes(400), meanwhile=write_on_a_full_disk)
     core.check()
-    monkeypatch.setattr(core.uploads, "_min_free_bytes", (core.store.free_bytes() or 0) + 2**40)
-    with pytest.raises(InsufficientStorage, match="MIN_FREE_BYTES"), core.uploads.begin(core.plan("a.txt", size=1)):
-        pytest.fail("bytes were asked for")
+    monkeypatch.setattr(core.store, "free_bytes", lambda: -1)
+    with pytest.raises(InsufficientStorage, match="MIN_FREE_BYTES"):
+        core.send("a.txt", size=1, meanwhile=never)
     core.check()
 
 
 def test_more_bodies_than_max_uploads_are_refused(core: Core) -> None:
-    held = [core.uploads.begin(core.plan(f"{number}", size=1)) for number in range(4)]
-    uploads = [each.__enter__() for each in held]
-    with pytest.raises(TooManyUploads), core.uploads.begin(core.plan("one more", size=1)):
-        pytest.fail("bytes were asked for")
-    for upload, each in zip(uploads, held, strict=True):
-        upload.write(b"x")
-        upload.finish(Description())
-        each.__exit__(None, None, None)
+    def upload_beside(number: int) -> None:
+        """Begin one upload in the middle of another, as often as MAX_UPLOADS allows."""
+        if number < 4:
+            core.send(f"{number}", b"x", meanwhile=lambda _: upload_beside(number + 1))
+        else:
+            with pytest.raises(TooManyUploads):
+                core.send("one more", meanwhile=never)
+
+    upload_beside(0)
     core.put("one more")
     core.check()
 
@@ -219,10 +211,9 @@ def test_of_sixteen_writers_of_one_key_one_is_first(tmp_path: Path, overwrite: b
         def write(number: int) -> bool | None:
             data = bytes([number]) * (number + 1)
             try:
-                with core.uploads.begin(core.plan("a.txt", size=len(data), overwrite=overwrite)) as upload:
-                    upload.write(data)
-                    together.wait(30)
-                    return upload.finish(Description())[1]
+                return core.send(
+                    "a.txt", data, size=len(data), overwrite=overwrite, meanwhile=lambda _: together.wait(30)
+                )[1]
             except FileExists:
                 return None
 

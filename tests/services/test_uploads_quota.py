@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from storage_app.domain.buckets import Totals
+from storage_app.domain.files import UNCONDITIONAL
 from storage_app.errors import QuotaExceeded
-from storage_app.services.upload_rules import Description
-from storage_app.services.uploads import Upload
+from storage_app.services.uploads import Write
 from tests.support.core import ALICE, Core, open_core
 
 QUOTA = 100
@@ -51,12 +51,12 @@ def test_quota_counts_what_is_there_and_an_overwrite_the_difference(
         core.put(name, bytes(each))
 
     def upload() -> None:
-        plan = core.plan(
-            None if known == "not even the key" else key, size=size if known == "size" else None, overwrite=True
+        core.put(
+            None if known == "not even the key" else key,
+            bytes(size),
+            size=size if known == "size" else None,
+            late={"key": key},
         )
-        with core.uploads.begin(plan) as begun:
-            begun.write(bytes(size))
-            begun.finish_as(key, Description(), overwrite=True)
 
     if fits:
         upload()
@@ -70,45 +70,45 @@ def test_quota_counts_what_is_there_and_an_overwrite_the_difference(
 
 
 def test_upload_in_progress_reserves_its_size(core: Core) -> None:
-    with core.uploads.begin(core.plan("a", size=60)) as upload:
+    def upload_others(_: Write) -> None:
         with pytest.raises(QuotaExceeded):
             core.put("b", bytes(41))
         core.put("c", bytes(40))
-        upload.write(bytes(60))
-        upload.finish(Description())
+
+    core.send("a", bytes(60), size=60, meanwhile=upload_others)
     assert core.totals() == Totals(2, 100)
     core.check()
 
 
 def test_failed_upload_gives_its_reservation_back(core: Core) -> None:
-    with pytest.raises(ConnectionResetError), core.uploads.begin(core.plan("a", size=100)):
+    def reset(_: Write) -> None:
         raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        core.send("a", size=100, meanwhile=reset)
     core.put("b", bytes(100))
     core.check()
 
 
 def test_upload_of_unknown_size_reserves_when_its_bytes_are_there(core: Core) -> None:
     with pytest.raises(QuotaExceeded):
-        core.send(core.plan("a"), bytes(60), meanwhile=lambda _: core.put("b", bytes(60)))
+        core.send("a", bytes(60), meanwhile=lambda _: core.put("b", bytes(60)))
     assert core.totals() == Totals(1, 60)
     core.check()
 
 
 def test_bytes_of_unknown_number_are_refused_as_soon_as_no_quota_could_hold_them(core: Core) -> None:
-    def never(_: Upload) -> None:
+    def never(_: Write) -> None:
         pytest.fail("all bytes were taken")
 
     with pytest.raises(QuotaExceeded):
-        core.send(core.plan("a"), bytes(QUOTA), b"x", meanwhile=never)
+        core.send("a", bytes(QUOTA), b"x", meanwhile=never)
     core.check()
 
 
 def test_overwrite_in_progress_reserves_only_the_difference(core: Core) -> None:
     core.put("a", bytes(80))
-    with core.uploads.begin(core.plan("a", size=80, overwrite=True)) as upload:
-        core.put("b", bytes(20))
-        upload.write(bytes(80))
-        upload.finish(Description())
+    core.send("a", bytes(80), size=80, overwrite=True, meanwhile=lambda _: core.put("b", bytes(20)))
     assert core.totals() == Totals(2, 100)
     core.check()
 
@@ -127,13 +127,13 @@ def test_overwrite_that_shrinks_is_taken_in_a_bucket_over_its_quota(core: Core) 
 def test_credit_of_a_file_deleted_meanwhile_does_not_count(core: Core) -> None:
     core.put("a", bytes(60))
 
-    def delete(upload: Upload) -> None:
-        core.files.delete(ALICE, "photos", "a", conditions=upload.plan.conditions)
+    def delete(_: Write) -> None:
+        core.files.delete(ALICE, "photos", "a", conditions=UNCONDITIONAL)
         core.put("b", bytes(10))
         core.buckets.change(ALICE, "photos", {"quota": 95})
 
     with pytest.raises(QuotaExceeded):
-        core.send(core.plan("a", size=90, overwrite=True), bytes(90), meanwhile=delete)
+        core.send("a", bytes(90), meanwhile=delete, size=90, overwrite=True)
     assert core.totals() == Totals(1, 10)
     core.check()
 

@@ -9,6 +9,7 @@ import pytest
 from storage_app.auth.signed_urls import SignedUpload
 from storage_app.domain.files import WriteConditions
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal, Replace, UploadRight
+from storage_app.domain.uploads import FileAttributes, UploadConstraints, UploadRequest
 from storage_app.errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -23,8 +24,8 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
-from storage_app.services.upload_rules import Plan, Seen
-from storage_app.services.uploads import Upload
+from storage_app.services.upload_rules import Target
+from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, CAROL, Core, open_core
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
@@ -61,23 +62,24 @@ def test_who_may_upload_nothing_is_refused_first(
     core: Core, by: Principal, bucket: str, refusal: type[StorageError]
 ) -> None:
     core.bucket("public", is_public=True)
-    with pytest.raises(refusal):
-        core.uploads.right(by, bucket)
-    for key in ("a", "/no key"):
+    for key in (None, "a", "/no key"):
         with pytest.raises(refusal):
-            core.uploads.look(by, bucket, key)
+            core.uploads.authorize(by, UploadRequest(bucket, key=key))
 
 
 def test_anonymous_uploads_may_be_switched_off(tmp_path: Path) -> None:
     with open_core(tmp_path / "closed", ANONYMOUS_UPLOADS="false") as core:
         core.bucket("public", is_public=True)
         with pytest.raises(Forbidden):
-            core.uploads.right(ANONYMOUS, "public")
-        assert core.uploads.right(BOB, "public")[1] == UploadRight("bob", False, Replace.OWN)
+            core.uploads.authorize(ANONYMOUS, UploadRequest("public", key="a.txt"))
+        target = core.uploads.authorize(BOB, UploadRequest("public", key="a.txt"))
+        assert target.right == UploadRight("bob", False, Replace.OWN)
         with pytest.raises(Forbidden):
             core.put("a.txt", by=BOB, to="public")
         core.check()
 
+
+ALL = UploadRight("alice", True, Replace.ANY)
 
 # Each row breaks its rule and every one below; the first is what is said.
 REFUSALS: list[tuple[type[StorageError], dict[str, Any]]] = [
@@ -86,9 +88,9 @@ REFUSALS: list[tuple[type[StorageError], dict[str, Any]]] = [
     (FileExists, {"overwrite": False}),
     (Forbidden, {"right": UploadRight("bob", True, Replace.OWN)}),
     (FileTooLarge, {"size": 2000}),
-    (InvalidRequest, {"signed_size": 3000}),
+    (InvalidRequest, {"constraints": UploadConstraints(size=3000)}),
     (InsufficientStorage, {}),
-    (ContentTypeNotAllowed, {"content_type": "image/png"}),
+    (ContentTypeNotAllowed, {"attributes": FileAttributes(content_type="image/png")}),
 ]
 
 
@@ -96,14 +98,16 @@ REFUSALS: list[tuple[type[StorageError], dict[str, Any]]] = [
 def test_order_of_refusals(core: Core, broken: int, monkeypatch: pytest.MonkeyPatch) -> None:
     core.buckets.change(ALICE, "photos", {"allowed_content_types": ("text/*",)})
     core.put("a.txt")
-    bucket, right = core.uploads.right(ALICE, "photos")
-    fields: dict[str, Any] = {"bucket": bucket, "right": right, "key": "a.txt", "overwrite": True, "size": 3}
+    uid = core.buckets.get(ALICE, "photos")[0].uid
+    fields: dict[str, Any] = {"key": "a.txt", "overwrite": True, "size": 3, "right": ALL}
     for _, rule in REFUSALS[broken:]:
         fields |= rule
+    grant = SignedUpload(uid, fields["key"], 2**40, fields.pop("right"))
+    by = ALICE if REFUSALS[broken][0] is InvalidName else grant  # nobody signs for such a key
     if broken <= REFUSALS.index((InsufficientStorage, {})):
         monkeypatch.setattr(core.store, "free_bytes", lambda: -1)
-    with pytest.raises(REFUSALS[broken][0]), core.uploads.begin(Plan(**fields)):
-        pytest.fail("bytes were asked for")
+    with pytest.raises(REFUSALS[broken][0]):
+        core.send(fields.pop("key"), by=by, meanwhile=never, **fields)
     core.check()
 
 
@@ -141,16 +145,16 @@ def test_conditions_decide(core: Core, conditions: WriteConditions, there: bool,
 
 
 def test_conditions_are_judged_again_when_the_bytes_are_there(core: Core) -> None:
-    plan = core.plan("a.txt", conditions=WriteConditions(if_none_match=ANY))
+    conditions = WriteConditions(if_none_match=ANY)
     with pytest.raises(PreconditionFailed):
-        core.send(plan, b"slower", meanwhile=lambda _: core.put("a.txt", b"faster"))
+        core.send("a.txt", b"slower", conditions=conditions, meanwhile=lambda _: core.put("a.txt", b"faster"))
     file = core.file("a.txt")
     assert file is not None
     assert core.read(file) == b"faster"
     core.check()
 
 
-def never(_: Upload) -> None:
+def never(_: Write) -> None:
     pytest.fail("all bytes were taken")
 
 
@@ -159,27 +163,27 @@ def test_too_large_is_refused_with_the_limit_at_the_first_byte_too_many(core: Co
     size = 1000 if limit == "MAX_FILE_SIZE" else 10
     if limit == "bucket":
         core.buckets.change(ALICE, "photos", {"max_file_size": 10})
-    signed: dict[str, Any] = {"signed_size": 10} if limit == "signed" else {}
+    signed: dict[str, Any] = {"constraints": UploadConstraints(size=10)} if limit == "signed" else {}
     core.put("fits", bytes(size), **signed)
-    with pytest.raises(FileTooLarge) as refused, core.uploads.begin(core.plan("b", size=size + 1, **signed)):
-        pytest.fail("bytes were asked for")
+    with pytest.raises(FileTooLarge) as refused:
+        core.send("b", size=size + 1, meanwhile=never, **signed)
     assert refused.value.members == {"limit": size}
     with pytest.raises(FileTooLarge):
-        core.send(core.plan("b", **signed), bytes(size), b"x", meanwhile=never)
+        core.send("b", bytes(size), b"x", meanwhile=never, **signed)
     core.check()
 
 
 def test_least_size_is_refused_before_bytes_too(core: Core) -> None:
-    with pytest.raises(FileTooLarge), core.uploads.begin(core.plan(None, least_size=1001)):
-        pytest.fail("bytes were asked for")
+    with pytest.raises(FileTooLarge):
+        core.send(None, least_size=1001, meanwhile=never)
 
 
 def test_signed_bucket_is_the_one_that_was_signed(core: Core) -> None:
     bucket = core.buckets.get(ALICE, "photos")[0]
-    grant = SignedUpload(bucket.uid, "a", 2**40, UploadRight("alice", True, Replace.ANY))
-    assert core.uploads.look_signed(grant, "photos") == (bucket, Seen(None))
+    grant = SignedUpload(bucket.uid, "a", 2**40, ALL)
+    assert core.uploads.authorize(grant, UploadRequest("photos", key="a")) == Target(bucket, ALL)
     file, _ = core.put("a")
-    assert core.uploads.look_signed(grant, "photos") == (bucket, Seen(file))
+    assert core.uploads.authorize(grant, UploadRequest("photos", key="a")) == Target(bucket, ALL, file)
     for name in ("missing", core.bucket("other").name):
         with pytest.raises(InvalidSignedUrl):
-            core.uploads.look_signed(grant, name)
+            core.uploads.authorize(grant, UploadRequest(name, key="a"))

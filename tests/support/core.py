@@ -5,24 +5,26 @@ import functools
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from storage_app.auth.signed_urls import SignedUpload
 from storage_app.blobstore import DamagedRecord
 from storage_app.domain.buckets import Bucket, Totals
 from storage_app.domain.files import File
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.domain.principals import Principal, PrincipalKind
+from storage_app.domain.uploads import DeclaredBody, FileAttributes, UploadRequest
 from storage_app.host.layout import Layout
 from storage_app.journal.file_log import FileLogs
 from storage_app.maintenance import collect
 from storage_app.maintenance import recover as maintenance
 from storage_app.node import Services, Storage
-from storage_app.services.upload_rules import Description, Plan
-from storage_app.services.uploads import Upload, Uploads
+from storage_app.services.uploads import Uploads, Write
 from storage_app.settings import load_settings
 
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
@@ -32,7 +34,7 @@ BOB = Principal(PrincipalKind.USER, "bob")
 CAROL = Principal(PrincipalKind.USER, "carol")
 SERVICE = Principal(PrincipalKind.SERVICE, "backend")
 
-UNDESCRIBED = Description()
+UNDESCRIBED = FileAttributes()
 A_TIME = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
 
@@ -58,6 +60,35 @@ def a_file(key: str = "a.txt", **fields: Any) -> File:
     return File(key=key, **values | fields)
 
 
+Meanwhile = Callable[[Write], object]
+
+
+class Pieces:
+    """A body that comes in pieces. `late` are the fields of the request that come with it."""
+
+    def __init__(
+        self, pieces: Sequence[bytes], meanwhile: Meanwhile, late: Mapping[str, Any], declared: DeclaredBody
+    ) -> None:
+        self._pieces = pieces
+        self._meanwhile = meanwhile
+        self._late = late
+        self._declared = declared
+
+    def declare(self) -> DeclaredBody:
+        return self._declared
+
+    def opened(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def send_to(self, write: Write) -> None:
+        for piece in self._pieces:
+            assert write(piece) == len(piece)
+        self._meanwhile(write)
+
+    def complete(self, request: UploadRequest) -> UploadRequest:
+        return replace(request, **self._late)
+
+
 class Core:
     """A store's services as one process holds them, and short ways to use them."""
 
@@ -80,37 +111,34 @@ class Core:
         """Create a bucket of Alice's."""
         return self.buckets.create(ALICE, name, settings)[0]
 
-    def plan(self, key: str | None, *, by: Principal = ALICE, to: str = "photos", **fields: Any) -> Plan:
-        bucket, right = self.uploads.right(by, to)
-        return Plan(bucket, right, key=key, **fields)
-
     def put(
         self,
-        key: str,
+        key: str | None,
         data: bytes = b"abc",
         *,
-        by: Principal = ALICE,
+        by: Principal | SignedUpload = ALICE,
         to: str = "photos",
-        description: Description | None = None,
+        attributes: FileAttributes = UNDESCRIBED,
         **fields: Any,
     ) -> tuple[File, bool]:
-        """Upload `data`, replacing what is there unless `overwrite` is False. Other fields are the plan's."""
-        plan = self.plan(key, by=by, to=to, **{"size": len(data), "overwrite": True} | fields)
-        return self.send(plan, data, description=description or UNDESCRIBED)
+        """Upload `data`, replacing what is there unless `overwrite` is False. For other fields see `send`."""
+        fields = {"size": len(data), "overwrite": True} | fields
+        return self.send(key, data, by=by, to=to, attributes=attributes, **fields)
 
     def send(
         self,
-        plan: Plan,
+        key: str | None,
         *pieces: bytes,
-        meanwhile: Callable[[Upload], object] = lambda _: None,
-        description: Description = UNDESCRIBED,
+        by: Principal | SignedUpload = ALICE,
+        to: str = "photos",
+        meanwhile: Meanwhile = lambda _: None,
+        **fields: Any,
     ) -> tuple[File, bool]:
-        """Upload `pieces` as `plan` says; `meanwhile` runs when they are all there."""
-        with self.uploads.begin(plan) as upload:
-            for piece in pieces:
-                upload.write(piece)
-            meanwhile(upload)
-            return upload.finish(description)
+        """Upload `pieces`; `meanwhile` runs when they are all there. Other fields are the request's, or the body's."""
+        declared = {name: fields.pop(name) for name in list(fields) if name in DeclaredBody.__dataclass_fields__}
+        late = fields.pop("late", {})
+        request = UploadRequest(to, key=key, **fields)
+        return self.uploads.receive(by, request, Pieces(pieces, meanwhile, late, DeclaredBody(**declared)))
 
     def read(self, file: File, *, bucket: str = "photos") -> bytes:
         with self.files.open(self.buckets.get(ALICE, bucket)[0], file) as blob:

@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
@@ -14,6 +15,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.formparser import MultiPartParser
 from werkzeug.http import parse_options_header
 
+from ...domain.uploads import DeclaredBody, FileAttributes, UploadRequest
 from ...errors import (
     BodyTimeout,
     DigestMismatch,
@@ -100,21 +102,74 @@ class Form:
     content_type: str | None
 
 
-def check_raw(request: Request) -> None:
-    """Refuse a PUT whose body would not be the file."""
+class RawBody:
+    """The body of a PUT, which is the file as it is. With `is_here`, a gateway has waited for all of it."""
+
+    def __init__(self, request: Request, *, is_here: bool) -> None:
+        self._request = request
+        self._is_here = is_here
+
+    def declare(self) -> DeclaredBody:
+        """Return the declared length and attributes.
+
+        Raises `LengthRequired` if nothing says how long the body is (RFC 9110 section 8.6), and what `raw_attributes`
+        raises.
+        """
+        attributes = raw_attributes(self._request)
+        self._body = RequestBody(self._request)
+        if self._body.length is None and "HTTP_TRANSFER_ENCODING" not in self._request.environ:
+            raise LengthRequired("Send Content-Length, or the body in chunks.")
+        return DeclaredBody(size=self._body.length, is_here=self._is_here, attributes=attributes)
+
+    def opened(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def send_to(self, write: Write) -> None:
+        self._body.copy_to(write)
+
+    def complete(self, request: UploadRequest) -> UploadRequest:
+        return request
+
+
+class FormBody:
+    """A multipart form with one file. `interpret` adds what its fields say to the request for the upload."""
+
+    def __init__(
+        self, request: Request, interpret: Callable[[Form, UploadRequest], UploadRequest], *, is_here: bool
+    ) -> None:
+        self._request = request
+        self._interpret = interpret
+        self._is_here = is_here
+
+    def declare(self) -> DeclaredBody:
+        """Return how long the file is at least: the rest may take no more than the form's limit.
+
+        Raises `UnsupportedMediaType` if the body is not a form.
+        """
+        if not is_form(self._request):
+            raise UnsupportedMediaType("Send a form as multipart/form-data, or the raw file to /files/upload-direct.")
+        least_size = max(0, (self._request.content_length or 0) - MAX_FORM_BYTES)
+        return DeclaredBody(least_size=least_size, is_here=self._is_here)
+
+    def opened(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def send_to(self, write: Write) -> None:
+        self._form = read_form(self._request, write)
+
+    def complete(self, request: UploadRequest) -> UploadRequest:
+        return self._interpret(self._form, request)
+
+
+def raw_attributes(request: Request) -> FileAttributes:
+    """Return what the headers of a PUT say of the file. Refuses a PUT whose body would not be the file."""
+    attributes = FileAttributes(content_type=request.content_type, sha256=declared_digests(request))
     if "Content-Range" in request.headers:
         # RFC 9110 section 14.5: a server that does not know partial PUT must not take the part for the whole.
         raise InvalidRequest("A PUT with Content-Range is not supported; send the whole file.")
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise UnsupportedMediaType("A body with Content-Encoding is not supported; send the file as it is.")
-
-
-def raw_body(request: Request) -> RequestBody:
-    """Return the body of a PUT; raises `LengthRequired` when nothing says how long it is (RFC 9110 section 8.6)."""
-    body = RequestBody(request)
-    if body.length is None and "HTTP_TRANSFER_ENCODING" not in request.environ:
-        raise LengthRequired("Send Content-Length, or the body in chunks.")
-    return body
+    return attributes
 
 
 def read_form(request: Request, write: Write) -> Form:
