@@ -23,9 +23,11 @@ def machine(folder: Path) -> Mapping[str, str]:
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     disk = _said("/bin/df", "--output=fstype", str(folder)).split()[-1]
     versions = [_said(program("nginx"), "-v"), _said(program("rclone"), "version"), _said(program("weed"), "version")]
-    shown = [re.search(r"nginx/\S+|rclone \S+|\S+ \S+ pypi", version) for version in versions]
+    shown = [re.search(r"nginx/\S+|rclone \S+|\d+GB \S+", version) for version in versions]
     return {
-        "programs": "; ".join([f"Python {platform.python_version()}", *(found[0] for found in shown if found)]),
+        "programs": "; ".join(
+            [f"Python {platform.python_version()}", *(found[0].replace("8000GB", "weed") for found in shown if found)]
+        ),
         "machine": f"{os.cpu_count()} x {cpus[0] if cpus else platform.machine()}, {gib:.0f} GiB of memory",
         "system": f"Linux {platform.release()}, {disk}",
         "load before": ", ".join(f"{load:.1f}" for load in os.getloadavg()) + " (1, 5 and 15 minutes)",
@@ -107,6 +109,7 @@ def plot(outcome: Outcome) -> str:
 
 
 def _lines(outcome: Outcome, result: Result) -> Sequence[tuple[str, float]]:
-    """Name the figures at which the goals are met: a share is taken of the other way's median."""
+    """Name the figures at which the goals are met: a share is taken of the other way's median, if it was measured."""
     goals = [("bar", result.row.bar), ("aim", result.row.aim)]
-    return [(name, goal.value * (outcome.median_of(goal.of) if goal.of else 1)) for name, goal in goals if goal]
+    lines = [(name, goal.value * (outcome.median_of(goal.of) if goal.of else 1)) for name, goal in goals if goal]
+    return [(name, figure) for name, figure in lines if figure]
