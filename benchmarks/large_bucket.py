@@ -9,6 +9,7 @@ must not grow with the bucket: their bar is a ratio of the large store to the sm
 import argparse
 import hashlib
 import http.client
+import itertools
 import json
 import math
 import operator
@@ -96,13 +97,13 @@ class Store:
 class Client:
     """Asks the service of a store one question after the other, over one connection."""
 
-    def __init__(self, store: Store, page: int) -> None:
+    def __init__(self, store: Store) -> None:
         self.times: dict[str, list[float]] = defaultdict(list)
-        self._store, self._page = store, page
+        self._store = store
         self._way = Raw("the service", store.server.port, bucket=BUCKET)
         self._connection = self._way.connect()
         self._random = random.Random(store.count)  # noqa: S311  the same places in every run
-        self._pages = {name: request for order in ("key", "-created_at") for name, request in self._find_pages(order)}
+        self._pages: dict[str, Request] = {}
 
     def questions(self) -> Iterator[Callable[[], None]]:
         """Yield one question of each kind; each records the seconds it takes."""
@@ -119,10 +120,10 @@ class Client:
         self._ask(request, body)
         self.times[name].append(time.perf_counter() - began)
 
-    def _find_pages(self, order: str) -> Iterator[tuple[str, Request]]:
-        """Walk the whole list once, and name its pages at the beginning, in the middle and at the end.
+    def find_pages(self, order: str, size: int) -> None:
+        """Walk the whole list once, for the pages to ask for: at its beginning, in the middle and at the end.
 
-        Raises `RuntimeError` when the list does not have all files.
+        Raises `RuntimeError` when it does not have all files.
         """
         step = min(1000, self._store.count // 10)
         paths, listed, path = [], 0, f"/files/list/{BUCKET}?order={order}&limit={step}"
@@ -136,7 +137,8 @@ class Client:
             raise RuntimeError(f"A bucket of {self._store.count} files lists {listed}.")
         places = {"at the beginning": paths[0], "in the middle": paths[len(paths) // 2], "at the end": paths[-1]}
         for place, each in places.items():
-            yield f"a page by {order}, {place}", self._get(each.replace(f"limit={step}", f"limit={self._page}"))
+            page = self._get(each.replace(f"limit={step}", f"limit={size}"))
+            self._pages[f"a page by {order}, {place}"] = page
 
     def _get(self, path: str) -> Request:
         return Request("GET", path, self._way.login)
@@ -202,8 +204,9 @@ def requests(large: Store, small: Store, rounds: int) -> Rows:
     with ExitStack() as stack:
         for store in (large, small):
             stack.enter_context(store.server).start()
-        page = min(100, small.count // 10)
-        clients = [stack.enter_context(closing(Client(store, page))) for store in (large, small)]
+        clients = [stack.enter_context(closing(Client(store))) for store in (large, small)]
+        for client, order in itertools.product(clients, ("key", "-created_at")):
+            client.find_pages(order, min(100, small.count // 10))
         for number in range(1 + rounds * _SETS):
             for questions in zip(*(client.questions() for client in clients), strict=True):
                 for ask in questions if number % 2 else questions[::-1]:
