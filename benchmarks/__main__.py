@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             outcomes = measure_all(Path(folder), options)
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(str(error))
-    missed = [name for outcome in outcomes for name in outcome.missed]
+    missed = [name for outcome in outcomes for name in outcome.missed()]
     print(f"Misses its bar: {'; '.join(missed)}." if missed else "No bar is missed.")
-    if collapsed := [name for outcome in outcomes for name in outcome.collapsed]:
-        sys.exit(f"Far below its bar: {'; '.join(collapsed)}.")
+    if far := [name for outcome in outcomes for name in outcome.missed(factor=2)]:
+        sys.exit(f"Far below its bar: {'; '.join(far)}.")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -66,16 +66,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def measure_all(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
     """Print each table as soon as it is measured, and write the page at the end."""
-    facts = report.machine(folder)
-    print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), end="\n\n", flush=True)
+    facts, outcomes = report.machine(folder), []
+    print(facts, flush=True)
     ways, material = everybody(folder, options.peer), Material.make(folder, options.scale)
-    beside = [section for section in options.sections if section not in IN_MEMORY]
-    outcomes = []
-    for outcome in itertools.chain(
-        in_memory([section for section in options.sections if section in IN_MEMORY], ways, material),
-        side_by_side([rounds_of(section, options) for section in beside], ways, material),
-    ):
-        print(f"{report.text(outcome)}\n", flush=True)
+    rounds = [rounds_of(section, options) for section in options.sections]
+    for outcome in itertools.chain(in_memory(rounds, ways, material), side_by_side(rounds, ways, material)):
+        print(f"{report.table(outcome)}\n", flush=True)
         outcomes.append(outcome)
     options.report.write_text(report.page(facts, outcomes))
     print(f"{options.report} has plots.\n")
@@ -83,29 +79,32 @@ def measure_all(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
 
 
 def rounds_of(section: Section, options: argparse.Namespace) -> Rounds:
-    return Rounds(section, [*section.chosen(quick=options.quick), *(Row(peer.name) for peer in options.peer)])
+    peers = [] if section in IN_MEMORY else [Row(peer.name) for peer in options.peer]
+    return Rounds(section, [row for row in section.rows if row.bar or not options.quick] + peers)
 
 
-def in_memory(sections: Sequence[Section], ways: Mapping[str, Target], material: Material) -> Iterator[Outcome]:
+def in_memory(rounds: Sequence[Rounds], ways: Mapping[str, Target], material: Material) -> Iterator[Outcome]:
     """Measure memory, one way after the other, each with servers that were just started."""
-    rounds = [Rounds(section, section.rows) for section in sections]
-    for number in range(material.scale.memory_rounds if sections else 0):
+    rounds = [each for each in rounds if each.section in IN_MEMORY]
+    names = dict.fromkeys(way for each in rounds for way in each.order())
+    for number in range(material.scale.memory_rounds if rounds else 0):
         show(f"memory, round {number + 1}")
         samples: dict[str, Mapping[str, Sample]] = {}
-        for way in rounds[0].order():
-            with started([ways[way]]):
-                samples[way] = memory(ways[way], material)
+        for name in names:
+            with started([ways[name]]):
+                samples[name] = memory(ways[name], material)
         for each in rounds:
             each.run({way: sample[each.section.name] for way, sample in samples.items()}.__getitem__)
     yield from (each.outcome(asdict(material.scale)) for each in rounds)
 
 
-def side_by_side(sections: Sequence[Rounds], ways: Mapping[str, Target], material: Material) -> Iterator[Outcome]:
+def side_by_side(rounds: Sequence[Rounds], ways: Mapping[str, Target], material: Material) -> Iterator[Outcome]:
     """Measure one section after the other, round by round, while all servers run."""
-    names = dict.fromkeys(way for rounds in sections for way in rounds.order())
+    rounds = [each for each in rounds if each.section not in IN_MEMORY]
+    names = dict.fromkeys(way for each in rounds for way in each.order())
     with started([ways[name] for name in names]):
-        for rounds in sections:
-            yield measured(rounds, ways, material)
+        for each in rounds:
+            yield measured(each, ways, material)
 
 
 def measured(rounds: Rounds, ways: Mapping[str, Target], material: Material) -> Outcome:

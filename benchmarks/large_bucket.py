@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from .results import aligned, filled, spread
+from .results import aligned, spread
 from .servers import HOST, end_by_signals, spawn, wait_briefly
 from .targets import OWNER, Raw, Request, login, service, settings
 
@@ -178,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def shown(title: str, rows: Rows) -> Rows:
-    print(f"{aligned(filled([(title, 'large', 'small', 'ratio', 'bar', ''), *rows]))}\n", flush=True)
+    print(f"{aligned([(title, 'large', 'small', 'ratio', 'bar', ''), *rows])}\n", flush=True)
     return rows
 
 

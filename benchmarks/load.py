@@ -25,6 +25,7 @@ class Run:
 
     seconds: float
     requests: int
+    received: int
     p99_seconds: float
 
 
@@ -91,44 +92,34 @@ def numbered(folder: str, number: int) -> str:
 
 def fill(target: Target, folder: str, *, size: int, clients: int, count: int) -> None:
     """Put `count` objects, numbered from 1, below `folder`. Raises `RuntimeError` when one is refused."""
-    said = _wrk(target, {**_new_objects(target, folder, size, 1), "enough": count}, clients, _FILL_SECONDS)
+    said = _wrk(target, _new_objects(target, folder, size, 1) | {"enough": count}, clients, _FILL_SECONDS)
     if said.split()[-1:] != ["filled"]:
         raise RuntimeError(f"{target.name} did not take {count} objects:\n{said}")
 
 
 def put_new(target: Target, folder: str, *, size: int, clients: int, seconds: int, first: int) -> Run:
-    """Put new objects below `folder`, numbered from `first` + 1: wrk tries its script once without sending.
-
-    Raises `RuntimeError` when one is refused.
-    """
-    return _measured(target, _new_objects(target, folder, size, first), clients, seconds)[0]
+    """Put new objects below `folder`, numbered from `first` + 1: wrk tries its script once without sending."""
+    return _run(target, _new_objects(target, folder, size, first), clients, seconds)
 
 
 def get_often(target: Target, keys: Sequence[str], *, size: int, clients: int, seconds: int) -> Run:
-    """Get these objects over and over. Raises `RuntimeError` when one is refused or bytes are missing."""
+    """Get these objects over and over. Raises `RuntimeError` when bytes are missing."""
     requests = [target.get(key) for key in keys]
     wanted = {"paths": [request.path for request in requests], "headers": requests[0].headers}
-    run, received = _measured(target, wanted, clients, seconds)
-    if received < run.requests * size:
-        raise RuntimeError(f"{target.name} sent {received} bytes for {run.requests} objects of {size}.")
+    run = _run(target, wanted, clients, seconds)
+    if run.received < run.requests * size:
+        raise RuntimeError(f"{target.name} sent {run.received} bytes for {run.requests} objects of {size}.")
     return run
 
 
-def _new_objects(target: Target, folder: str, size: int, first: int) -> Mapping[str, object]:
+def _new_objects(target: Target, folder: str, size: int, first: int) -> dict[str, object]:
     request = target.put(f"{folder}/{NUMBER}")
-    return {
-        "first": first,
-        "method": request.method,
-        "path": request.path,
-        "headers": request.headers,
-        "before": request.before,
-        "filler": b"x" * (size - _DIGITS),
-        "after": request.after,
-    }
+    wanted = {"first": first, "method": request.method, "path": request.path, "headers": request.headers}
+    return wanted | {"before": request.before, "filler": b"x" * (size - _DIGITS), "after": request.after}
 
 
-def _measured(target: Target, wanted: object, clients: int, seconds: int) -> tuple[Run, int]:
-    """Return the run, and how many bytes were received."""
+def _run(target: Target, wanted: object, clients: int, seconds: int) -> Run:
+    """Raise `RuntimeError` when a request was refused or dropped."""
     said = _wrk(target, wanted, clients, seconds)
     last = said.splitlines()[-1].split() if said.strip() else []
     if last[:1] != ["figures"]:
@@ -136,18 +127,18 @@ def _measured(target: Target, wanted: object, clients: int, seconds: int) -> tup
     microseconds, requests, received, errors, p99 = map(int, last[1:])
     if errors or not requests:
         raise RuntimeError(f"{target.name} answered {requests} requests, and refused or dropped {errors}:\n{said}")
-    return Run(microseconds / 1e6, requests, p99 / 1e6), received
+    return Run(microseconds / 1e6, requests, received, p99 / 1e6)
 
 
 def _wrk(target: Target, wanted: object, clients: int, seconds: int) -> str:
     """Run wrk, a client in C: clients in Python would take the servers' cores. Returns its output."""
+    script = str(Path(__file__).with_name("wrk.lua"))
+    options = {"threads": 1, "connections": clients, "duration": f"{seconds}s", "timeout": "30s", "script": script}
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as data:
         data.write(f"return {_lua(wanted)}")
         data.flush()
-        script = str(Path(__file__).with_name("wrk.lua"))
-        options = {"threads": 1, "connections": clients, "duration": f"{seconds}s", "timeout": "30s", "script": script}
-        given = [f"--{name}={value}" for name, value in options.items()]
-        command = [program("wrk"), *given, f"http://{target.host}:{target.port}", data.name]
+        command = [program("wrk"), *(f"--{name}={value}" for name, value in options.items())]
+        command += [f"http://{target.host}:{target.port}", data.name]
         said = subprocess.run(command, capture_output=True, text=True, check=False)
     return said.stdout + said.stderr
 

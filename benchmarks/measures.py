@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from . import load
 from .results import Sample
@@ -29,7 +28,6 @@ _WARMING_REQUESTS = 20  # enough to reach every worker
 _POLL_SECONDS = 0.05
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +84,10 @@ def large_up(target: Target, material: Material) -> Sample:
     """Measure the MiB a second of an upload."""
     key = f"large/{next(material.turns)}"
     touch_free_memory(material.scale.large * _TOUCHED)
-    seconds, cpu = _with_cpu(target, lambda: load.upload(target, key, material.large))
+    sample = _large(target, material, lambda: load.upload(target, key, material.large))
     target.check(key, material.sha256)
     target.ask(target.delete(key))
-    return _of_large(material, seconds, cpu)
+    return sample
 
 
 def large_down(target: Target, material: Material) -> Sample:
@@ -97,8 +95,14 @@ def large_down(target: Target, material: Material) -> Sample:
     if material.is_new(target, "kept/large"):
         load.upload(target, "kept/large", material.large)
         target.check("kept/large", material.sha256)
-    size = material.scale.large * MIB
-    return _of_large(material, *_with_cpu(target, lambda: load.download(target, "kept/large", size)))
+    return _large(target, material, lambda: load.download(target, "kept/large", material.scale.large * MIB))
+
+
+def _large(target: Target, material: Material, transfer: Callable[[], float]) -> Sample:
+    before, mebibytes = _cpu_seconds(target), material.scale.large
+    seconds = transfer()
+    cpu = _cpu_seconds(target) - before
+    return Sample(mebibytes / seconds, 1024 * cpu / mebibytes if target.servers else None)
 
 
 def first_byte(target: Target, material: Material) -> Sample:
@@ -111,18 +115,18 @@ def first_byte(target: Target, material: Material) -> Sample:
 
 def small_up(target: Target, material: Material) -> Sample:
     """Measure the uploads a second of 16 clients, into a folder that is in use."""
-    folder = f"small/{next(material.turns)}"
+    folder, scale = f"small/{next(material.turns)}", material.scale
     # Create the folder: when several clients do at once, rclone answers 500.
     target.ask(target.put(f"{folder}/first"), b"first")
-    load.fill(target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, count=material.scale.present)
-    touch_free_memory(material.scale.large * _TOUCHED)
-    put = partial(load.put_new, size=SMALL_BYTES, clients=SMALL_CLIENTS, seconds=material.scale.seconds)
-    run, cpu = _with_cpu(target, lambda: put(target, folder, first=FIRST_MEASURED))
-    # The last ones may have been cut off by the end of the run.
-    whole = max(1, run.requests - 2 * SMALL_CLIENTS)
+    load.fill(target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, count=scale.present)
+    touch_free_memory(scale.large * _TOUCHED)
+    put = partial(load.put_new, target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, first=FIRST_MEASURED)
+    sample, requests = _small(target, lambda: put(seconds=scale.seconds))
+    # The end of the run may have cut off the last ones.
+    whole = max(1, requests - 2 * SMALL_CLIENTS)
     for number in range(FIRST_MEASURED + 1, FIRST_MEASURED + 1 + whole, max(1, whole // _CHECKED)):
         _check_small(target, load.numbered(folder, number), number)
-    return _of_small(run, cpu)
+    return sample
 
 
 def small_down(target: Target, material: Material, *, clients: int) -> Sample:
@@ -132,8 +136,24 @@ def small_down(target: Target, material: Material, *, clients: int) -> Sample:
         if material.is_new(target, key):
             target.ask(target.put(key), load.content(number, SMALL_BYTES))
             _check_small(target, key, number)
-    get = partial(load.get_often, size=SMALL_BYTES, clients=clients, seconds=material.scale.seconds)
-    return _of_small(*_with_cpu(target, lambda: get(target, keys)))
+    get = partial(load.get_often, target, keys, size=SMALL_BYTES, clients=clients)
+    return _small(target, lambda: get(seconds=material.scale.seconds))[0]
+
+
+def _small(target: Target, run_load: Callable[[], load.Run]) -> tuple[Sample, int]:
+    before = _cpu_seconds(target)
+    run = run_load()
+    cpu = _cpu_seconds(target) - before
+    cpu_ms = 1000 * cpu / run.requests if target.servers else None
+    return Sample(run.requests / run.seconds, cpu_ms, 1000 * run.p99_seconds), run.requests
+
+
+def _check_small(target: Target, key: str, number: int) -> None:
+    target.check(key, hashlib.sha256(load.content(number, SMALL_BYTES)).hexdigest())
+
+
+def _cpu_seconds(target: Target) -> float:
+    return sum(server.cpu_seconds() for server in target.servers)
 
 
 # By section.
@@ -179,31 +199,10 @@ def _memory_mib(target: Target) -> float:
     return sum(server.memory_mib() for server in target.servers)
 
 
-def _with_cpu(target: Target, put_load: Callable[[], _T]) -> tuple[_T, float | None]:
-    """Return what the load returns, and the processor seconds of the target's servers, None when they run elsewhere."""
-    before = sum(server.cpu_seconds() for server in target.servers)
-    result = put_load()
-    return result, sum(server.cpu_seconds() for server in target.servers) - before if target.servers else None
-
-
-def _of_large(material: Material, seconds: float, cpu: float | None) -> Sample:
-    mebibytes = material.scale.large
-    return Sample(mebibytes / seconds, None if cpu is None else cpu * 1024 / mebibytes)
-
-
-def _of_small(run: load.Run, cpu: float | None) -> Sample:
-    cpu_ms = None if cpu is None else 1000 * cpu / run.requests
-    return Sample(run.requests / run.seconds, cpu_ms, 1000 * run.p99_seconds)
-
-
-def _check_small(target: Target, key: str, number: int) -> None:
-    target.check(key, hashlib.sha256(load.content(number, SMALL_BYTES)).hexdigest())
-
-
 def touch_free_memory(mebibytes: int) -> None:
     """Use that much free memory once, at most half of it, so that a virtual machine has it from its host.
 
-    Hosts that take unused memory back and return it page by page would otherwise dominate what is measured.
+    A host that returns memory page by page would otherwise dominate what is measured.
     """
     if _CGROUP_LIMIT.exists() and _CGROUP_LIMIT.read_text().strip() != "max":
         return
@@ -211,5 +210,4 @@ def touch_free_memory(mebibytes: int) -> None:
     with mmap.mmap(-1, min(free // 2, mebibytes * MIB)) as memory:
         with suppress(OSError):  # a kernel without huge pages
             memory.madvise(mmap.MADV_HUGEPAGE)
-        for place in range(0, len(memory), _PAGE_BYTES):
-            memory[place] = 1
+        memory[::_PAGE_BYTES] = bytes(-(-len(memory) // _PAGE_BYTES))

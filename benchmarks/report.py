@@ -5,33 +5,31 @@ import platform
 import re
 import statistics
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from string import Template
 
 from .bars import LIMIT, PEERS, Goal
-from .results import Outcome, Result, aligned, filled, number, spread
+from .results import Outcome, Result, aligned, number, spread
 from .servers import program
 
 _WIDTH, _LEFT, _RIGHT, _ROW = 920, 190, 150, 34  # pixels, before the page scales the plot to its width
+_VERSIONS = {"nginx": "-v", "rclone": "version", "weed": "version", "wrk": "-v"}
 
 
-def machine(folder: Path) -> Mapping[str, str]:
-    """Return what a reader must know to make sense of the figures."""
-    cpus = [line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+def machine(folder: Path) -> str:
+    """Describe what a reader must know to make sense of the figures."""
+    versions = {name: _said(program(name), option) for name, option in _VERSIONS.items()}
+    shown = [f"{name} {found[0]}" for name, said in versions.items() if (found := re.search(r"\d+\.[\d.]+", said))]
+    cpu = re.search("model name.*: (.*)", Path("/proc/cpuinfo").read_text())
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1024**3
     disk = _said("/bin/df", "--output=fstype", str(folder)).split()[-1]
-    versions = [_said(program("nginx"), "-v"), _said(program("rclone"), "version"), _said(program("weed"), "version")]
-    shown = [re.search(r"nginx/\S+|rclone \S+|\d+GB \S+", version) for version in versions]
-    return {
-        "programs": "; ".join(
-            [f"Python {platform.python_version()}", *(found[0].replace("8000GB", "weed") for found in shown if found)]
-        ),
-        "machine": f"{os.cpu_count()} x {cpus[0] if cpus else platform.machine()}, {gib:.0f} GiB of memory",
-        "system": f"Linux {platform.release()}, {disk}",
-        "load before": ", ".join(f"{load:.1f}" for load in os.getloadavg()) + " (1, 5 and 15 minutes)",
-    }
+    return (
+        f"Python {platform.python_version()}; {'; '.join(shown)}\n"
+        f"{os.cpu_count()} x {cpu[1] if cpu else platform.machine()}, {gib:.0f} GiB of memory, {disk}, "
+        f"Linux {platform.release()}; load {', '.join(f'{load:.1f}' for load in os.getloadavg())}\n"
+    )
 
 
 def _said(*command: str) -> str:
@@ -39,25 +37,14 @@ def _said(*command: str) -> str:
     return said.stderr + said.stdout
 
 
-def text(outcome: Outcome) -> str:
-    return f"{aligned(_table(outcome, outcome.title))}\n{outcome.note}"
-
-
-def page(facts: Mapping[str, str], outcomes: Sequence[Outcome]) -> str:
-    return Template(Path(__file__).with_name("page.html").read_text()).substitute(
-        facts=_html_table([*facts.items()]), outcomes="\n".join(map(_section, outcomes))
-    )
-
-
-def _table(outcome: Outcome, title: str) -> Sequence[Sequence[str]]:
-    """Return the rows of an outcome below their head, without columns that have no cells."""
+def table(outcome: Outcome) -> str:
     section = outcome.section
     ratio = f"of {section.reference}" if section.reference else ""
-    head = (title, ratio, "bar", "aim", "", f"median, {section.unit}", section.cpu, "p99, ms")
-    return filled([head, *(_row(outcome, result) for result in outcome.results)])
+    head = (outcome.title, ratio, "bar", "aim", "", f"median, {section.unit}", section.cpu_unit, "p99, ms")
+    return aligned([head, *(_cells(outcome, result) for result in outcome.results)])
 
 
-def _row(outcome: Outcome, result: Result) -> Sequence[str]:
+def _cells(outcome: Outcome, result: Result) -> Sequence[str]:
     cpu = [sample.cpu for sample in result.samples if sample.cpu is not None]
     p99 = [sample.p99_ms for sample in result.samples if sample.p99_ms is not None]
     goals = [_goal(outcome, goal) for goal in (result.row.bar, result.row.aim)]
@@ -72,40 +59,31 @@ def _goal(outcome: Outcome, goal: Goal | None) -> str:
     return f"{goal.value:g}{share if goal.of else f' {outcome.section.unit}'}"
 
 
-def _section(outcome: Outcome) -> str:
-    title = f"{outcome.title}, {outcome.section.unit}"
-    table = _html_table(_table(outcome, ""))
-    return f"<h2>{escape(title)}</h2>\n<p>{escape(outcome.note)}</p>\n{plot(outcome)}\n{table}"
-
-
-def _html_table(rows: Sequence[Sequence[str]]) -> str:
-    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
-    return f"<div><table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table></div>"
+def page(facts: str, outcomes: Sequence[Outcome]) -> str:
+    each = "\n".join(f"<h2>{escape(o.title)}</h2>\n{plot(o)}\n<pre>{escape(table(o))}</pre>" for o in outcomes)
+    template = Template(Path(__file__).with_name("page.html").read_text())
+    return template.substitute(facts=escape(facts), outcomes=each)
 
 
 def plot(outcome: Outcome) -> str:
     """Draw a bar for each median, a dot for each round, and lines where the bar and the aim lie."""
-    lines = [[*_lines(outcome, result)] for result in outcome.results]
+    lines = [_lines(outcome, result) for result in outcome.results]
     figures = [value for result in outcome.results for value in result.values]
     most = max(0.001, *figures, *(figure for each in lines for _, figure in each))
+    scale = (_WIDTH - _LEFT - _RIGHT) / most
     drawn = []
-
-    def width(figure: float) -> float:
-        return round((_WIDTH - _LEFT - _RIGHT) * figure / most, 1)
-
     for place, (result, goals) in enumerate(zip(outcome.results, lines, strict=True)):
-        y = _ROW * place + _ROW // 2
+        y, median = _ROW * place + _ROW // 2, statistics.median(result.values)
         kind = "peer" if result.row.way in (LIMIT, *PEERS) else "service"
-        size = f'width="{width(result.median)}" height="16"'
         ratio = f", {number(statistics.median(result.ratios))} x" if result.ratios else ""
         drawn += [
             f'<text x="{_LEFT - 12}" y="{y + 4}" text-anchor="end">{escape(result.row.way)}</text>',
-            f'<rect class="{kind}" x="{_LEFT}" y="{y - 8}" {size}/>',
-            *(f'<circle class="{kind}" cx="{_LEFT + width(each)}" cy="{y}" r="3.5"/>' for each in result.values),
-            *(f'<path class="{name}" d="M{_LEFT + width(goal)} {y - 14}v28"/>' for name, goal in goals),
-            f'<text x="{_WIDTH - _RIGHT + 14}" y="{y + 4}">{number(result.median)}{ratio}</text>',
+            f'<rect class="{kind}" x="{_LEFT}" y="{y - 8}" width="{scale * median:.1f}" height="16"/>',
+            *(f'<circle class="{kind}" cx="{_LEFT + scale * each:.1f}" cy="{y}" r="3.5"/>' for each in result.values),
+            *(f'<path class="{name}" d="M{_LEFT + scale * figure:.1f} {y - 14}v28"/>' for name, figure in goals),
+            f'<text x="{_WIDTH - _RIGHT + 14}" y="{y + 4}">{number(median)} {outcome.section.unit}{ratio}</text>',
         ]
-    return f'<svg viewBox="0 0 {_WIDTH} {_ROW * len(lines)}" role="img">{"".join(drawn)}</svg>'
+    return f'<svg viewBox="0 0 {_WIDTH} {_ROW * len(lines)}">{"".join(drawn)}</svg>'
 
 
 def _lines(outcome: Outcome, result: Result) -> Sequence[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Rounds of measurements and their outcome: ratios between neighbours, bars met or missed, tables of figures."""
+"""Rounds of measurements and their outcome: ratios of neighbours, bars met or missed, tables of figures."""
 
 import math
 import statistics
@@ -30,56 +30,41 @@ class Result:
     def values(self) -> Sequence[float]:
         return [sample.value for sample in self.samples]
 
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The results of a section; `title` and `note` have its sizes."""
+    """The results of a section; `title` has its sizes."""
 
     section: Section
     title: str
-    note: str
     results: Sequence[Result]
-
-    def reached(self, result: Result, goal: Goal) -> float | None:
-        """Return the figure that `goal` is about, a median or a median ratio; None when the other was not measured."""
-        if not goal.of:
-            return result.median
-        if goal.of == self.section.reference:
-            return statistics.median(result.ratios)
-        other = self.median_of(goal.of)
-        return result.median / other if other else None
 
     def median_of(self, way: str) -> float:
         """Return the median of a way, 0 when it was not measured."""
-        return next((result.median for result in self.results if result.row.way == way), 0)
+        return next((statistics.median(each.values) for each in self.results if each.row.way == way), 0)
+
+    def is_met(self, result: Result, goal: Goal | None, *, factor: float = 1) -> bool:
+        """Whether a goal is met by the median, or the median ratio, or at least not missed by `factor`."""
+        if goal is None or (goal.of and not self.median_of(goal.of)):
+            return False
+        reached = statistics.median(result.values)
+        if goal.of:
+            is_beside = goal.of == self.section.reference
+            reached = statistics.median(result.ratios) if is_beside else reached / self.median_of(goal.of)
+        return goal.is_met(reached, factor=factor)
 
     def verdict(self, result: Result) -> str:
         if result.row.bar is None:
             return ""
-        if not self._is_met(result, result.row.bar):
-            return "MISSES BAR"
-        return "meets aim" if self._is_met(result, result.row.aim) else "meets bar"
+        met = "meets aim" if self.is_met(result, result.row.aim) else "meets bar"
+        return met if self.is_met(result, result.row.bar) else "MISSES BAR"
 
-    def _is_met(self, result: Result, goal: Goal | None) -> bool:
-        reached = self.reached(result, goal) if goal else None
-        return goal is not None and reached is not None and goal.is_met(reached)
-
-    @property
-    def missed(self) -> Sequence[str]:
-        return [self._name(result) for result in self.results if self.verdict(result) == "MISSES BAR"]
-
-    @property
-    def collapsed(self) -> Sequence[str]:
-        """Name the rows that miss their bar by far."""
-        barred = [(result, result.row.bar) for result in self.results if result.row.bar]
-        return [self._name(result) for result, bar in barred if bar.is_far(self.reached(result, bar) or 0)]
-
-    def _name(self, result: Result) -> str:
-        return f"{self.title}, {result.row.way}"
+    def missed(self, *, factor: float = 1) -> Sequence[str]:
+        """Name the rows that miss their bar, or miss it by `factor`."""
+        barred = [result for result in self.results if result.row.bar]
+        return [
+            f"{self.title}, {each.row.way}" for each in barred if not self.is_met(each, each.row.bar, factor=factor)
+        ]
 
 
 class Rounds:
@@ -114,14 +99,12 @@ class Rounds:
 
     def outcome(self, sizes: Mapping[str, int]) -> Outcome:
         results = [Result(row, self._samples[row.way], self._ratios[row.way]) for row in self.rows]
-        return Outcome(self.section, self.section.title.format(**sizes), self.section.note.format(**sizes), results)
+        return Outcome(self.section, self.section.title.format(**sizes), results)
 
 
 def number(value: float) -> str:
     """Write a value with about three digits."""
-    if value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -137,14 +120,9 @@ def percentile(values: Sequence[float], part: float) -> float:
     return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
 
 
-def filled(rows: Sequence[Sequence[str]]) -> Sequence[Sequence[str]]:
-    """Leave out the columns that are empty below the head, the first row."""
-    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
-    return [*zip(*columns, strict=True)]
-
-
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Write rows in columns; the first row is the head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    """Write rows in columns below the first row, the head. Columns that are empty below it are left out."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+    lines = ["  ".join(cells).rstrip() for cells in zip(*padded, strict=True)]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -36,10 +36,9 @@ def program(name: str) -> str:
     """Return the path of a program. Raises `ValueError` with the command that installs it."""
     # Debian puts servers into root's path only; pip puts programs next to Python.
     places = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath), "/usr/sbin"]
-    found = shutil.which(name, path=os.pathsep.join(places))
-    if found is None:
-        raise ValueError(f"{name} is missing: {INSTALLED_BY[name]}")
-    return found
+    if found := shutil.which(name, path=os.pathsep.join(places)):
+        return found
+    raise ValueError(f"{name} is missing: {INSTALLED_BY[name]}")
 
 
 def free_port() -> int:

@@ -8,16 +8,14 @@ Half of them upload, half download, each at 20 KiB a second. Meanwhile /health a
 import argparse
 import asyncio
 import itertools
-import multiprocessing
 import resource
 import socket
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from . import load
@@ -27,25 +25,23 @@ from .servers import end_by_signals, wait_briefly
 from .targets import Raw, Request, Target, deployed
 
 RATE = 20 * 1024  # bytes a second of each client
-P99_MS = 100
-SMALL_BYTES, LONG_BYTES, UPLOAD_BYTES = 10 * 1024, 64 * 1024 * 1024, 10 * RATE
+UPLOAD_BYTES, LONG_BYTES = 10 * RATE, 64 * 1024 * 1024
+P99_MS = 100  # the bar, through nginx
 
-_STEP_SECONDS, _RETRY_SECONDS = 0.5, 1
+_STEP_SECONDS, _RAMP_SECONDS, _RETRY_SECONDS, _PATIENCE_SECONDS = 0.5, 5.0, 1.0, 5.0
 _STEP_BYTES = int(RATE * _STEP_SECONDS)
-_RAMP_SECONDS = 5.0
-_PATIENCE_SECONDS = 5.0
 _RECEIVE_BUFFER = 16 * 1024  # a distant client does not buffer megabytes either
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure both ways in, and print a table. Exits with 1 when the p99 through nginx is over its bar."""
+    """Measure both ways in, and print a table. Exits with 1 when the bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.slow_clients", description=__doc__.partition("\n")[0])
     parser.add_argument("--clients", type=int, default=500, help="in each direction (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=30, help="with all of them present (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="an existing one, on the disk to measure")
     options = parser.parse_args(arguments)
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (limits[1], limits[1]))  # inherited by all that is started
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the servers inherit it
     try:
         with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder, ignore_cleanup_errors=True) as folder:
             service, front = deployed(Path(folder) / "service", durability="none")
@@ -59,44 +55,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(f"Through nginx, over {P99_MS} ms: {', '.join(over)}." if over else 0)
 
 
-def measure(way: Target, clients: int, seconds: float, folder: Path) -> dict[str, str]:
-    """Return the column of one way: let the crowd come, and measure once all of it is present."""
+def measure(way: Target, clients: int, seconds: float, folder: Path) -> Mapping[str, str]:
+    """Return the figures of one way."""
     print(f"{clients} uploads and {clients} downloads, {way.name}", file=sys.stderr, flush=True)
     (folder / "long").write_bytes(bytes(LONG_BYTES))
-    receiver, sender = multiprocessing.Pipe(duplex=False)
     with started([way]):
         load.upload(way, "long", folder / "long")
-        way.ask(way.put("short"), load.content(0, SMALL_BYTES))
-        before = sum(server.memory_mib() for server in way.servers)
-        # A process of its own, so that it does not hold up the requests that are timed.
-        arguments = (way, clients, seconds, sender)
-        crowd = multiprocessing.get_context("fork").Process(target=run_crowd, args=arguments, daemon=True)
-        crowd.start()
-        sender.close()
-        try:
-            receiver.recv()  # all of it is present
-            times, most = _watch(way, {"/health": Request("GET", "/health"), "10 KiB down": way.get("short")}, seconds)
-            outcomes, received = receiver.recv()
-        finally:
-            crowd.kill()
-            crowd.join()
-    column = {
-        f"{name}, {kind}": number(1000 * percentile(values, part))
-        for name, values in times.items()
-        for kind, part in (("p50, ms", 0.5), ("p99, ms", 0.99))
-    }
-    return column | {
+        way.ask(way.put("short"), load.content(0, 10 * 1024))
+        return asyncio.run(_measure(way, clients, seconds))
+
+
+async def _measure(way: Target, clients: int, seconds: float) -> Mapping[str, str]:
+    """Let the slow clients come, and measure once all of them are present."""
+    outcomes, received, tasks, before = Counter[bool](), [0] * clients, [], _memory_mib(way)
+    for client in range(clients):
+        tasks.append(asyncio.create_task(_upload(way, client, outcomes)))
+        tasks.append(asyncio.create_task(_download(way, client, received)))
+        await asyncio.sleep(_RAMP_SECONDS / clients)
+    requests = {"/health": Request("GET", "/health"), "10 KiB down": way.get("short")}
+    times, most = await asyncio.to_thread(_watch, way, requests, seconds)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    parts = {"p50, ms": 0.5, "p99, ms": 0.99}
+    return {
+        **{f"{name}, {part}": number(1000 * percentile(times[name], parts[part])) for name in times for part in parts},
         "uploads done": str(outcomes[True]),
         "uploads refused or broken": str(outcomes[False]),
         "downloads at half their rate or more": str(sum(count >= RATE * seconds / 2 for count in received)),
-        "memory before, MiB": number(before),
-        "memory meanwhile, most, MiB": number(most),
+        "memory before; meanwhile, most, MiB": f"{number(before)}; {number(most)}",
     }
 
 
-def _watch(way: Target, requests: dict[str, Request], seconds: float) -> tuple[dict[str, list[float]], float]:
+def _watch(way: Target, requests: Mapping[str, Request], seconds: float) -> tuple[Mapping[str, Sequence[float]], float]:
     """Return the seconds of each request, made over new connections one after the other, and the most MiB."""
-    times, most, end = defaultdict(list), 0.0, time.monotonic() + seconds
+    times, most, end = defaultdict[str, list[float]](list), 0.0, time.monotonic() + seconds
     while time.monotonic() < end:
         for name, request in requests.items():
             began = time.perf_counter()
@@ -105,38 +98,21 @@ def _watch(way: Target, requests: dict[str, Request], seconds: float) -> tuple[d
                 connection.request(request.method, request.path, headers=dict(request.headers))
                 way.accepted(request, connection.getresponse()).read()
             times[name].append(time.perf_counter() - began)
-        most = max(most, sum(server.memory_mib() for server in way.servers))
+        most = max(most, _memory_mib(way))
         wait_briefly()
     return times, most
 
 
-def run_crowd(way: Target, clients: int, seconds: float, report: Connection) -> None:
-    """Run the slow clients. Sends once when all are present, and at the end the outcomes and the bytes received."""
-    outcomes: Counter[bool] = Counter()
-    received = [0] * clients
-
-    async def run() -> None:
-        tasks = []
-        for number_ in range(clients):
-            tasks += [asyncio.create_task(_upload_on(way, number_, outcomes))]
-            tasks += [asyncio.create_task(_download(way, number_, received))]
-            await asyncio.sleep(_RAMP_SECONDS / clients)
-        report.send(None)
-        await asyncio.sleep(seconds)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    asyncio.run(run())
-    report.send((outcomes, received))
+def _memory_mib(way: Target) -> float:
+    return sum(server.memory_mib() for server in way.servers)
 
 
-async def _upload_on(way: Target, number_: int, outcomes: Counter[bool]) -> None:
+async def _upload(way: Target, client: int, outcomes: Counter[bool]) -> None:
     """Upload one object after the other; count those that were stored, and the others."""
     for count in itertools.count():
         stored = False
         with suppress(OSError):
-            reader, writer = await _sent(way, way.put(f"slow/{number_}-{count}"), UPLOAD_BYTES)
+            reader, writer = await _sent(way, way.put(f"slow/{client}-{count}"), UPLOAD_BYTES)
             with closing(writer):
                 for _ in range(0, UPLOAD_BYTES, _STEP_BYTES):
                     writer.write(bytes(_STEP_BYTES))
@@ -147,12 +123,12 @@ async def _upload_on(way: Target, number_: int, outcomes: Counter[bool]) -> None
         await asyncio.sleep(0 if stored else _RETRY_SECONDS)
 
 
-async def _download(way: Target, number_: int, received: list[int]) -> None:
+async def _download(way: Target, client: int, received: list[int]) -> None:
     with suppress(OSError):
         reader, writer = await _sent(way, way.get("long"))
         with closing(writer):
             while data := await reader.read(_STEP_BYTES):
-                received[number_] += len(data)
+                received[client] += len(data)
                 await asyncio.sleep(_STEP_SECONDS * len(data) / _STEP_BYTES)
 
 

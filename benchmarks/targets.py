@@ -19,7 +19,6 @@ from .servers import HOST, ROOT, Server, free_port, program
 
 OWNER = "owner"
 SECRET_KEY = "a-secret-key-for-benchmarks-of-32-bytes-or-more"  # noqa: S105  it guards nothing
-MAX_AGE = "public, max-age=3600"
 
 _TIMEOUT_SECONDS = 120
 _LOGIN_SECONDS = 86400
@@ -183,19 +182,17 @@ class Raw(Target):
         return Request("DELETE", f"/files/{self.bucket}/{key}", self.login)
 
     def post(self, path: str, document: object) -> dict[str, str]:
-        request = Request("POST", path, self.login | {"Content-Type": "application/json"})
-        answer: dict[str, str] = json.loads(self.ask(request, json.dumps(document).encode()))
+        headers = self.login | {"Content-Type": "application/json"}
+        answer: dict[str, str] = json.loads(self.ask(Request("POST", path, headers), json.dumps(document).encode()))
         return answer
 
-    def form(self, fields: Mapping[str, str]) -> Request:
-        parts = [
-            f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in fields.items()
-        ]
-        parts.append(f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="object"\r\n\r\n')
+    def form(self, **fields: str) -> Request:
+        part = f"--{_BOUNDARY}\r\nContent-Disposition: form-data; name="
+        before = "".join(f'{part}"{name}"\r\n\r\n{value}\r\n' for name, value in fields.items())
+        before += f'{part}"file"; filename="object"\r\n\r\n'
         headers = self.login | {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}"}
         after = f"\r\n--{_BOUNDARY}--\r\n"
-        return Request("POST", f"/files/upload/{self.bucket}", headers, "".join(parts).encode(), after.encode())
+        return Request("POST", f"/files/upload/{self.bucket}", headers, before.encode(), after.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +200,7 @@ class Form(Raw):
     """Uploads by multipart form, as SelfDB's clients make them."""
 
     def put(self, key: str) -> Request:
-        return self.form({"file_id": key, "overwrite": "true"})
+        return self.form(file_id=key, overwrite="true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +223,7 @@ class Public(Raw):
     bucket: str = "public"
 
     def put(self, key: str) -> Request:
-        return self.form({"file_id": key, "overwrite": "true", "cache_control": MAX_AGE})
+        return self.form(file_id=key, overwrite="true", cache_control="public, max-age=3600")
 
     def get(self, key: str) -> Request:
         return Request("GET", f"/storage/{self.bucket}/{key}")
@@ -271,24 +268,16 @@ def everybody(folder: Path, peers: Sequence[Target]) -> Mapping[str, Target]:
     """Describe all ways by name, over new folders in `folder`. Raises `ValueError` for a name given twice."""
     fast, fast_front = deployed(folder / "service", durability="none")
     safe, safe_front = deployed(folder / "service-fsync", durability="fsync")
-    straight, through = (fast.port, (fast,)), (fast_front.port, (fast, fast_front))
-    ways = [
-        nginx_alone(folder / "nginx"),
-        rclone(folder / "rclone"),
-        seaweedfs(folder / "seaweedfs"),
-        Raw("raw, straight", *straight),
-        Raw("raw, through nginx", *through),
-        Form("form, straight", *straight),
-        Form("form, through nginx", *through),
-        Raw("raw, straight, fsync", safe.port, (safe,)),
-        Raw("raw, through nginx, fsync", safe_front.port, (safe, safe_front)),
-        Raw("private, straight", *straight),
-        Raw("private, through nginx", *through),
-        Signed("signed, through nginx", *through),
-        Public("public, through nginx", *through),
-        *peers,
-    ]
-    names = [way.name for way in ways]
+    places = {
+        "straight": (fast.port, (fast,)),
+        "through nginx": (fast_front.port, (fast, fast_front)),
+        "straight, fsync": (safe.port, (safe,)),
+        "through nginx, fsync": (safe_front.port, (safe, safe_front)),
+    }
+    kinds = {"raw": Raw, "form": Form, "private": Raw, "signed": Signed, "public": Public}
+    ours = [kind(f"{name}, {place}", *where) for name, kind in kinds.items() for place, where in places.items()]
+    others = [nginx_alone(folder / "nginx"), rclone(folder / "rclone"), seaweedfs(folder / "seaweedfs"), *peers]
+    names = [way.name for way in (*ours, *others)]
     if twice := [name for name in names if names.count(name) > 1]:
         raise ValueError(f"{twice[0]} is measured already: give the --peer another name.")
-    return dict(zip(names, ways, strict=True))
+    return dict(zip(names, [*ours, *others], strict=True))

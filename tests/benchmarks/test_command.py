@@ -30,7 +30,7 @@ def test_quick_run_prints_tables_and_writes_the_page(tmp_path: Path) -> None:
         assert re.search(rf"^{row} .*\d", done.stdout, re.MULTILINE), done
     assert re.search(r"^(No bar is missed|Misses its bar: .+)\.$", done.stdout, re.MULTILINE)
     assert (done.returncode == 0) is ("Far below its bar" not in done.stderr)
-    assert "64 MiB down, MiB/s" in page.read_text()
+    assert "64 MiB down, one client" in page.read_text()
     assert list(folder.iterdir()) == []
 
 

@@ -24,7 +24,7 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def test_every_section_is_measured(ways, material, section, way: str) -> None:
     sample = MEASURES[section.name](ways[way], material)
     assert sample.value > 0
-    assert (sample.cpu is None) is (section.cpu == "")
+    assert (sample.cpu is None) is (section.cpu_unit == "")
 
 
 def test_memory_is_measured(programs: None, material, tmp_path) -> None:
