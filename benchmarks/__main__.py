@@ -56,10 +56,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.report.is_dir() or not os.access(there, os.W_OK):
         parser.error(f"{options.report} cannot be written: give another --report.")
     options.scale = QUICK if options.quick else FULL
-    if options.rounds:
-        options.scale = replace(
-            options.scale, rounds=options.rounds, brief_rounds=options.rounds, memory_rounds=options.rounds
-        )
+    if count := options.rounds:
+        options.scale = replace(options.scale, rounds=count, brief_rounds=count, memory_rounds=count)
     options.sections = [SECTIONS[name] for name in SECTIONS if name in (options.only or SECTIONS)]
     return options
 

@@ -27,8 +27,8 @@ from functools import partial
 from pathlib import Path
 
 from .results import aligned, spread
-from .servers import HOST, end_by_signals, spawn, wait_briefly
-from .targets import OWNER, Raw, Request, login, service, settings
+from .servers import end_by_signals, spawn, wait_briefly
+from .targets import OWNER, Raw, Request, service
 
 BUCKET = "measured"
 LEAST_FILES = 100
@@ -52,44 +52,45 @@ class Store:
         self.folder, self.count = folder, count
         # A sync costs the same in every bucket, and would hide the difference.
         self.server = service(folder, {"DURABILITY": "none", "LOG_LEVEL": "WARNING"})
-        self._write()
-
-    def _write(self) -> None:
-        bucket = self.folder / "store" / BUCKET
+        bucket = folder / "store" / BUCKET
         for first in range(256):
             (bucket / f"{first:02x}").mkdir(parents=True)
         record = dict.fromkeys(("description", "max_file_size", "quota", "allowed_content_types", "cache_control"))
         named = {"uid": "0", "name": BUCKET, "is_public": False, "grants": {}}
         (bucket / ".bucket.json").write_text(json.dumps(record | named | _attributes(_MOMENT)))
-        for created in range(self.count):
-            _write_file(bucket, key_at(created * _STRIDE % self.count), _MOMENT + timedelta(milliseconds=created))
+        for created in range(count):
+            _write_file(bucket, key_at(created * _STRIDE % count), _MOMENT + timedelta(milliseconds=created))
 
     def rebuild(self) -> tuple[float, float]:
         """Run `storage rebuild`; return its seconds and its peak memory in MiB. Raises `RuntimeError` when it fails."""
         began, peak = time.perf_counter(), 0
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "storage", "rebuild"]
-        process = spawn(command, self.folder, settings(self.folder))
-        try:
-            while process.poll() is None:
-                peak = max(peak, _peak_kib(process.pid))
-                wait_briefly()
-        finally:
-            process.kill()
-            process.wait()
+        with spawn(command, self.folder, self.server.environment) as process:
+            try:
+                while process.poll() is None:
+                    peak = max(peak, _peak_kib(process.pid))
+                    wait_briefly()
+            finally:
+                process.kill()
         if process.returncode != 0:
             raise RuntimeError(f"The rebuild failed. {(self.folder / 'log').read_text()[-1000:]}")
         return time.perf_counter() - began, peak / 1024
 
     def kill_amid_uploads(self) -> None:
         """Kill every process of the service while it receives uploads, whose bytes stay behind."""
-        staging = self.folder / "store" / ".system" / "staging"
+        staging, way = (
+            self.folder / "store" / ".system" / "staging",
+            Raw("the service", self.server.port, bucket=BUCKET),
+        )
+        deadline = time.monotonic() + _WAIT_SECONDS
         with ExitStack() as stack:
             for number in range(_CUT_UPLOADS):
-                connection = stack.enter_context(closing(http.client.HTTPConnection(HOST, self.server.port)))
-                path, headers = f"/files/upload-direct/{BUCKET}/cut-{number}", login() | {"Content-Length": "1024"}
-                connection.request("PUT", path, bytes(512), headers)
-            deadline = time.monotonic() + _WAIT_SECONDS
-            while len([*staging.glob("*/*")]) < _CUT_UPLOADS and time.monotonic() < deadline:
+                connection, request = stack.enter_context(closing(way.connect())), way.put(f"cut-{number}")
+                half = {**request.headers, "Content-Length": "1024"}
+                connection.request(request.method, request.path, bytes(512), half)
+            while len([*staging.glob("*/*")]) < _CUT_UPLOADS:
+                if time.monotonic() > deadline:
+                    raise RuntimeError("The uploads that were to be cut did not begin.")
                 wait_briefly()
             self.server.kill()
 
@@ -99,19 +100,36 @@ class Client:
 
     def __init__(self, store: Store) -> None:
         self.times: dict[str, list[float]] = defaultdict(list)
-        self._store = store
+        self._count = store.count
         self._way = Raw("the service", store.server.port, bucket=BUCKET)
         self._connection = self._way.connect()
         self._random = random.Random(store.count)  # noqa: S311  the same places in every run
-        self._pages: dict[str, Request] = {}
+        self._pages: dict[str, str] = {}
+
+    def find_pages(self, order: str, size: int) -> None:
+        """Walk the whole list once, for the pages to ask for: at its beginning, in the middle and at the end.
+
+        Raises `RuntimeError` when it does not have all files.
+        """
+        step = min(1000, self._count // 10)
+        paths, listed, path = [], 0, f"/files/list/{BUCKET}?order={order}&limit={step}"
+        while path:
+            paths.append(path)
+            headers, body = self._ask(Request("GET", path, self._way.login))
+            listed += len(json.loads(body))
+            following = re.search(r'<([^>]*)>; rel="next"', headers.get("Link", ""))
+            path = following[1] if following else ""
+        if listed != self._count:
+            raise RuntimeError(f"A bucket of {self._count} files lists {listed}.")
+        for place, part in (("at the beginning", 0), ("in the middle", len(paths) // 2), ("at the end", -1)):
+            self._pages[f"a page by {order}, {place}"] = paths[part].replace(f"limit={step}", f"limit={size}")
 
     def questions(self) -> Iterator[Callable[[], None]]:
         """Yield one question of each kind; each records the seconds it takes."""
-        for name, request in self._pages.items():
-            yield partial(self._timed, name, request)
-        key = key_at(self._random.randrange(self._store.count))
-        yield partial(self._timed, "a lookup", self._get(f"/files/info/{BUCKET}/{key}"))
-        yield partial(self._timed, "the totals", self._get(f"/buckets/{BUCKET}"))
+        key = key_at(self._random.randrange(self._count))
+        others = {"a lookup": f"/files/info/{BUCKET}/{key}", "the totals": f"/buckets/{BUCKET}"}
+        for name, path in (self._pages | others).items():
+            yield partial(self._timed, name, Request("GET", path, self._way.login))
         yield partial(self._timed, "an upload of 1 KiB", self._way.put(f"{key}-new"), bytes(1024))
         yield partial(self._timed, "a delete", self._way.delete(f"{key}-new"))
 
@@ -119,29 +137,6 @@ class Client:
         began = time.perf_counter()
         self._ask(request, body)
         self.times[name].append(time.perf_counter() - began)
-
-    def find_pages(self, order: str, size: int) -> None:
-        """Walk the whole list once, for the pages to ask for: at its beginning, in the middle and at the end.
-
-        Raises `RuntimeError` when it does not have all files.
-        """
-        step = min(1000, self._store.count // 10)
-        paths, listed, path = [], 0, f"/files/list/{BUCKET}?order={order}&limit={step}"
-        while path:
-            paths.append(path)
-            headers, body = self._ask(self._get(path))
-            listed += len(json.loads(body))
-            following = re.search(r'<([^>]*)>; rel="next"', headers.get("Link", ""))
-            path = following[1] if following else ""
-        if listed != self._store.count:
-            raise RuntimeError(f"A bucket of {self._store.count} files lists {listed}.")
-        places = {"at the beginning": paths[0], "in the middle": paths[len(paths) // 2], "at the end": paths[-1]}
-        for place, each in places.items():
-            page = self._get(each.replace(f"limit={step}", f"limit={size}"))
-            self._pages[f"a page by {order}, {place}"] = page
-
-    def _get(self, path: str) -> Request:
-        return Request("GET", path, self._way.login)
 
     def _ask(self, request: Request, body: bytes | None = None) -> tuple[http.client.HTTPMessage, bytes]:
         self._connection.request(request.method, request.path, body, dict(request.headers))
@@ -204,18 +199,17 @@ def requests(large: Store, small: Store, rounds: int) -> Rows:
     with ExitStack() as stack:
         for store in (large, small):
             stack.enter_context(store.server).start()
-        clients = [stack.enter_context(closing(Client(store))) for store in (large, small)]
-        for client, order in itertools.product(clients, ("key", "-created_at")):
+        one, other = [stack.enter_context(closing(Client(store))) for store in (large, small)]
+        for client, order in itertools.product((one, other), ("key", "-created_at")):
             client.find_pages(order, min(100, small.count // 10))
         for number in range(1 + rounds * _SETS):
-            for questions in zip(*(client.questions() for client in clients), strict=True):
+            for questions in zip(one.questions(), other.questions(), strict=True):
                 for ask in questions if number % 2 else questions[::-1]:
                     ask()
         for store in (large, small):
             store.server.stop()
-    return [
-        row(name, _medians(*(client.times[name][1:] for client in clients)), SAME_COST) for name in clients[0].times
-    ]
+    # The first question of each kind warms up.
+    return [row(name, _medians(times[1:], other.times[name][1:]), SAME_COST) for name, times in one.times.items()]
 
 
 def _medians(large: Sequence[float], small: Sequence[float]) -> Sequence[Sequence[float]]:
