@@ -28,6 +28,7 @@ INSTALLED_BY = {
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 _START_SECONDS, _STOP_SECONDS, _POLL_SECONDS = 600, 60, 0.005
 _LOG_BYTES = 2000
+_given_ports: set[int] = set()
 _TICKS = os.sysconf("SC_CLK_TCK")
 _UTIME, _CSTIME = 11, 14  # fields of /proc/<pid>/stat after the name; stime and cutime lie between them
 
@@ -42,9 +43,14 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port at which nothing listens, another one each time."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = int(probe.getsockname()[1])
+        if port not in _given_ports:
+            _given_ports.add(port)
+            return port
 
 
 def wait_briefly() -> None:

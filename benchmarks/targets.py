@@ -238,17 +238,14 @@ def service(folder: Path, environment: Mapping[str, str]) -> Server:
     port, env = free_port(), ROOT / ".env"
     if env.exists() and re.search(r"^\s*(export\s+)?INDEX_URL\s*=\s*\S", env.read_text(), re.MULTILINE):
         raise ValueError("INDEX_URL is set in .env: remove it there, so that its database stays as it is.")
+    # With the default of every setting, so that none comes from .env.
+    defaults = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     own = {"HOST": HOST, "PORT": str(port), "WEB_CONCURRENCY": "2", "THREADS": "32"}
+    store = {"SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(folder / "store")}
     command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
     server = Server("the service", command, folder, port, ready="/health")
-    server.environment = {**settings(folder), **own, **environment}
+    server.environment = {**defaults, **own, **store, **environment}
     return server
-
-
-def settings(folder: Path) -> dict[str, str]:
-    """Return the default of every setting, so that none comes from `.env`, and what a store in `folder` needs."""
-    defaults = re.findall(r"^# ([A-Z_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    return {**dict(defaults), "SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(folder / "store")}
 
 
 def deployed(folder: Path, *, durability: str) -> tuple[Server, Server]:
