@@ -2,188 +2,147 @@
 
     .venv/bin/python -m benchmarks
 
-Starts everything it needs, measures everybody in turn, and prints tables: medians, with the least and the most of all
-rounds. benchmarks/report.html has them with plots.
+Starts every server, measures all ways in turn, prints tables, and writes benchmarks/report.html with plots.
 """
 
 import argparse
+import itertools
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from . import machine, memory
-from .lineup import Lineup, everybody, started
-from .measures import FULL, KEPT, MEASURES, QUICK, Material, Scale
-from .peers.given import given_peer
-from .processes import end_by_signals
-from .programs import INSTALLED_BY, refuse_missing
-from .report import page, text
-from .results import Outcome
-from .rounds import Rounds
-from .sections import IN_MEMORY, SIDE_BY_SIDE, Row, Section
-from .service import refuse_other_index
-from .targets import Target
+from . import report
+from .bars import IN_MEMORY, SECTIONS, Row, Section
+from .measures import FULL, MEASURES, QUICK, Material, memory
+from .results import Outcome, Rounds, Sample
+from .servers import INSTALLED_BY, Server, end_by_signals, program
+from .targets import Target, everybody, given
 
 REPORT = Path(__file__).with_name("report.html")
-_MORE_LOOKS = 2
-SECTIONS = {section.name: section for section in [*IN_MEMORY, *SIDE_BY_SIDE]}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure and report. Ends with 1 when something is far below its bar, which no noise explains."""
+    """Measure and report. Exits with 1 when a figure is far below its bar, which noise does not explain."""
     options = parse(arguments)
     try:
-        refuse_missing(INSTALLED_BY)
-        refuse_other_index()
+        for name in INSTALLED_BY:
+            program(name)
         with tempfile.TemporaryDirectory(prefix="benchmark-", dir=options.folder, ignore_cleanup_errors=True) as folder:
-            outcomes = report(Path(folder), options)
+            outcomes = measure_all(Path(folder), options)
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(str(error))
-    print(summary(outcomes))
-    collapsed = [name for outcome in outcomes for name in outcome.collapsed]
-    if collapsed:
-        sys.exit(f"Far below its bar: {'; '.join(collapsed)}.")
-
-
-def summary(outcomes: Sequence[Outcome]) -> str:
-    """Say which bars are missed."""
-    missed = [name for outcome in outcomes for name in outcome.missed]
-    if missed:
-        return f"Misses its bar: {'; '.join(missed)}."
-    bars = [result.bar for outcome in outcomes for result in outcome.results if result.bar is not None]
-    return "Every bar is met." if bars else "Nothing here has a bar."
+    missed = [name for outcome in outcomes for name in outcome.missed()]
+    print(f"Misses its bar: {'; '.join(missed)}." if missed else "No bar is missed.")
+    if far := [name for outcome in outcomes for name in outcome.missed(factor=2)]:
+        sys.exit(f"Far below its bar: {'; '.join(far)}.")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="small sizes and what has a bar, in two or three minutes")
-    parser.add_argument(
-        "--rounds",
-        type=_rounds,
-        help=f"of every section (default: {FULL.rounds}, and {FULL.brief_rounds} of large files up and down)",
-    )
-    parser.add_argument(
-        "--folder", type=Path, help="an existing one, on the disk to measure (default: for temporary files)"
-    )
-    parser.add_argument("--only", action="append", choices=SECTIONS, help="measure this alone; may be given again")
-    parser.add_argument(
-        "--peer",
-        action="append",
-        type=_peer,
-        default=[],
-        metavar="NAME=URL",
-        help="measure this server, too: http://host:port/path takes PUT and lists as nginx does, "
-        "s3+http://host:port/bucket speaks S3 and wants no signatures; may be given again",
-    )
-    parser.add_argument("--report", type=Path, default=REPORT, help="where the page goes (default: %(default)s)")
+    again = "may be repeated"
+    parser.add_argument("--quick", action="store_true", help="small sizes, only rows with a bar; two or three minutes")
+    parser.add_argument("--rounds", type=_count, help="of every section")
+    parser.add_argument("--folder", type=Path, help="an existing one, on the disk to measure (default: TMPDIR or /tmp)")
+    parser.add_argument("--only", action="append", choices=SECTIONS, help=f"measure this section; {again}")
+    parser.add_argument("--peer", action="append", type=_peer, default=[], metavar="NAME=http://HOST:PORT/PATH",
+                        help=f"measure this server, too, with PUT, GET and DELETE below PATH; {again}")  # fmt: skip
+    parser.add_argument("--report", type=Path, default=REPORT, help="path of the page (default: %(default)s)")
     options = parser.parse_args(arguments)
     there = options.report if options.report.exists() else options.report.parent
     if options.report.is_dir() or not os.access(there, os.W_OK):
         parser.error(f"{options.report} cannot be written: give another --report.")
-    for name in options.only or []:
-        if not chosen(SECTIONS[name], quick=options.quick):
-            parser.error(f"{name} has no bar, so --quick leaves it out; measure it without --quick.")
+    options.scale = QUICK if options.quick else FULL
+    if count := options.rounds:
+        options.scale = replace(options.scale, rounds=count, brief_rounds=count, memory_rounds=count)
+    options.sections = [SECTIONS[name] for name in SECTIONS if name in (options.only or SECTIONS)]
     return options
 
 
-def report(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
-    """Measure, print each table as soon as it is there, and write the page at the end."""
-    scale = scale_of(options)
-    facts = machine.described(folder)
-    print("\n".join(f"{name}: {fact}" for name, fact in facts.items()), end="\n\n", flush=True)
-    material = Material.make(folder, scale)
-    outcomes = []
-    for outcome in measured(folder, material, sections_of(options), options):
-        print(f"{text.table(outcome)}\n", flush=True)
+def measure_all(folder: Path, options: argparse.Namespace) -> Sequence[Outcome]:
+    """Print each table as soon as it is measured, and write the page at the end."""
+    facts, outcomes = report.machine(folder), []
+    print(facts, flush=True)
+    ways, material = everybody(folder, options.peer), Material.make(folder, options.scale)
+    rounds = [rounds_of(section, options) for section in options.sections]
+    for outcome in itertools.chain(in_memory(rounds, ways, material), side_by_side(rounds, ways, material)):
+        print(f"{report.table(outcome)}\n", flush=True)
         outcomes.append(outcome)
-    options.report.write_text(page.written(facts, outcomes))
+    options.report.write_text(report.page(facts, outcomes))
     print(f"{options.report} has plots.\n")
     return outcomes
 
 
-def sections_of(options: argparse.Namespace) -> Sequence[Section]:
-    names = options.only or SECTIONS
-    return [section for name, section in SECTIONS.items() if name in names and chosen(section, quick=options.quick)]
+def rounds_of(section: Section, options: argparse.Namespace) -> Rounds:
+    peers = [] if section in IN_MEMORY else [Row(peer.name) for peer in options.peer]
+    return Rounds(section, [row for row in section.rows if row.bar or not options.quick] + peers)
 
 
-def scale_of(options: argparse.Namespace) -> Scale:
-    scale = QUICK if options.quick else FULL
-    if options.rounds is not None:
-        return replace(scale, rounds=options.rounds, brief_rounds=options.rounds, memory_rounds=options.rounds)
-    return scale
-
-
-def measured(
-    folder: Path, material: Material, sections: Sequence[Section], options: argparse.Namespace
-) -> Iterator[Outcome]:
-    in_memory = [section for section in sections if section in IN_MEMORY]
-    if in_memory:
-        yield from memory_outcomes(folder, material, in_memory)
-    others = [section for section in sections if section not in IN_MEMORY]
-    if others:
-        lineup = everybody(folder, options.peer)
-        show("Starting everybody")
-        with started(list(lineup.values())):
-            for section in others:
-                rows = [*chosen(section, quick=options.quick), *(Row(peer.name) for peer in options.peer)]
-                yield confirmed(partial(side_by_side, section, rows, lineup, material))
-
-
-def chosen(section: Section, *, quick: bool) -> Sequence[Row]:
-    return [row for row in section.rows if row.bar is not None or not quick]
-
-
-def memory_outcomes(folder: Path, material: Material, sections: Sequence[Section]) -> Iterator[Outcome]:
-    rounds = [Rounds(section, section.rows) for section in sections]
-    for number in range(material.scale.memory_rounds):
-        show(f"memory, round {number + 1} of {material.scale.memory_rounds}")
-        samples = memory.measure_all(folder, material)
+def in_memory(rounds: Sequence[Rounds], ways: Mapping[str, Target], material: Material) -> Iterator[Outcome]:
+    """Measure memory, one way after the other, each with servers that were just started."""
+    rounds = [each for each in rounds if each.section in IN_MEMORY]
+    names = dict.fromkeys(way for each in rounds for way in each.order())
+    for number in range(material.scale.memory_rounds if rounds else 0):
+        show(f"memory, round {number + 1}")
+        samples: dict[str, Mapping[str, Sample]] = {}
+        for name in names:
+            with started([ways[name]]):
+                samples[name] = memory(ways[name], material)
         for each in rounds:
-            each.run(samples[each.section.name].__getitem__)
-    yield from (each.outcome(material.scale.sizes) for each in rounds)
+            each.run({way: sample[each.section.name] for way, sample in samples.items()}.__getitem__)
+    yield from (each.outcome(asdict(material.scale)) for each in rounds)
 
 
-def confirmed(measure: Callable[[], Outcome]) -> Outcome:
-    """Measure again what seems to have collapsed: what is noise passes, a collapse stays."""
-    outcome = measure()
-    for _ in range(_MORE_LOOKS):
-        if not outcome.collapsed:
-            break
-        show(f"Measuring again: {'; '.join(outcome.collapsed)}")
-        outcome = measure()
-    return outcome
+def side_by_side(rounds: Sequence[Rounds], ways: Mapping[str, Target], material: Material) -> Iterator[Outcome]:
+    """Measure one section after the other, round by round, while all servers run."""
+    rounds = [each for each in rounds if each.section not in IN_MEMORY]
+    names = dict.fromkeys(way for each in rounds for way in each.order())
+    with started([ways[name] for name in names]):
+        for each in rounds:
+            yield measured(each, ways, material)
 
 
-def side_by_side(section: Section, rows: Sequence[Row], lineup: Lineup, material: Material) -> Outcome:
-    """Measure one section, round after round."""
-    name, rounds = section.name, Rounds(section, rows)
-    count = material.scale.brief_rounds if section.brief else material.scale.rounds
-    for way in dict.fromkeys(rounds.turns()):
-        if name in KEPT:
-            KEPT[name](lineup[way], material)
-    for number in range(count):
-        show(f"{name}, round {number + 1} of {count}")
-        rounds.run(lambda way: MEASURES[name](lineup[way], material))
-    return rounds.outcome(material.scale.sizes)
+def measured(rounds: Rounds, ways: Mapping[str, Target], material: Material) -> Outcome:
+    section, scale = rounds.section, material.scale
+    for number in range(scale.brief_rounds if section.brief else scale.rounds):
+        show(f"{section.name}, round {number + 1}")
+        rounds.run(lambda way: MEASURES[section.name](ways[way], material))
+    return rounds.outcome(asdict(scale))
+
+
+@contextmanager
+def started(targets: Sequence[Target]) -> Iterator[None]:
+    """Run the servers of these targets, prepared for them."""
+    servers: dict[Server, None] = dict.fromkeys(server for target in targets for server in target.servers)
+    with ExitStack() as stack:
+        for server in servers:
+            stack.enter_context(server).start()
+        for target in targets:
+            try:
+                target.prepare()
+            except OSError as error:
+                raise RuntimeError(f"{target.name} cannot be reached: {error}.") from error
+        yield
+        for server in reversed(servers):
+            server.stop()
 
 
 def show(progress: str) -> None:
     print(progress, file=sys.stderr, flush=True)
 
 
-def _rounds(text: str) -> int:
+def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a number of at least 1, not {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, not {text!r}")
     return int(text)
 
 
 def _peer(text: str) -> Target:
     try:
-        return given_peer(text)
+        return given(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -1,82 +1,69 @@
-"""The measurements of one target: each checks by hash, outside the timed part, that the bytes were the right ones."""
+"""The measurements of one target. Each compares the stored bytes by hash, outside the timed part."""
 
 import hashlib
 import itertools
+import mmap
 import os
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from .load import large, small
-from .resources import MIB, cpu_seconds, touch_free_memory
+from . import load
 from .results import Sample
-from .targets import Target, ask, check
+from .targets import Target
 
+MIB = 1024 * 1024
 SMALL_BYTES = 10 * 1024
 SMALL_CLIENTS = 16
-FIRST_MEASURED = 1_000_001  # number of an object; those that were present before have lower ones
+FIRST_MEASURED = 1_000_000  # number of an object; the objects that fill the folder have lower ones
 
-_TOUCHED = 16  # times as much memory as a large object has is used before an upload
-_CHECKED = 5  # of the objects that wrk has put
+_TOUCHED = 16  # times the size of a large object, of free memory before an upload
+_CHECKED = 20  # of the small objects
+_AT_ONCE = 4  # transfers while memory is measured
+_WARMING_REQUESTS = 20  # enough to reach every worker
+_POLL_SECONDS = 0.05
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How much is measured. `large` and `huge` are MiB, `seconds` how long wrk runs, `kept` objects are downloaded.
+    """How much is measured. `large` and `huge` are in MiB, `seconds` is the time that wrk runs.
 
-    `present` objects lie in a folder before small uploads into it are measured. Brief sections have `brief_rounds`.
+    `kept` small objects are downloaded; `present` ones lie in a folder before uploads into it are measured.
     """
 
-    rounds: int
-    brief_rounds: int
-    memory_rounds: int
-    large: int
-    huge: int
-    seconds: int
-    first_bytes: int
-    kept: int
-    present: int
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        return {"large": self.large, "huge": self.huge, "present": self.present}
+    rounds: int = 5
+    brief_rounds: int = 11
+    memory_rounds: int = 5
+    large: int = 256
+    huge: int = 1024
+    seconds: int = 3
+    first_bytes: int = 50
+    kept: int = 100
+    present: int = 10_000
 
 
-FULL = Scale(
-    rounds=5,
-    brief_rounds=11,
-    memory_rounds=5,
-    large=256,
-    huge=1024,
-    seconds=3,
-    first_bytes=50,
-    kept=100,
-    present=10_000,
-)
+FULL = Scale()
 QUICK = Scale(
-    rounds=2,
-    brief_rounds=4,
-    memory_rounds=1,
-    large=64,
-    huge=64,
-    seconds=1,
-    first_bytes=20,
-    kept=20,
-    present=3_000,
+    rounds=2, brief_rounds=4, memory_rounds=1, large=64, huge=64, seconds=1, first_bytes=20, kept=20, present=3_000
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is sent: a file of random bytes, and a longer one of nothing. `turns` gives keys that were not used yet."""
+    """What is sent: a file of random bytes, and a longer one of zeros. `turns` numbers new keys."""
 
     scale: Scale
     large: Path
-    large_sha256: str
+    sha256: str
     huge: Path
     turns: Iterator[int] = field(default_factory=itertools.count)
+    kept: set[tuple[str, str]] = field(default_factory=set)
 
     @classmethod
     def make(cls, folder: Path, scale: Scale) -> "Material":
@@ -86,152 +73,141 @@ class Material:
         os.truncate(folder / "huge", scale.huge * MIB)
         return cls(scale, folder / "large", hashlib.sha256(content).hexdigest(), folder / "huge")
 
+    def is_new(self, target: Target, key: str) -> bool:
+        """Whether this target has not been given the object yet; it counts as given from now on."""
+        is_new = (target.name, key) not in self.kept
+        self.kept.add((target.name, key))
+        return is_new
+
 
 def large_up(target: Target, material: Material) -> Sample:
-    """Measure MiB a second of an upload."""
+    """Measure the MiB a second of an upload."""
     key = f"large/{next(material.turns)}"
     touch_free_memory(material.scale.large * _TOUCHED)
-    with _metered(target) as meter:
-        timing = large.upload(target, key, material.large)
-    check(target, key, material.large_sha256)
-    ask(target, target.delete(key))
-    return meter.sample(material, timing)
+    sample = _large(target, material, lambda: load.upload(target, key, material.large))
+    target.check(key, material.sha256)
+    target.ask(target.delete(key))
+    return sample
 
 
 def large_down(target: Target, material: Material) -> Sample:
-    """Measure MiB a second of a download."""
-    with _metered(target) as meter:
-        timing = large.download(target, "kept/large", material.scale.large * MIB)
-    return meter.sample(material, timing)
+    """Measure the MiB a second of a download."""
+    if material.is_new(target, "kept/large"):
+        load.upload(target, "kept/large", material.large)
+        target.check("kept/large", material.sha256)
+    return _large(target, material, lambda: load.download(target, "kept/large", material.scale.large * MIB))
+
+
+def _large(target: Target, material: Material, transfer: Callable[[], float]) -> Sample:
+    before, mebibytes = _cpu_seconds(target), material.scale.large
+    seconds = transfer()
+    cpu = _cpu_seconds(target) - before
+    return Sample(mebibytes / seconds, 1024 * cpu / mebibytes if target.servers else None)
 
 
 def first_byte(target: Target, material: Material) -> Sample:
-    """Measure the milliseconds until the first byte of a long download comes."""
-    request = target.get("kept/huge")
-    times = [large.first_byte(target, request) for _ in range(material.scale.first_bytes)]
+    """Measure the milliseconds until the first byte of a long download."""
+    if material.is_new(target, "kept/huge"):
+        load.upload(target, "kept/huge", material.huge)
+    times = [load.first_byte(target, "kept/huge") for _ in range(material.scale.first_bytes)]
     return Sample(1000 * statistics.median(times))
 
 
 def small_up(target: Target, material: Material) -> Sample:
     """Measure the uploads a second of 16 clients, into a folder that is in use."""
-    return _into_folder(target, material, present=material.scale.present)
+    folder, scale = f"small/{next(material.turns)}", material.scale
+    # Create the folder: when several clients do at once, rclone answers 500.
+    target.ask(target.put(f"{folder}/first"), b"first")
+    load.fill(target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, count=scale.present)
+    touch_free_memory(scale.large * _TOUCHED)
+    put = partial(load.put_new, target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, first=FIRST_MEASURED)
+    sample, requests = _small(target, lambda: put(seconds=scale.seconds))
+    # The end of the run may have cut off the last ones.
+    whole = max(1, requests - 2 * SMALL_CLIENTS)
+    for number in range(FIRST_MEASURED + 1, FIRST_MEASURED + 1 + whole, max(1, whole // _CHECKED)):
+        _check_small(target, load.numbered(folder, number), number)
+    return sample
 
 
-def small_up_new(target: Target, material: Material) -> Sample:
-    """Measure the same into a new folder."""
-    return _into_folder(target, material, present=0)
+def small_down(target: Target, material: Material, *, clients: int) -> Sample:
+    """Measure the downloads a second."""
+    keys = [load.numbered("kept", number) for number in range(material.scale.kept)]
+    for number, key in enumerate(keys):
+        if material.is_new(target, key):
+            target.ask(target.put(key), load.content(number, SMALL_BYTES))
+            _check_small(target, key, number)
+    get = partial(load.get_often, target, keys, size=SMALL_BYTES, clients=clients)
+    return _small(target, lambda: get(seconds=material.scale.seconds))[0]
 
 
-def _into_folder(target: Target, material: Material, *, present: int) -> Sample:
-    folder = f"small/{next(material.turns)}"
-    # The folder is there then: clients that make it at the same time make rclone answer 500.
-    ask(target, target.put(f"{folder}/first"), small.content(0, SMALL_BYTES))
-    if present:
-        small.fill(target, folder, size=SMALL_BYTES, clients=SMALL_CLIENTS, count=present)
-    touch_free_memory(material.scale.large * _TOUCHED)
-    with _metered(target) as meter:
-        run = small.put_new(
-            target,
-            folder,
-            size=SMALL_BYTES,
-            clients=SMALL_CLIENTS,
-            seconds=material.scale.seconds,
-            first=FIRST_MEASURED,
-        )
-    _check_small(target, folder, run.requests)
-    return meter.sample_of_small(run)
+def _small(target: Target, run_load: Callable[[], load.Run]) -> tuple[Sample, int]:
+    before = _cpu_seconds(target)
+    run = run_load()
+    cpu = _cpu_seconds(target) - before
+    cpu_ms = 1000 * cpu / run.requests if target.servers else None
+    return Sample(run.requests / run.seconds, cpu_ms, 1000 * run.p99_seconds), run.requests
 
 
-def small_down(clients: int) -> Callable[[Target, Material], Sample]:
-    """Measure the downloads a second of so many clients."""
-
-    def measure(target: Target, material: Material) -> Sample:
-        keys = [kept_key(number) for number in range(material.scale.kept)]
-        with _metered(target) as meter:
-            run = small.get_often(target, keys, size=SMALL_BYTES, clients=clients, seconds=material.scale.seconds)
-        return meter.sample_of_small(run)
-
-    return measure
+def _check_small(target: Target, key: str, number: int) -> None:
+    target.check(key, hashlib.sha256(load.content(number, SMALL_BYTES)).hexdigest())
 
 
-# By the name of the section.
+def _cpu_seconds(target: Target) -> float:
+    return sum(server.cpu_seconds() for server in target.servers)
+
+
+# By section.
 MEASURES: Mapping[str, Callable[[Target, Material], Sample]] = {
     "large-up": large_up,
     "large-down": large_down,
     "first-byte": first_byte,
     "small-up": small_up,
-    "small-up-new": small_up_new,
-    "small-down-16": small_down(16),
-    "small-down-64": small_down(64),
+    "small-down-16": partial(small_down, clients=16),
+    "small-down-64": partial(small_down, clients=64),
 }
 
 
-def keep_large(target: Target, material: Material) -> None:
-    large.upload(target, "kept/large", material.large)
-    check(target, "kept/large", material.large_sha256)
+def memory(target: Target, material: Material) -> Mapping[str, Sample]:
+    """Return MiB by section: idle, and the growth while large objects go up and down. Its servers are new."""
+    for number in range(_WARMING_REQUESTS):
+        target.ask(target.put(f"warm/{number}"), load.content(number, SMALL_BYTES))
+        target.ask(target.get(f"warm/{number}"))
+    idle = _memory_mib(target)
+    target.ask(target.put("memory/first"), b"first")
+    keys = [f"memory/{number}" for number in range(_AT_ONCE)]
+    up = _most(target, [partial(load.upload, target, key, material.large) for key in keys])
+    down = _most(target, [partial(load.download, target, key, material.scale.large * MIB) for key in keys])
+    for key in keys:
+        target.check(key, material.sha256)
+    growths = [Sample(max(0, most - idle)) for most in (up, down)]
+    return {"memory-idle": Sample(idle), "memory-up": growths[0], "memory-down": growths[1]}
 
 
-def keep_huge(target: Target, material: Material) -> None:
-    large.upload(target, "kept/huge", material.huge)
+def _most(target: Target, transfers: Sequence[Callable[[], object]]) -> float:
+    """Run the transfers at once; return the most MiB during them and right after."""
+    most = 0.0
+    with ThreadPoolExecutor(len(transfers)) as pool:
+        running = [pool.submit(transfer) for transfer in transfers]
+        while wait(running, _POLL_SECONDS).not_done:
+            most = max(most, _memory_mib(target))
+    for transfer in running:
+        transfer.result()
+    return max(most, _memory_mib(target))
 
 
-def keep_small(target: Target, material: Material) -> None:
-    for number in range(material.scale.kept):
-        content = small.content(number, SMALL_BYTES)
-        ask(target, target.put(kept_key(number)), content)
-        check(target, kept_key(number), hashlib.sha256(content).hexdigest())
+def _memory_mib(target: Target) -> float:
+    return sum(server.memory_mib() for server in target.servers)
 
 
-# What must be there before a section is measured.
-KEPT: Mapping[str, Callable[[Target, Material], None]] = {
-    "large-down": keep_large,
-    "first-byte": keep_huge,
-    "small-down-16": keep_small,
-    "small-down-64": keep_small,
-}
+def touch_free_memory(mebibytes: int) -> None:
+    """Use that much free memory once, at most half of it, so that a virtual machine has it from its host.
 
-
-def kept_key(number: int) -> str:
-    return f"kept/small/{number}"
-
-
-def _check_small(target: Target, folder: str, answered: int) -> None:
-    """Raise `RuntimeError` when fewer of those measured are listed than were answered, or some are not as sent."""
-    first = f"{folder}/{FIRST_MEASURED:010}"
-    keys = [key for key in target.keys(folder) if key >= first and not key.endswith("/first")]
-    if len(keys) < answered:
-        raise RuntimeError(f"{target.name} lists {len(keys)} objects in {folder}, and answered {answered} uploads.")
-    for key in keys[:: max(1, len(keys) // _CHECKED)]:
-        number = int(key.rpartition("/")[2])
-        check(target, key, hashlib.sha256(small.content(number, SMALL_BYTES)).hexdigest())
-
-
-@dataclass(slots=True)
-class _Meter:
-    """The processor time that a target took; None where its processes are out of sight."""
-
-    cpu_seconds: float | None = None
-
-    def sample(self, material: Material, timing: large.Timing) -> Sample:
-        gibibytes = material.scale.large / 1024
-        return Sample(
-            material.scale.large / timing.seconds,
-            cpu=None if self.cpu_seconds is None else self.cpu_seconds / gibibytes,
-            client=timing.own_cpu_seconds / timing.seconds,
-        )
-
-    def sample_of_small(self, run: small.Run) -> Sample:
-        return Sample(
-            run.requests / run.seconds,
-            cpu=None if self.cpu_seconds is None else 1000 * self.cpu_seconds / run.requests,
-            client=run.own_cpu_seconds / run.seconds,
-            p99_ms=1000 * run.p99,
-        )
-
-
-@contextmanager
-def _metered(target: Target) -> Iterator[_Meter]:
-    meter, before = _Meter(), cpu_seconds(target.servers)
-    yield meter
-    if target.servers:
-        meter.cpu_seconds = cpu_seconds(target.servers) - before
+    A host that returns memory page by page would otherwise dominate what is measured.
+    """
+    if _CGROUP_LIMIT.exists() and _CGROUP_LIMIT.read_text().strip() != "max":
+        return
+    free = _PAGE_BYTES * os.sysconf("SC_AVPHYS_PAGES")
+    with mmap.mmap(-1, min(free // 2, mebibytes * MIB)) as memory:
+        with suppress(OSError):  # a kernel without huge pages
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        memory[::_PAGE_BYTES] = bytes(-(-len(memory) // _PAGE_BYTES))

@@ -1,103 +1,128 @@
-"""What came of the measurements: samples, ratios, and whether bars and aims are met."""
+"""Rounds of measurements and their outcome: ratios of neighbours, bars met or missed, tables of figures."""
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .figures import Spread
-from .sections import Goal, Section
+from .bars import Goal, Row, Section
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One measurement. `value` is in the section's unit, `cpu` in its unit for processors.
-
-    `client` is the share of a core that the load took, `p99_ms` the time that one request in a hundred exceeded.
-    """
+    """One measurement. `value` has the section's unit, `cpu` its unit of processor time."""
 
     value: float
     cpu: float | None = None
-    client: float | None = None
     p99_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A goal, and the median that was reached of it."""
-
-    goal: Goal
-    reached: float
-
-    @property
-    def is_met(self) -> bool:
-        return self.goal.is_met(self.reached)
-
-    @property
-    def is_far(self) -> bool:
-        return self.goal.is_far(self.reached)
-
-
-@dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one row; `ratios` are to the reference, each to the measurement beside it."""
+    """The samples of one row, and its ratios to the neighbouring samples of the reference."""
 
-    way: str
+    row: Row
     samples: Sequence[Sample]
-    ratios: Sequence[float] = ()
-    bar: Verdict | None = None
-    aim: Verdict | None = None
+    ratios: Sequence[float]
 
     @property
     def values(self) -> Sequence[float]:
         return [sample.value for sample in self.samples]
 
-    @property
-    def spread(self) -> Spread:
-        return Spread.of(self.values)
-
-    @property
-    def cpu(self) -> float | None:
-        return _median([sample.cpu for sample in self.samples])
-
-    @property
-    def client(self) -> float | None:
-        return _median([sample.client for sample in self.samples])
-
-    @property
-    def p99_ms(self) -> float | None:
-        return _median([sample.p99_ms for sample in self.samples])
-
-    @property
-    def verdict(self) -> str:
-        """Say what is met, in two words; nothing where there are no goals."""
-        if self.bar is None:
-            return ""
-        if not self.bar.is_met:
-            return "MISSES BAR"
-        return "meets aim" if self.aim is not None and self.aim.is_met else "meets bar"
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a section; its title and note are filled in."""
+    """The results of a section; `title` has its sizes."""
 
     section: Section
     title: str
-    note: str
     results: Sequence[Result]
 
-    @property
-    def missed(self) -> Sequence[str]:
-        return [self._named(each) for each in self.results if each.bar is not None and not each.bar.is_met]
+    def median_of(self, way: str) -> float:
+        """Return the median of a way, 0 when it was not measured."""
+        return next((statistics.median(each.values) for each in self.results if each.row.way == way), 0)
 
-    @property
-    def collapsed(self) -> Sequence[str]:
-        return [self._named(each) for each in self.results if each.bar is not None and each.bar.is_far]
+    def is_met(self, result: Result, goal: Goal | None, *, factor: float = 1) -> bool:
+        """Whether a goal is met by the median, or the median ratio, or at least not missed by `factor`."""
+        if goal is None or (goal.of and not self.median_of(goal.of)):
+            return False
+        reached = statistics.median(result.values)
+        if goal.of:
+            is_beside = goal.of == self.section.reference
+            reached = statistics.median(result.ratios) if is_beside else reached / self.median_of(goal.of)
+        return goal.is_met(reached, factor=factor)
 
-    def _named(self, result: Result) -> str:
-        return f"{self.title}, {result.way}"
+    def verdict(self, result: Result) -> str:
+        if result.row.bar is None:
+            return ""
+        met = "meets aim" if self.is_met(result, result.row.aim) else "meets bar"
+        return met if self.is_met(result, result.row.bar) else "MISSES BAR"
+
+    def missed(self, *, factor: float = 1) -> Sequence[str]:
+        """Name the rows that miss their bar, or miss it by `factor`."""
+        barred = [result for result in self.results if result.row.bar]
+        return [
+            f"{self.title}, {each.row.way}" for each in barred if not self.is_met(each, each.row.bar, factor=factor)
+        ]
 
 
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
+class Rounds:
+    """The samples of one section, round by round: a disturbance of the machine meets all ways alike."""
+
+    def __init__(self, section: Section, rows: Sequence[Row]) -> None:
+        self.section = section
+        self.rows = [*rows, *([Row(section.reference)] if section.reference else [])]
+        self._samples: dict[str, list[Sample]] = defaultdict(list)
+        self._ratios: dict[str, list[float]] = defaultdict(list)
+        self._count = 0
+
+    def order(self) -> Sequence[str]:
+        """Return the ways in turn, each next to the reference; every other round runs backwards."""
+        reference = self.section.reference
+        ways = [row.way for row in self.rows if row.way != reference]
+        if reference:
+            pairs = [ways[place : place + 2] for place in range(0, len(ways), 2)]
+            ways = [reference, *(way for pair in pairs for way in (*pair, reference))]
+        return ways[::-1] if self._count % 2 else ways
+
+    def run(self, measure: Callable[[str], Sample]) -> None:
+        """Measure every way once."""
+        order, reference = self.order(), self.section.reference
+        samples = [measure(way) for way in order]
+        for place, (way, sample) in enumerate(zip(order, samples, strict=True)):
+            self._samples[way].append(sample)
+            if reference and way != reference:
+                beside = place - 1 if order[place - 1] == reference else place + 1
+                self._ratios[way].append(sample.value / samples[beside].value)
+        self._count += 1
+
+    def outcome(self, sizes: Mapping[str, int]) -> Outcome:
+        results = [Result(row, self._samples[row.way], self._ratios[row.way]) for row in self.rows]
+        return Outcome(self.section, self.section.title.format(**sizes), results)
+
+
+def number(value: float) -> str:
+    """Write a value with about three digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def spread(values: Sequence[float]) -> str:
+    """Write the median, the least and the most."""
+    if not values:
+        return ""
+    median = number(statistics.median(values))
+    return median if min(values) == max(values) else f"{median} ({number(min(values))} to {number(max(values))})"
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """Return the least of `values` that `part` of them do not exceed."""
+    return sorted(values)[max(0, math.ceil(part * len(values)) - 1)]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Write rows in columns below the first row, the head. Columns that are empty below it are left out."""
+    columns = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    padded = [[cell.ljust(max(map(len, column))) for cell in column] for column in columns]
+    lines = ["  ".join(cells).rstrip() for cells in zip(*padded, strict=True)]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

@@ -1,1 +1,0 @@
-"""What a large bucket costs, beside a small one."""

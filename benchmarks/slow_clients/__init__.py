@@ -1,1 +1,0 @@
-"""What many slow clients at once do to everybody else."""
