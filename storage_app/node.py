@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .auth.credentials import Logins
 from .auth.signed_urls import SignedUrls
-from .blobstore import BlobStore, open_store
+from .blobstore import Inventory, open_store
 from .errors import Unavailable
 from .host.ballast import Ballast
 from .host.layout import Layout
@@ -38,7 +38,7 @@ class Services:
     """What the views call."""
 
     index: Index
-    store: BlobStore
+    store: Inventory
     commits: Commits
     logs: IntentLogs
     recovery: Recovery

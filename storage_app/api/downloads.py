@@ -123,5 +123,5 @@ def _cached_seconds(bucket: Bucket, file: File) -> int:
 
 def _nginx_path(bucket: Bucket, file: File) -> str | None:
     """Return where nginx finds the bytes."""
-    path = services().files.locate(bucket, file)
-    return None if path is None else f"/_blobs/{path}"
+    location = services().files.locate(bucket, file)
+    return None if location is None else f"/_blobs/{location.path}"

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from .base import BlobStore
+from .base import Inventory
 from .filesystem.store import FilesystemStore
 
 
-def open_store(root: Path, *, process: str, durable: bool) -> BlobStore:
+def open_store(root: Path, *, process: str, durable: bool) -> Inventory:
     """Return the store at `root` for the process with this id; with `durable` False nothing is synced."""
     return FilesystemStore(root, process=process, durable=durable)

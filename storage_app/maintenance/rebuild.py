@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TypeVar
 
-from ..blobstore import BlobStore, DamagedRecord
+from ..blobstore import DamagedRecord, Inventory
 from ..domain.buckets import Bucket
 from ..domain.files import File
 from ..domain.times import now
@@ -32,7 +32,7 @@ class Rebuilding:
     """A rebuild in progress: `files` of `total` read so far, and the records that could not be read."""
 
     index: Index
-    store: BlobStore
+    store: Inventory
     progress: Progress = no_progress
     files: int = 0
     total: int = 0

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..blobstore import BlobStore, open_store
+from ..blobstore import Inventory, open_store
 from ..domain.times import now
 from ..errors import StoreUnusable
 from ..host.ballast import Ballast
@@ -122,7 +122,7 @@ class _Visit:
     layout: Layout
     process: str
     processes: Processes
-    store: BlobStore
+    store: Inventory
 
     def must_share(self, index: Index) -> bool:
         """Whether others use `index`, or may: it cannot be replaced then."""

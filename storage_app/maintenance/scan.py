@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..blobstore import BlobStore, DamagedRecord
+from ..blobstore import DamagedRecord, Inventory
 from ..domain.buckets import Bucket
 from ..domain.files import File
 from ..domain.intents import IntentKind
@@ -45,7 +45,7 @@ class Finding:
 class Check:
     """Goes through a store that may be in use. With `repair`, mends what it finds under the locks that writers take."""
 
-    def __init__(self, index: Index, store: BlobStore, commits: Commits, logs: IntentLogs, *, repair: bool) -> None:
+    def __init__(self, index: Index, store: Inventory, commits: Commits, logs: IntentLogs, *, repair: bool) -> None:
         self._index = index
         self._store = store
         self._commits = commits

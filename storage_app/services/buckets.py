@@ -76,7 +76,7 @@ class Buckets:
         with self._commit(bucket) as commit:
             current, totals = self._checked(principal, bucket, commit.current)
             # The disk is asked, too: the index may be about to learn of files, or have lost some.
-            if not force and (totals.file_count or next(iter(self._store.files(current)), None)):
+            if not force and (totals.file_count or self._store.has_files(current)):
                 raise BucketNotEmpty(
                     f"Bucket {quoted(name)} holds {totals.file_count or 'some'} files; delete them first, or pass "
                     "force=true to delete them with it."

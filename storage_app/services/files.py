@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 from ..auth.permissions import Action
 from ..auth.signed_urls import SignedDownload
-from ..blobstore import BlobStore
+from ..blobstore import BlobStore, NginxPath
 from ..domain.buckets import Bucket, check_bucket_name
 from ..domain.files import File, WriteConditions, check_filename, check_metadata
 from ..domain.intents import Intent, IntentKind
@@ -52,8 +52,8 @@ class Files:
         """Open the bytes of `file`; the caller closes them. Raises `FileNotFoundError` when they are not there."""
         return self._store.open(bucket, file.blob)
 
-    def locate(self, bucket: Bucket, file: File) -> str | None:
-        """Say where a web server can fetch the bytes without us, as a path relative to the store."""
+    def locate(self, bucket: Bucket, file: File) -> NginxPath | None:
+        """Return where the bytes can be fetched without this process; None if nowhere."""
         return self._store.locate(bucket, file.blob)
 
     def page_by_key(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import BinaryIO, Self, cast
 
-from storage_app.blobstore import DamagedRecord, StagedBlob, StagedSidecar
+from storage_app.blobstore import DamagedRecord, NginxPath, StagedBlob, StagedSidecar
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
 from storage_app.errors import BucketExists, BucketNotFound, Unavailable
@@ -75,7 +75,7 @@ class _StagedRecord(_StagedFile):
 
 
 class MemoryStore:
-    """A `BlobStore` that lives as long as the process."""
+    """A `Inventory` that lives as long as the process."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, _Contents] = {}
@@ -149,13 +149,17 @@ class MemoryStore:
             raise FileNotFoundError(blob)
         return io.BufferedReader(cast(io.RawIOBase, io.BytesIO(found.content)))  # for reading only
 
-    def locate(self, bucket: Bucket, blob: str) -> str | None:
+    def locate(self, bucket: Bucket, blob: str) -> NginxPath | None:
         return None
 
     def delete_blob(self, bucket: Bucket, blob: str) -> None:
         contents = self._contents(bucket)
         if contents is not None:
             contents.blobs.pop(blob, None)
+
+    def has_files(self, bucket: Bucket) -> bool:
+        contents = self._contents(bucket)
+        return contents is not None and bool(contents.sidecars)
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         contents = self._contents(bucket)

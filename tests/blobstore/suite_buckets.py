@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from storage_app.blobstore import BlobStore, StagedBlob
+from storage_app.blobstore import Inventory, StagedBlob
 from storage_app.domain.buckets import Grant
 from storage_app.domain.files import File
 from storage_app.errors import BucketExists, BucketNotFound
@@ -16,7 +16,7 @@ from tests.support.stores import BUCKET, collect, listed, put
 
 
 class OfBuckets(SuitePart):
-    def test_bucket_is_read_as_it_was_made(self, store: BlobStore) -> None:
+    def test_bucket_is_read_as_it_was_made(self, store: Inventory) -> None:
         made = a_bucket(
             "all-settings",
             is_public=True,
@@ -39,7 +39,7 @@ class OfBuckets(SuitePart):
         assert listed(store, changed) == [file]
         self.assert_holds(store)
 
-    def test_bucket_is_made_once(self, store: BlobStore) -> None:
+    def test_bucket_is_made_once(self, store: Inventory) -> None:
         file = put(store)
         for again in (BUCKET, replace(BUCKET, uid="another", owner_id="bob")):
             with pytest.raises(BucketExists):
@@ -47,7 +47,7 @@ class OfBuckets(SuitePart):
             assert store.read_bucket("photos") == BUCKET
             self.assert_holds(store, file)
 
-    def test_removed_bucket_is_gone_at_once_and_its_room_later(self, store: BlobStore) -> None:
+    def test_removed_bucket_is_gone_at_once_and_its_room_later(self, store: Inventory) -> None:
         other = a_bucket("other")
         store.create_bucket(other)
         file, kept = put(store), put(store, bucket=other)
@@ -67,7 +67,14 @@ class OfBuckets(SuitePart):
         assert listed(store, other) == [kept]
         self.assert_holds(store)
 
-    def test_bucket_of_the_same_name_begins_empty(self, store: BlobStore) -> None:
+    def test_bucket_has_files_until_the_last_is_removed(self, store: Inventory) -> None:
+        assert not store.has_files(BUCKET)
+        file = put(store)
+        assert store.has_files(BUCKET)
+        store.remove(BUCKET, file.key)
+        assert not store.has_files(BUCKET)
+
+    def test_bucket_of_the_same_name_begins_empty(self, store: Inventory) -> None:
         buckets = [BUCKET, *(replace(BUCKET, uid=uid) for uid in ("second", "third"))]
         for bucket, following in pairwise(buckets):
             file = put(store, bucket=bucket)
@@ -89,7 +96,7 @@ class OfBuckets(SuitePart):
 
     @pytest.mark.parametrize("with_bytes", [True, False])
     @pytest.mark.parametrize("removed", ["empty", "with the key in it", "after the record was staged"])
-    def test_bucket_that_is_gone_takes_nothing(self, store: BlobStore, removed: str, with_bytes: bool) -> None:
+    def test_bucket_that_is_gone_takes_nothing(self, store: Inventory, removed: str, with_bytes: bool) -> None:
         file = a_file("cat.jpg", size=0)
         if removed == "with the key in it":
             put(store)
@@ -104,7 +111,7 @@ class OfBuckets(SuitePart):
             store.open(BUCKET, file.blob)
         self.assert_holds(store)
 
-    def test_bucket_made_again_takes_nothing_that_was_meant_for_the_first(self, store: BlobStore) -> None:
+    def test_bucket_made_again_takes_nothing_that_was_meant_for_the_first(self, store: Inventory) -> None:
         """Its row may be older than what is there."""
         put(store)
         store.remove_bucket(BUCKET)
@@ -124,7 +131,7 @@ class OfBuckets(SuitePart):
         assert list(store.files(again)) == [file]
         assert store.read(BUCKET, "cat.jpg") is None
 
-    def _place_after_removing(self, store: BlobStore, file: File, blob: StagedBlob | None) -> None:
+    def _place_after_removing(self, store: Inventory, file: File, blob: StagedBlob | None) -> None:
         with store.stage_sidecar(BUCKET, file, blob) as sidecar:
             store.remove_bucket(BUCKET)
             store.place(BUCKET, sidecar, blob)

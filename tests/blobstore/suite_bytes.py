@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.blobstore import BlobStore
+from storage_app.blobstore import Inventory
 from tests.blobstore.suite_part import SuitePart
 from tests.support.stores import BUCKET, content, put, receive
 
@@ -33,12 +33,12 @@ class OfBytes(SuitePart):
             pytest.param(reusing_its_buffer, b"abcdefghijkl", id="a buffer used again"),
         ],
     )
-    def test_bytes_are_what_was_written(self, store: BlobStore, pieces: Callable[[], Any], expected: bytes) -> None:
+    def test_bytes_are_what_was_written(self, store: Inventory, pieces: Callable[[], Any], expected: bytes) -> None:
         file = receive(store, pieces())
         assert content(store, file) == expected
         self.assert_holds(store, file)
 
-    def test_large_file_comes_back_whole(self, store: BlobStore, long: bool) -> None:
+    def test_large_file_comes_back_whole(self, store: Inventory, long: bool) -> None:
         piece = os.urandom(1024 * 1024)
         file = receive(store, (piece[number:] for number in range(300 if long else 3)))
         digest, size = hashlib.sha256(), 0
@@ -48,7 +48,7 @@ class OfBytes(SuitePart):
                 size += len(read)
         assert (size, digest.hexdigest()) == (file.size, file.sha256)
 
-    def test_readers_have_places_of_their_own_and_cannot_write(self, store: BlobStore) -> None:
+    def test_readers_have_places_of_their_own_and_cannot_write(self, store: Inventory) -> None:
         file = put(store, data=b"0123456789")
         with store.open(BUCKET, file.blob) as one, store.open(BUCKET, file.blob) as other:
             assert one.read(4) == b"0123"
@@ -57,7 +57,7 @@ class OfBytes(SuitePart):
             assert not one.writable()
 
     @pytest.mark.parametrize("end", ["replaced", "removed", "bucket removed", "bucket purged"])
-    def test_open_reader_goes_on_whatever_happens_to_the_file(self, store: BlobStore, end: str) -> None:
+    def test_open_reader_goes_on_whatever_happens_to_the_file(self, store: Inventory, end: str) -> None:
         file = put(store, data=b"first")
         with store.open(BUCKET, file.blob) as reader:
             assert reader.read(2) == b"fi"
@@ -72,7 +72,7 @@ class OfBytes(SuitePart):
                 store.purge_bucket(BUCKET.uid)
             assert reader.read() == b"rst"
 
-    def test_bytes_are_listed_measured_and_known_by_their_sidecar(self, store: BlobStore) -> None:
+    def test_bytes_are_listed_measured_and_known_by_their_sidecar(self, store: Inventory) -> None:
         old, new, other = put(store, data=b"old"), put(store, data=b"newer"), put(store, "dog.jpg", b"")
         assert sorted(store.blobs(BUCKET)) == sorted(file.blob for file in (old, new, other))
         assert [store.blob_size(BUCKET, file.blob) for file in (old, new, other)] == [3, 5, 0]
@@ -83,7 +83,7 @@ class OfBytes(SuitePart):
         assert store.blob_size(BUCKET, old.blob) is None
         assert sorted(store.blobs(BUCKET)) == sorted(file.blob for file in (new, other))
 
-    def test_bytes_that_are_set_aside_are_there_no_more(self, store: BlobStore) -> None:
+    def test_bytes_that_are_set_aside_are_there_no_more(self, store: Inventory) -> None:
         stray, kept = put(store, data=b"stray"), put(store, data=b"kept")
         for _ in range(2):
             store.set_aside(BUCKET, stray.blob)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.blobstore import BlobStore
+from storage_app.blobstore import Inventory
 from storage_app.domain.files import File
 from tests.support.stores import BUCKET, content, listed
 
@@ -16,7 +16,7 @@ class SuitePart:
     """Tests of one kind. Which store they are of, and what lies in it unexplained, a subclass says."""
 
     @pytest.fixture
-    def empty_store(self) -> BlobStore:
+    def empty_store(self) -> Inventory:
         raise NotImplementedError
 
     def leftovers(self, store: Any) -> Iterable[object]:
@@ -24,12 +24,12 @@ class SuitePart:
         raise NotImplementedError
 
     @pytest.fixture
-    def store(self, empty_store: BlobStore) -> BlobStore:
+    def store(self, empty_store: Inventory) -> Inventory:
         empty_store.create_bucket(BUCKET)
         empty_store.sync_bucket(BUCKET)
         return empty_store
 
-    def assert_holds(self, store: BlobStore, *files: File) -> None:
+    def assert_holds(self, store: Inventory, *files: File) -> None:
         """Assert that these are the bucket's files, with their bytes, and that nothing else is in the store."""
         assert listed(store) == sorted(files, key=lambda file: file.key)
         for file in files:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.blobstore import BlobStore, key_hash, new_blob_name
+from storage_app.blobstore import Inventory, key_hash, new_blob_name
 from storage_app.domain.files import check_metadata
 from storage_app.errors import BucketNotFound
 from tests.blobstore.suite_part import SuitePart
@@ -24,7 +24,7 @@ KEYS = [
 
 
 class OfRecords(SuitePart):
-    def test_file_is_read_as_it_was_placed(self, store: BlobStore) -> None:
+    def test_file_is_read_as_it_was_placed(self, store: Inventory) -> None:
         fields: dict[str, Any] = {
             "filename": "ü \"'.txt",
             "content_type": "text/html; charset=utf-8",
@@ -36,7 +36,7 @@ class OfRecords(SuitePart):
         assert content(store, file) == b"abc"
         self.assert_holds(store, file)
 
-    def test_what_is_absent_is_said_to_be_and_may_be_removed(self, store: BlobStore) -> None:
+    def test_what_is_absent_is_said_to_be_and_may_be_removed(self, store: Inventory) -> None:
         for bucket in (BUCKET, a_bucket("never-made")):
             assert store.read(bucket, "cat.jpg") is None
             assert list(store.files(bucket)) == []
@@ -52,7 +52,7 @@ class OfRecords(SuitePart):
         assert store.read_bucket("never-made") is None
         self.assert_holds(store)
 
-    def test_overwrite_replaces_the_record_and_keeps_the_old_bytes(self, store: BlobStore) -> None:
+    def test_overwrite_replaces_the_record_and_keeps_the_old_bytes(self, store: Inventory) -> None:
         other, versions = put(store, "dog.jpg"), [put(store, data=data) for data in (b"first", b"second", b"third")]
         assert store.read(BUCKET, "cat.jpg") == versions[-1]
         assert [content(store, file) for file in versions] == [b"first", b"second", b"third"]
@@ -62,17 +62,17 @@ class OfRecords(SuitePart):
             store.open(BUCKET, versions[0].blob)
         self.assert_holds(store, versions[-1], other)
 
-    def test_edit_replaces_the_record_and_leaves_the_bytes(self, store: BlobStore) -> None:
+    def test_edit_replaces_the_record_and_leaves_the_bytes(self, store: Inventory) -> None:
         edited = edit(store, replace(put(store), metadata={"edited": True}))
         assert content(store, edited) == b"abc"
         self.assert_holds(store, edited)
 
-    def test_largest_record_is_read_whole(self, store: BlobStore) -> None:
+    def test_largest_record_is_read_whole(self, store: Inventory) -> None:
         largest = check_metadata({"all": [1] * 8180})  # 16 KB that people read in one line a number
         file = edit(store, replace(put(store), metadata=largest))
         self.assert_holds(store, file)
 
-    def test_restaged_record_is_the_one_that_is_placed(self, store: BlobStore) -> None:
+    def test_restaged_record_is_the_one_that_is_placed(self, store: Inventory) -> None:
         file = put(store)
         for filename in ("staged again", file.filename):
             again = replace(file, filename=filename)
@@ -83,7 +83,7 @@ class OfRecords(SuitePart):
                 assert sidecar.file == again
             self.assert_holds(store, again)
 
-    def test_remove_takes_the_record_and_leaves_the_bytes(self, store: BlobStore) -> None:
+    def test_remove_takes_the_record_and_leaves_the_bytes(self, store: Inventory) -> None:
         file, other = put(store), put(store, "dog.jpg")
         for _ in range(2):
             store.remove(BUCKET, "cat.jpg")
@@ -95,13 +95,13 @@ class OfRecords(SuitePart):
             store.delete_blob(BUCKET, file.blob)
         self.assert_holds(store, other)
 
-    def test_bytes_are_not_replaced_ones_where_the_new_ones_are_missing(self, store: BlobStore) -> None:
+    def test_bytes_are_not_replaced_ones_where_the_new_ones_are_missing(self, store: Inventory) -> None:
         old, new = put(store), put(store)
         store.delete_blob(BUCKET, new.blob)
         assert list(store.replaced_blobs(BUCKET)) == []
         assert content(store, old) == b"abc"
 
-    def test_store_keeps_copies_of_what_it_is_given_and_gives(self, store: BlobStore) -> None:
+    def test_store_keeps_copies_of_what_it_is_given_and_gives(self, store: Inventory) -> None:
         file = put(store, metadata={"tags": ["cat"]})
         given, read = file.metadata, store.read(BUCKET, "cat.jpg")
         assert read is not None
@@ -109,7 +109,7 @@ class OfRecords(SuitePart):
             metadata["tags"].append("changed")
         self.assert_holds(store, replace(file, metadata={"tags": ["cat"]}))
 
-    def test_record_of_another_bucket_counts_as_none(self, store: BlobStore) -> None:
+    def test_record_of_another_bucket_counts_as_none(self, store: Inventory) -> None:
         foreign = put(store, "foreign", bucket_uid="another")
         assert store.read(BUCKET, "foreign") is None
         assert listed(store) == []
@@ -121,7 +121,7 @@ class OfRecords(SuitePart):
         collect(store, foreign)
         self.assert_holds(store, file)
 
-    def test_every_key_has_a_file_of_its_own(self, store: BlobStore) -> None:
+    def test_every_key_has_a_file_of_its_own(self, store: Inventory) -> None:
         files = {key: put(store, key, key.encode()) for key in KEYS}
         assert len(files) == len(KEYS)
         self.assert_holds(store, *files.values())

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.blobstore import BlobStore, new_blob_name
+from storage_app.blobstore import Inventory, new_blob_name
 from storage_app.domain.files import File
 from storage_app.errors import Unavailable
 from tests.blobstore.suite_part import PATIENCE, SuitePart
@@ -25,7 +25,7 @@ def failing(error: type[BaseException], *pieces: bytes) -> Iterator[bytes]:
 
 class OfStaging(SuitePart):
     @pytest.mark.parametrize("there", [False, True], ids=["new", "overwrite"])
-    def test_nothing_is_seen_before_it_is_placed(self, store: BlobStore, there: bool) -> None:
+    def test_nothing_is_seen_before_it_is_placed(self, store: Inventory, there: bool) -> None:
         before = [put(store)] if there else []
         new = a_file("cat.jpg", size=0, blob=new_blob_name("cat.jpg"))
         with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new, blob) as sidecar:
@@ -40,7 +40,7 @@ class OfStaging(SuitePart):
     @pytest.mark.parametrize("ended", [False, True])
     @pytest.mark.parametrize("raised", [None, ValueError, KeyboardInterrupt])
     def test_what_is_not_placed_is_discarded_on_leaving(
-        self, store: BlobStore, raised: type[BaseException] | None, ended: bool
+        self, store: Inventory, raised: type[BaseException] | None, ended: bool
     ) -> None:
         old = put(store)
         new = replace(old, blob=new_blob_name("cat.jpg"))
@@ -52,7 +52,7 @@ class OfStaging(SuitePart):
                     raise raised
         self.assert_holds(store, old)
 
-    def test_what_was_adopted_is_placed_as_what_was_written(self, store: BlobStore, tmp_path: Path) -> None:
+    def test_what_was_adopted_is_placed_as_what_was_written(self, store: Inventory, tmp_path: Path) -> None:
         source = tmp_path / "0000000001"
         source.write_bytes(b"spooled")
         file = a_file("cat.jpg", size=7, blob=new_blob_name("cat.jpg"))
@@ -66,14 +66,14 @@ class OfStaging(SuitePart):
         assert content(store, file) == b"spooled"
         self.assert_holds(store, file)
 
-    def test_what_was_adopted_and_not_placed_is_discarded(self, store: BlobStore, tmp_path: Path) -> None:
+    def test_what_was_adopted_and_not_placed_is_discarded(self, store: Inventory, tmp_path: Path) -> None:
         source = tmp_path / "0000000001"
         source.write_bytes(b"spooled")
         with source.open("rb") as opened, store.adopt(BUCKET, opened):
             pass
         self.assert_holds(store)
 
-    def test_what_is_placed_is_not_discarded(self, store: BlobStore) -> None:
+    def test_what_is_placed_is_not_discarded(self, store: Inventory) -> None:
         file = a_file("cat.jpg", size=0)
         with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, file, blob) as sidecar:
             store.place(BUCKET, sidecar, blob)
@@ -82,7 +82,7 @@ class OfStaging(SuitePart):
         self.assert_holds(store, file)
 
     @pytest.mark.parametrize("lost", ["bytes", "record"])
-    def test_what_was_discarded_cannot_be_placed(self, store: BlobStore, lost: str) -> None:
+    def test_what_was_discarded_cannot_be_placed(self, store: Inventory, lost: str) -> None:
         old = put(store)
         new = replace(old, blob=new_blob_name("cat.jpg"), size=0)
         with store.stage(BUCKET) as blob, store.stage_sidecar(BUCKET, new, blob) as sidecar:
@@ -110,7 +110,7 @@ class OfStaging(SuitePart):
         ],
     )
     def test_stream_that_breaks_leaves_nothing(
-        self, store: BlobStore, pieces: Callable[[], Any], promised: int, raised: type[BaseException], there: bool
+        self, store: Inventory, pieces: Callable[[], Any], promised: int, raised: type[BaseException], there: bool
     ) -> None:
         before = [put(store, data=b"old")] if there else []
         with pytest.raises(raised):
@@ -120,7 +120,7 @@ class OfStaging(SuitePart):
         collect(store)
         self.assert_holds(store, after)
 
-    def test_slow_stream_keeps_nobody_waiting(self, store: BlobStore) -> None:
+    def test_slow_stream_keeps_nobody_waiting(self, store: Inventory) -> None:
         began, go_on = Event(), Event()
 
         def slow() -> Iterator[bytes]:

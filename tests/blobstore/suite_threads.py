@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.blobstore import BlobStore, key_hash
+from storage_app.blobstore import Inventory, key_hash
 from storage_app.domain.files import File
 from tests.blobstore.suite_part import PATIENCE, SuitePart
 from tests.support.core import a_file
@@ -30,7 +30,7 @@ def version(number: int) -> dict[str, Any]:
     }
 
 
-def read_versions(store: BlobStore, changes: int, *, may_be_absent: bool) -> None:
+def read_versions(store: Inventory, changes: int, *, may_be_absent: bool) -> None:
     """Read one file until so many versions of it were seen: each must be whole, and none older than one before."""
     seen, deadline = {-1}, time.monotonic() + PATIENCE
     while len(seen) <= changes:
@@ -49,7 +49,7 @@ def read_versions(store: BlobStore, changes: int, *, may_be_absent: bool) -> Non
             deadline = time.monotonic() + PATIENCE
 
 
-def list_beside_writers(store: BlobStore, changes: int, standing: list[File]) -> None:
+def list_beside_writers(store: Inventory, changes: int, standing: list[File]) -> None:
     """List the bucket until so many states of it were seen; what stands must be in each list, once."""
     seen: set[tuple[str, ...]] = set()
     deadline = time.monotonic() + PATIENCE
@@ -77,7 +77,7 @@ def switching_often() -> Iterator[None]:
 class OfThreads(SuitePart):
     @pytest.mark.parametrize("removing", [False, True])
     def test_readers_see_the_old_or_the_new_and_never_a_part(
-        self, store: BlobStore, ci: bool, long: bool, removing: bool
+        self, store: Inventory, ci: bool, long: bool, removing: bool
     ) -> None:
         last = put(store, **version(0))
         with switching_often(), ThreadPoolExecutor(2) as pool:
@@ -94,7 +94,7 @@ class OfThreads(SuitePart):
         collect(store)
         self.assert_holds(store, last)
 
-    def test_lists_are_whole_while_others_write(self, store: BlobStore, long: bool) -> None:
+    def test_lists_are_whole_while_others_write(self, store: Inventory, long: bool) -> None:
         standing = [put(store, f"standing-{number}") for number in range(10)]
         moving = [f"moving-{number}" for number in range(5)]
         with switching_often(), ThreadPoolExecutor(1) as pool:
@@ -110,7 +110,7 @@ class OfThreads(SuitePart):
         collect(store)
         self.assert_holds(store, *standing, *last)
 
-    def test_writers_of_different_keys_do_not_disturb_each_other(self, store: BlobStore) -> None:
+    def test_writers_of_different_keys_do_not_disturb_each_other(self, store: Inventory) -> None:
         def write(writer: int) -> tuple[list[File], list[File]]:
             old = [put(store, f"{writer}/{number}", b"old") for number in range(10)]
             files = [put(store, f"{writer}/{number}", f"{writer} {number}".encode()) for number in range(10)]

@@ -11,14 +11,14 @@ from typing import Any, BinaryIO, Protocol
 
 import pytest
 
-from storage_app.blobstore import BlobStore, DamagedRecord, StagedBlob, StagedSidecar, base
+from storage_app.blobstore import DamagedRecord, Inventory, StagedBlob, StagedSidecar, base
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
 from tests.blobstore import memory_store
 from tests.blobstore.memory_store import MemoryStore
 from tests.blobstore.suite import BlobStoreSuite
 
-PORTS = (BlobStore, StagedBlob, StagedSidecar)
+PORTS = (Inventory, StagedBlob, StagedSidecar)
 NOUNS = {Bucket, File, DamagedRecord, StagedBlob, StagedSidecar}
 PLAIN = {str, bytes, int, bool, tuple, type(None), BinaryIO, Iterator, type, BaseException, TracebackType}
 OF_A_FILESYSTEM = {

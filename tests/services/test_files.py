@@ -270,4 +270,4 @@ def test_bytes_can_be_located_for_a_web_server(core: Core) -> None:
     bucket, file = core.files.get(ALICE, "private", "a.txt")
     where = core.files.locate(bucket, file)
     assert where is not None
-    assert (core.root / where).read_bytes() == b"abc"
+    assert (core.root / where.path).read_bytes() == b"abc"

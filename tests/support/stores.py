@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from storage_app.blobstore import BlobStore, DamagedRecord, key_hash, new_blob_name
+from storage_app.blobstore import DamagedRecord, Inventory, key_hash, new_blob_name
 from storage_app.blobstore.filesystem.store import FilesystemStore
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
@@ -22,7 +22,7 @@ def staged(store: FilesystemStore) -> list[Path]:
     return list((store.root / ".system" / "staging" / "me").iterdir())
 
 
-def put(store: BlobStore, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bucket = BUCKET, **fields: Any) -> File:
+def put(store: Inventory, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bucket = BUCKET, **fields: Any) -> File:
     """Write a file whole; its record stays staged when it cannot be placed. Other fields are the record's."""
     blob_name = fields.pop("blob", None) or new_blob_name(key)
     file = a_file(key, **{"bucket_uid": bucket.uid, "blob": blob_name, "size": len(data)} | fields)
@@ -34,7 +34,7 @@ def put(store: BlobStore, key: str = "cat.jpg", data: bytes = b"abc", bucket: Bu
 
 
 def receive(
-    store: BlobStore,
+    store: Inventory,
     pieces: Iterable[Any],
     *,
     key: str = "cat.jpg",
@@ -62,7 +62,7 @@ def receive(
     return file
 
 
-def edit(store: BlobStore, file: File, bucket: Bucket = BUCKET) -> File:
+def edit(store: Inventory, file: File, bucket: Bucket = BUCKET) -> File:
     """Make `file` the record of its key, without bytes."""
     with store.stage_sidecar(bucket, file) as sidecar:
         store.place(bucket, sidecar, None)
@@ -70,12 +70,12 @@ def edit(store: BlobStore, file: File, bucket: Bucket = BUCKET) -> File:
     return file
 
 
-def content(store: BlobStore, file: File, bucket: Bucket = BUCKET) -> bytes:
+def content(store: Inventory, file: File, bucket: Bucket = BUCKET) -> bytes:
     with store.open(bucket, file.blob) as blob:
         return blob.read()
 
 
-def listed(store: BlobStore, bucket: Bucket = BUCKET) -> list[File]:
+def listed(store: Inventory, bucket: Bucket = BUCKET) -> list[File]:
     """Every record of `bucket`, by key; none of them may be damaged."""
     files: list[File] = []
     for file in store.files(bucket):
@@ -84,7 +84,7 @@ def listed(store: BlobStore, bucket: Bucket = BUCKET) -> list[File]:
     return sorted(files, key=lambda file: file.key)
 
 
-def collect(store: BlobStore, *removed: File, bucket: Bucket = BUCKET) -> None:
+def collect(store: Inventory, *removed: File, bucket: Bucket = BUCKET) -> None:
     """Remove what was replaced, the bytes of files that were removed, and removed buckets."""
     for _, blob in list(store.replaced_blobs(bucket)):
         store.delete_blob(bucket, blob)

@@ -28,7 +28,7 @@ from ...domain.files import File
 from ...domain.text import quoted
 from ...errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
 from ...host.files import read_whole, scan, sync_directory, translated, write_new
-from ..base import DamagedRecord, StagedBlob, StagedSidecar
+from ..base import DamagedRecord, NginxPath, StagedBlob, StagedSidecar
 from ..names import key_hash, key_hash_of
 from ..sidecars import UnreadableRecord, dump_bucket, load_file
 from . import walk
@@ -39,7 +39,7 @@ _MAX_REMEMBERED = 100_000
 
 
 class FilesystemStore:
-    """A `BlobStore` at `root`. `process` names the staging directory; with `durable` False nothing is synced."""
+    """An `Inventory` at `root`. `process` names the staging directory; with `durable` False nothing is synced."""
 
     def __init__(self, root: Path, *, process: str, durable: bool = True) -> None:
         self.root = root
@@ -122,8 +122,8 @@ class FilesystemStore:
                 "The bytes of the file cannot be read right now; try again or ask the operator."
             ) from error
 
-    def locate(self, bucket: Bucket, blob: str) -> str | None:
-        return f"{bucket.name}/{blob[:2]}/{blob}"
+    def locate(self, bucket: Bucket, blob: str) -> NginxPath:
+        return NginxPath(f"{bucket.name}/{blob[:2]}/{blob}")
 
     def delete_blob(self, bucket: Bucket, blob: str) -> None:
         with translated(), suppress(FileNotFoundError):
@@ -222,6 +222,9 @@ class FilesystemStore:
             raise DamagedFile(f"The record of bucket {quoted(name)} cannot be read; ask the operator.") from error
         except OSError as error:
             raise Unavailable(f"The record of bucket {quoted(name)} cannot be read right now; try again.") from error
+
+    def has_files(self, bucket: Bucket) -> bool:
+        return next(self.files(bucket), None) is not None
 
     def buckets(self) -> Iterator[Bucket | DamagedRecord]:
         return walk.buckets(self.root)

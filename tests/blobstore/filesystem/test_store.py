@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from storage_app.blobstore import BlobStore, DamagedRecord, key_hash, new_blob_name
+from storage_app.blobstore import DamagedRecord, Inventory, NginxPath, key_hash, new_blob_name
 from storage_app.blobstore.filesystem.store import FilesystemStore
 from storage_app.blobstore.sidecars import dump_bucket, dump_file, load_file
 from storage_app.domain.files import File
@@ -28,7 +28,7 @@ class TestFilesystemStore(BlobStoreSuite):
     def leftovers(self, store: FilesystemStore) -> Iterable[object]:
         return unexplained(store)
 
-    def assert_holds(self, store: BlobStore, *files: File) -> None:
+    def assert_holds(self, store: Inventory, *files: File) -> None:
         super().assert_holds(store, *files)
         assert isinstance(store, FilesystemStore)
         assert open_below(store.root) == []
@@ -58,7 +58,7 @@ def test_layout_on_disk(store: FilesystemStore) -> None:
     assert re.fullmatch(rf"{hashed}-[0-9a-f]{{20}}-cat\.jpg", file.blob)
     assert (store.root / "photos" / hashed[:2] / file.blob).read_bytes() == b"miaow"
     assert load_file(sidecar_of(store, "2026/Cat.jpg").read_bytes()) == file
-    assert store.locate(BUCKET, file.blob) == f"photos/{hashed[:2]}/{file.blob}"
+    assert store.locate(BUCKET, file.blob) == NginxPath(f"photos/{hashed[:2]}/{file.blob}")
 
 
 def test_directory_of_a_bucket_is_never_made_on_the_way(store: FilesystemStore) -> None:
