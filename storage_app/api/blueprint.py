@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request, Response
+from flask import Request, Response, request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -30,7 +30,7 @@ from ..errors import (
     ValidationFailed,
 )
 from . import nginx
-from .context import authenticate, this_request
+from .context import authenticate
 from .http import problems
 from .http.bodies import RequestBody
 from .http.responses import json_response
@@ -115,7 +115,7 @@ class Blueprint(flask_smorest.Blueprint):
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 if who in (Access.ANYONE, Access.CREDENTIAL):
-                    principal = authenticate(waited=nginx.seconds_waited(this_request()))
+                    principal = authenticate(waited=nginx.seconds_waited(request))
                     if who is Access.CREDENTIAL and principal.kind is PrincipalKind.NOBODY:
                         raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
                 return view(*args, **kwargs)
@@ -173,7 +173,7 @@ def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Cal
 
         @wraps(parsing)
         def handing(*handed: Any, **path: Any) -> Any:
-            return parsing(*handed, **path) if this_request().query_string else view(*handed, defaults.copy(), **path)
+            return parsing(*handed, **path) if request.query_string else view(*handed, defaults.copy(), **path)
 
         return cast(View, handing)
 

@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
-from flask import Flask, Request, Response, current_app
-from flask.globals import app_ctx, request_ctx
+from flask import Flask, Response, current_app, request
+from flask.globals import app_ctx
 
 from ..domain.principals import Principal
 from ..errors import InvalidRequest, NotFound
@@ -29,11 +29,6 @@ def init_app(app: Flask) -> None:
     app.after_request(_end)
 
 
-def this_request() -> Request:
-    """Return the request itself, for what looks at it often: the way through Flask's proxy takes longer than a look."""
-    return request_ctx.request
-
-
 def storage() -> Storage:
     return cast(Storage, current_app.extensions["storage"])
 
@@ -48,7 +43,7 @@ def services() -> Services:
 
 def authenticate(*, waited: float = 0) -> Principal:
     """Return who asks, by the headers of this request, which began `waited` seconds ago; raises `InvalidCredential`."""
-    own, headers = app_ctx.g, this_request().headers
+    own, headers = app_ctx.g, request.headers
     if "principal" not in own:
         own.principal = storage().logins.principal(
             authorization=headers.get("Authorization"),
@@ -59,7 +54,7 @@ def authenticate(*, waited: float = 0) -> Principal:
 
 
 def _begin() -> None:
-    own, environ = app_ctx.g, this_request().environ
+    own, environ = app_ctx.g, request.environ
     own.began = time.perf_counter()
     sent = environ.get("HTTP_X_REQUEST_ID", "")
     own.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
@@ -80,10 +75,10 @@ def _check_encoding(environ: "WSGIEnvironment") -> None:
 
 
 def _end(response: Response) -> Response:
-    own, answered = app_ctx.g, this_request()
+    own = app_ctx.g
     response.headers["X-Request-ID"] = own.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    method, path = answered.method, loggable(answered.path)
+    method, path = request.method, loggable(request.path)
     log.log(
         own.get("log_level", logging.INFO),
         "%s %s %s",
@@ -94,9 +89,9 @@ def _end(response: Response) -> Response:
             "method": method,
             "path": path,
             "status": response.status_code,
-            "bytes_in": answered.content_length,
+            "bytes_in": request.content_length,
             "milliseconds": round((time.perf_counter() - own.began) * 1000, 1),
-            "client": answered.remote_addr,
+            "client": request.remote_addr,
         },
     )
     return response

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import Response, g
+from flask import Response, g, request
 from flask.views import MethodView
 
 from ..auth.signed_urls import Disposition
@@ -21,7 +21,7 @@ from ..errors import (
 )
 from . import nginx
 from .blueprint import Access, Blueprint
-from .context import services, storage, this_request
+from .context import services, storage
 from .http import delivery
 from .openapi_parts import READ_CONDITIONS, bytes_out
 
@@ -94,7 +94,6 @@ def _deliver(
     filename: str | None = None,
     expires_at: datetime | None = None,
 ) -> Response:
-    request = this_request()
     by_nginx = nginx.sends_downloads(request)
     cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None else 0
     response = delivery.deliver(

@@ -24,13 +24,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from flask import Flask, Request, Response, g
+from flask import Flask, Request, Response, g, request
 
 from ..domain.uploads import DeclaredBody, UploadRequest
 from ..errors import TruncatedBody, Unavailable
 from ..host.files import translated
 from ..host.spool import Spool
-from .context import storage, this_request
+from .context import storage
 from .http.bodies import Write, raw_attributes
 
 _READ_BACK_BYTES = 1024 * 1024
@@ -106,10 +106,12 @@ class SpooledBody:
 
     def send_to(self, write: Write) -> None:
         if self._file is not None:
-            with translated():
+            try:
                 self._file.seek(0)
                 while data := self._file.read(_READ_BACK_BYTES):
                     write(data)
+            except OSError as error:
+                raise translated(error) from error
 
     def complete(self, request: UploadRequest) -> UploadRequest:
         return request
@@ -121,7 +123,6 @@ def _value(req: Request, name: str) -> str | None:
 
 
 def _begin() -> None:
-    request = this_request()
     if "X-Upload-Length" not in request.headers or not is_nginx(request):
         return
     if storage().settings.upload_offload != "nginx":  # every upload would come without its body
@@ -132,7 +133,6 @@ def _begin() -> None:
 
 def _only_a_verdict(response: Response) -> Response:
     # nginx takes any 2xx for a yes.
-    request = this_request()
     if response.status_code != 204 and _wants_a_verdict(request) and is_nginx(request):
         return Response(status=403)
     return response

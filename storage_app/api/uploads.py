@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, g
+from flask import Response, g, request
 from flask.views import MethodView
 from marshmallow import ValidationError
 
@@ -35,7 +35,7 @@ from ..errors import (
 from ..services.uploads import Body
 from . import nginx
 from .blueprint import Access, Blueprint, refuse_fields
-from .context import services, storage, this_request
+from .context import services, storage
 from .http.bodies import Form, FormBody, RawBody, is_form
 from .http.conditions import write_conditions
 from .http.responses import json_response
@@ -73,8 +73,8 @@ class FormUpload(MethodView):
     @blueprint.response(201, FileSchema, headers=written_headers())
     def post(self, bucket_id: str) -> Response:
         """Upload a file as a form."""
-        request = UploadRequest(bucket_id, conditions=write_conditions(this_request().headers))
-        return _received(g.principal, request, _form_body(_with_fields))
+        upload = UploadRequest(bucket_id, conditions=write_conditions(request.headers))
+        return _received(g.principal, upload, _form_body(_with_fields))
 
 
 @blueprint.route("/upload-direct/<bucket_id>/<key:file_id>")
@@ -86,18 +86,17 @@ class RawUpload(MethodView):
     @blueprint.response(200, FileSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
         """Upload a file as it is; it replaces the one that is there."""
-        request = UploadRequest(
+        upload = UploadRequest(
             bucket_id,
             key=file_id,
             overwrite=query["overwrite"] == "true",
-            conditions=write_conditions(this_request().headers),
+            conditions=write_conditions(request.headers),
         )
-        return _received(g.principal, request, _raw_body())
+        return _received(g.principal, upload, _raw_body())
 
 
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     """Answer `PUT /files/signed/...`: the file as it is, or a form with the one part `file`."""
-    request = this_request()
     grant = storage().signed_urls.upload(token, file_id, waited=nginx.seconds_waited(request))
     upload = UploadRequest(
         bucket_id,
@@ -109,29 +108,27 @@ def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     return _received(grant, upload, _form_body(_with_part) if is_form(request) else _raw_body())
 
 
-def _received(who: Principal | SignedUpload, request: UploadRequest, body: Body) -> Response:
+def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> Response:
     uploads = services().uploads
-    if isinstance(body, nginx.SpooledBody) and nginx.is_check(this_request()):
-        uploads.check(who, request, body)
+    if isinstance(body, nginx.SpooledBody) and nginx.is_check(request):
+        uploads.check(who, upload, body)
         return Response(status=204)
-    file, created = uploads.receive(who, request, body)
-    headers = {"ETag": file.etag, "Location": f"/storage/{request.bucket_name}/{quote(file.key)}"}
-    shown = file_json(storage().settings, request.bucket_name, file)
+    file, created = uploads.receive(who, upload, body)
+    shown = file_json(storage().settings, upload.bucket_name, file)
+    headers = {"ETag": shown["etag"], "Location": f"/storage/{upload.bucket_name}/{quote(file.key)}"}
     return json_response(shown, 201 if created else 200, headers)
 
 
 def _raw_body() -> Body:
-    request = this_request()
     spooled = nginx.spooled_body(request, services().spool)
     return spooled or RawBody(request, is_here=nginx.has_whole_body(request))
 
 
 def _form_body(interpret: Callable[[Form, UploadRequest], UploadRequest]) -> Body:
-    request = this_request()
     return FormBody(request, interpret, is_here=nginx.has_whole_body(request))
 
 
-def _with_fields(form: Form, request: UploadRequest) -> UploadRequest:
+def _with_fields(form: Form, upload: UploadRequest) -> UploadRequest:
     """Add what the fields of an upload form say."""
     fields = _form_fields(form)
     attributes = FileAttributes(
@@ -141,14 +138,14 @@ def _with_fields(form: Form, request: UploadRequest) -> UploadRequest:
         cache_control=fields.get("cache_control"),
     )
     key = fields.get("file_id", form.filename)
-    return replace(request, key=key, overwrite=fields["overwrite"] == "true", attributes=attributes)
+    return replace(upload, key=key, overwrite=fields["overwrite"] == "true", attributes=attributes)
 
 
-def _with_part(form: Form, request: UploadRequest) -> UploadRequest:
+def _with_part(form: Form, upload: UploadRequest) -> UploadRequest:
     """Add what the one part of a form for a signed URL says."""
     if form.fields:
         refuse_fields({name: ["Unknown field."] for name in form.fields})
-    return replace(request, attributes=FileAttributes(filename=form.filename, content_type=form.content_type))
+    return replace(upload, attributes=FileAttributes(filename=form.filename, content_type=form.content_type))
 
 
 def _form_fields(form: Form) -> dict[str, Any]:

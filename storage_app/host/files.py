@@ -4,9 +4,8 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
-from ..errors import InsufficientStorage, Unavailable
+from ..errors import InsufficientStorage, StorageError, Unavailable
 from .blocking import blocking
 
 # Records are smaller, nearly all of them.
@@ -26,27 +25,11 @@ def scan(directory: Path | str) -> Iterator[os.DirEntry[str]]:
         raise Unavailable("A directory of the storage cannot be read right now; try again.") from error
 
 
-class _Translation:
-    """What `translated` does. A generator would take three times as long, eight times in an upload."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, OSError):
-            if error.errno in _NO_ROOM:
-                raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
-            raise Unavailable("The storage cannot be written right now; try again or ask the operator.") from error
-
-
-_TRANSLATION = _Translation()  # it keeps nothing
-
-
-def translated() -> _Translation:
-    """Turn what the operating system refuses in the body of `with` into our errors."""
-    return _TRANSLATION
+def translated(error: OSError) -> StorageError:
+    """Return our error for what the operating system refused: `InsufficientStorage` or `Unavailable`."""
+    if error.errno in _NO_ROOM:
+        return InsufficientStorage("The disk is full; delete files or ask the operator for room.")
+    return Unavailable("The storage cannot be written right now; try again or ask the operator.")
 
 
 def read_whole(path: str) -> bytes:
@@ -70,7 +53,7 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
 
     What fails may leave a part of it.
     """
-    with translated():
+    try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             write_all(descriptor, content)
@@ -78,6 +61,8 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
                 sync(*beside, descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        raise translated(error) from error
 
 
 def sync(*descriptors: int) -> None:

@@ -77,12 +77,14 @@ def is_free(path: Path) -> bool:
 
 def _opened(path: Path) -> int:
     flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
-    with translated():
+    try:
         try:
             return os.open(path, flags, 0o600)
         except FileNotFoundError:  # somebody tidied up
             path.parent.mkdir(exist_ok=True)
             return os.open(path, flags, 0o600)
+    except OSError as error:
+        raise translated(error) from error
 
 
 def _lock(descriptor: int) -> bool:

@@ -231,8 +231,10 @@ class Sqlite:
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
             path = self.path.with_name("index.lock")
-            with translated():
+            try:
                 self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            except OSError as error:
+                raise translated(error) from error
         attempts, pause = 0, _LOCK_POLL_SECONDS
         while True:
             try:

@@ -24,9 +24,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LockedKey:
-    """A key that nobody else can change now: its bucket, and the file that is there, as they are under the lock."""
+    """A key that nobody else can change now, with its bucket and the file that is there, as they are under the lock.
+
+    `totals` are the bucket's before this commit. Others may change them, unless the bucket has a quota.
+    """
 
     bucket: Bucket
+    totals: Totals
     key: str
     current: File | None
 
@@ -56,12 +60,6 @@ class Commit(_Announcing):
         """The key of a commit that has one."""
         (locked,) = self.keys
         return locked
-
-    def totals(self, bucket: Bucket) -> Totals:
-        """Return the totals of a locked `bucket`, with what this commit has changed so far."""
-        found = self._transaction.bucket(bucket.uid)
-        assert found is not None, "the bucket is locked"
-        return found[1]
 
     def replace(self, locked: LockedKey, sidecar: StagedSidecar, blob: StagedBlob | None = None) -> None:
         """Make `sidecar` the record of its key, with new bytes if `blob` is given.
@@ -130,7 +128,7 @@ class Commits:
         `check` may refuse, in the transaction that records the intent; when it raises, it must not have written.
         """
         try:
-            self._logs.record(intent, check)
+            intent_log = self._logs.record(intent, check)
             try:
                 yield intent
             except BaseException as error:
@@ -139,7 +137,10 @@ class Commits:
                 else:
                     self._recovery.resolve(intent)
                 raise
-            self._recovery.finish(intent)
+            try:
+                intent_log.finish(intent)
+            except StorageError:
+                self._recovery.finish(intent)
         finally:
             self._logs.release(intent)
 
@@ -264,7 +265,7 @@ class _Found:
         found = transaction.bucket_and_file(bucket.uid, key)
         if found is None:
             raise BucketNotFound(bucket.name)
-        self.bucket, _, self._row = found
+        self.bucket, self._totals, self._row = found
         self.key = key
         self._file = store.read(self.bucket, key)
 
@@ -279,7 +280,7 @@ class _Found:
 
     def locked(self, transaction: Transaction, store: BlobStore) -> LockedKey:
         current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
-        return LockedKey(self.bucket, self.key, current)
+        return LockedKey(self.bucket, self._totals, self.key, current)
 
 
 def _kind_of(before: File | None, file: File) -> ChangeKind:

@@ -96,9 +96,11 @@ class FileLog:
         self.clear(intent)
 
     def _put(self, page: int, text: bytes) -> None:
-        with translated():
+        try:
             if os.pwrite(self._opened(), text, page * PAGE_BYTES) < len(text):
                 raise OSError("an intent was written in part")
+        except OSError as error:
+            raise translated(error) from error
 
     def _free_page(self) -> int:
         try:
@@ -137,11 +139,14 @@ class FileLogs:
 
     def read(self, process: str) -> Iterator[Intent]:
         """Yield the open intents of `process`. Raises `Unavailable` if its log cannot be read."""
-        with translated(), suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
-            while page := file.read(PAGE_BYTES):
-                intent = _intent_from(page)
-                if intent is not None:
-                    yield intent
+        try:
+            with suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
+                while page := file.read(PAGE_BYTES):
+                    intent = _intent_from(page)
+                    if intent is not None:
+                        yield intent
+        except OSError as error:
+            raise translated(error) from error
 
     def remove(self, process: str) -> None:
         """Remove a log without open intents. If the disk refuses, whoever looks next removes it."""

@@ -62,8 +62,10 @@ class FileLocks:
         return _names(self._directory)
 
     def forget(self, process: str) -> None:
-        with translated():
+        try:
             (self._directory / process).unlink(missing_ok=True)
+        except OSError as error:
+            raise translated(error) from error
 
 
 class ProcessLock:
@@ -74,7 +76,7 @@ class ProcessLock:
         self._path = directory / self.id
         # Locked before it is named, so that nobody ever finds it unlocked.
         unnamed = directory / f".{self.id}"
-        with translated():
+        try:
             directory.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
@@ -85,6 +87,8 @@ class ProcessLock:
                 unnamed.unlink(missing_ok=True)
                 raise
             own = os.fstat(self._descriptor)
+        except OSError as error:
+            raise translated(error) from error
         self._identity = own.st_dev, own.st_ino
 
     def is_held(self) -> bool:
@@ -127,12 +131,15 @@ class Processes:
         The directory is renamed away in one step: late threads could go on using one that is emptied bit by bit.
         """
         away = self._staging / secrets.token_hex(8)
-        with translated(), suppress(FileNotFoundError):
-            os.rename(self._staging / process, away)
-            if away.is_dir():
-                shutil.rmtree(away, ignore_errors=True)  # the rest belongs to nobody, and is removed next time
-            else:
-                away.unlink()
+        try:
+            with suppress(FileNotFoundError):
+                os.rename(self._staging / process, away)
+                if away.is_dir():
+                    shutil.rmtree(away, ignore_errors=True)  # the rest belongs to nobody, and is removed next time
+                else:
+                    away.unlink()
+        except OSError as error:
+            raise translated(error) from error
         self._liveness.forget(process)
 
 

@@ -61,10 +61,11 @@ class IntentLogs:
             return self._file
         return self._table
 
-    def record(self, intent: Intent, check: Work | None) -> None:
+    def record(self, intent: Intent, check: Work | None) -> IntentLog:
         """Record `intent` in the log that takes it, and hold it until `release`, which must follow a failure too."""
         log = self._held[intent.id] = self.taking(intent, is_checked=check is not None)
         log.record(intent, check)
+        return log
 
     def release(self, intent: Intent) -> None:
         """Let others, and later threads of this process, resolve `intent` if it is open."""

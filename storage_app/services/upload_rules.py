@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from .. import media_types
 from ..domain.buckets import Bucket, Totals
-from ..domain.files import File, check_filename, check_metadata
+from ..domain.files import File, check_filename, check_key, check_metadata
 from ..domain.principals import UploadRight
 from ..domain.text import quoted
+from ..domain.times import now
 from ..domain.uploads import UNCONSTRAINED, DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
 from ..errors import (
     ContentTypeNotAllowed,
@@ -46,21 +47,21 @@ class Target:
 # Before the first byte
 
 
-def check_early(request: UploadRequest, body: DeclaredBody, target: Target, limits: UploadLimits) -> None:
-    """Refuse what can be refused by the headers. Free space is checked apart: it takes a look at the disk."""
+def check_early(
+    request: UploadRequest, body: DeclaredBody, target: Target, limits: UploadLimits, free_bytes: int | None
+) -> None:
+    """Refuse what can be refused by the headers, in this order: target, size, free space, content type."""
     if request.key is not None:
         check_target(request, request.key, target)
-    check_size(request, target, limits, body.least_size if body.size is None else body.size)
+    size = body.least_size if body.size is None else body.size
+    check_size(request, target, limits, size)
     if body.size is not None:
         check_bound_size(request.constraints, body.size)
-
-
-def check_declared_type(request: UploadRequest, bucket: Bucket) -> None:
-    """Raise `ContentTypeNotAllowed` if `bucket` does not take the type that the uploader declares, if any."""
+    check_free_space(free_bytes, 0 if body.is_stored else size, limits)
     declared = request.attributes.content_type
     normalized = None if declared is None else media_types.normalize(declared)
     if normalized is not None and normalized != media_types.UNKNOWN:
-        check_accepted(bucket, normalized)
+        check_accepted(target.bucket, normalized)
 
 
 def bound(request: UploadRequest) -> UploadRequest:
@@ -121,14 +122,45 @@ def check_free_space(free: int | None, size: int, limits: UploadLimits) -> None:
 # When all bytes have come
 
 
-def check_received(request: UploadRequest, size: int, sha256: str) -> None:
-    """Raise `InvalidRequest` or `DigestMismatch` unless the bytes are those that were declared."""
-    check_bound_size(request.constraints, size)
-    if not request.attributes.sha256 <= {sha256}:
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What is known of bytes that have come: how many, their SHA-256 in hex, and the first ones."""
+
+    size: int
+    sha256: str
+    head: bytes
+
+
+def describe(request: UploadRequest, target: Target, received: Received) -> File:
+    """Return the file that the received bytes become, without the name of its blob.
+
+    Raises `InvalidRequest` or `DigestMismatch` unless the bytes are those that were declared, `ContentTypeNotAllowed`,
+    and `InvalidName` for a key or filename that came with them.
+    """
+    attributes, key = request.attributes, check_key(request.key or "")
+    check_bound_size(request.constraints, received.size)
+    if not attributes.sha256 <= {received.sha256}:
         raise DigestMismatch(
-            f"The SHA-256 of the {size} bytes received is {sha256}, which is not the digest that was declared; send "
-            "them again."
+            f"The SHA-256 of the {received.size} bytes received is {received.sha256}, which is not the digest that was "
+            "declared; send them again."
         )
+    filename = key if attributes.filename is None else check_filename(attributes.filename)
+    written = now()
+    file = File(
+        bucket_uid=target.bucket.uid,
+        key=key,
+        blob="",
+        filename=filename,
+        content_type=decide_content_type(target.bucket, attributes.content_type, received.head, filename),
+        size=received.size,
+        sha256=received.sha256,
+        owner_id=target.right.owner_id,
+        metadata=check_metadata(attributes.metadata),
+        cache_control=attributes.cache_control,
+        created_at=written,
+        updated_at=written,
+    )
+    return inheriting(file, target)
 
 
 def check_bound_size(constraints: UploadConstraints, size: int) -> None:
@@ -178,6 +210,16 @@ def check_target(request: UploadRequest, key: str, target: Target) -> None:
         raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
 
 
+def decide(request: UploadRequest, target: Target, file: File, totals: Totals) -> File:
+    """Judge an upload by the `target` as it is under the lock, and return the file that it becomes there.
+
+    `totals` are the bucket's. Raises what `check_target` and `check_quota` raise.
+    """
+    check_target(request, file.key, target)
+    check_quota(target.bucket, totals, file.size - (target.existing.size if target.existing is not None else 0))
+    return inheriting(file, target)
+
+
 def check_quota(bucket: Bucket, totals: Totals, added: int) -> None:
     """Raise `QuotaExceeded` unless `added` bytes fit beside those in `totals`. Fewer bytes always fit."""
     if bucket.quota is not None and added > 0 and totals.total_size + added > bucket.quota:
@@ -196,11 +238,13 @@ def growth(size: int, existing: File | None) -> int:
     return max(0, size - (existing.size if existing is not None else 0))
 
 
-def inheriting(file: File, current: File | None) -> File:
-    """Return `file` with what an overwrite keeps of the `current` one: its owner and its time of creation."""
-    if current is None:
+def inheriting(file: File, target: Target) -> File:
+    """Return `file` with the owner and the time of creation that it has at its target: an overwrite keeps both."""
+    if target.existing is not None:
+        return replace(file, owner_id=target.existing.owner_id, created_at=target.existing.created_at)
+    if file.owner_id == target.right.owner_id and file.created_at == file.updated_at:
         return file
-    return replace(file, owner_id=current.owner_id, created_at=current.created_at)
+    return replace(file, owner_id=target.right.owner_id, created_at=file.updated_at)
 
 
 def _bound_type(bound: str | None, declared: str | None) -> str | None:

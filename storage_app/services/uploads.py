@@ -9,11 +9,10 @@ from ..auth.permissions import Action, upload_right
 from ..auth.signed_urls import SignedUpload
 from ..blobstore import BlobStore, StagedBlob, new_blob_name
 from ..domain.buckets import Bucket, check_bucket_name
-from ..domain.files import File, check_filename, check_key, check_metadata
+from ..domain.files import File
 from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, Replace, UploadRight
 from ..domain.text import quoted
-from ..domain.times import now
 from ..domain.uploads import DeclaredBody, UploadRequest
 from ..errors import Forbidden, InvalidName, InvalidSignedUrl
 from ..host.hashing import Sha256
@@ -23,7 +22,7 @@ from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
 from . import upload_rules as rules
 from .lookups import Lookups, refusal
-from .upload_rules import Target, UploadLimits
+from .upload_rules import Received, Target, UploadLimits
 
 # How often free space is checked while bytes arrive: others arrive beside them.
 _FREE_SPACE_CHECK_BYTES = 64 * 1024 * 1024
@@ -105,11 +104,7 @@ class Uploads:
 
     def check_early(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> None:
         """Refuse what can be refused before the first byte."""
-        limits = self._parts.limits
-        rules.check_early(request, declared, target, limits)
-        size = declared.least_size if declared.size is None else declared.size
-        rules.check_free_space(self._parts.store.free_bytes(), 0 if declared.is_stored else size, limits)
-        rules.check_declared_type(request, target.bucket)
+        rules.check_early(request, declared, target, self._parts.limits, self._parts.store.free_bytes())
 
     def _checked(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body
@@ -203,31 +198,11 @@ class _Upload:
 
         With `has_size`, the intent has reserved the size. Return the file, and whether its key is new.
         """
-        key = check_key(request.key or "")
-        file = self._described(request, key)
+        received = Received(self._size, self._hash.hexdigest(), self._head)
+        file = rules.describe(request, self._target, received)
         if self._request.key is None or not has_size:
-            self._complete_intent(key)
+            self._complete_intent(file.key)
         return self._commit(request, replace(file, blob=self._intent.blob or ""))
-
-    def _described(self, request: UploadRequest, key: str) -> File:
-        attributes, bucket = request.attributes, self._target.bucket
-        rules.check_received(request, self._size, self._hash.hexdigest())
-        filename = key if attributes.filename is None else check_filename(attributes.filename)
-        written = now()
-        return File(
-            bucket_uid=bucket.uid,
-            key=key,
-            blob="",
-            filename=filename,
-            content_type=rules.decide_content_type(bucket, attributes.content_type, self._head, filename),
-            size=self._size,
-            sha256=self._hash.hexdigest(),
-            owner_id=self._target.right.owner_id,
-            metadata=check_metadata(attributes.metadata),
-            cache_control=attributes.cache_control,
-            created_at=written,
-            updated_at=written,
-        )
 
     def _complete_intent(self, key: str) -> None:
         """Add to the intent what came with the body, and reserve the size."""
@@ -239,17 +214,14 @@ class _Upload:
 
     def _commit(self, request: UploadRequest, file: File) -> tuple[File, bool]:
         """Stage the sidecar as if what was there still is, and decide by what is there under the lock."""
-        store, commits, bucket = self._parts.store, self._parts.commits, self._target.bucket
+        store, bucket = self._parts.store, self._target.bucket
         with (
-            store.stage_sidecar(bucket, rules.inheriting(file, self._target.existing), self._staged) as sidecar,
-            commits.keys(self._intent, [(bucket, file.key)]) as commit,
+            store.stage_sidecar(bucket, file, self._staged) as sidecar,
+            self._parts.commits.keys(self._intent, [(bucket, file.key)]) as commit,
         ):
             locked = commit.only
-            rules.check_target(request, file.key, replace(self._target, existing=locked.current))
-            if locked.bucket.quota is not None:
-                replaced_bytes = locked.current.size if locked.current is not None else 0
-                rules.check_quota(locked.bucket, commit.totals(locked.bucket), file.size - replaced_bytes)
-            sidecar.restage(rules.inheriting(file, locked.current))
+            target = replace(self._target, bucket=locked.bucket, existing=locked.current)
+            sidecar.restage(rules.decide(request, target, file, locked.totals))
             commit.replace(locked, sidecar, self._staged)
         return sidecar.file, locked.current is None
 

@@ -116,17 +116,21 @@ class BlobFile(_StagedFile):
         super().__init__(staging)
         self._descriptor: int | None = None
         flags = os.O_WRONLY | os.O_CLOEXEC
-        with translated():
+        try:
             if source is None:
                 self._descriptor = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o666)
             else:
                 with staging.discarded_on_failure(self.path):
                     staging.move_in(source, self.path)
                     self._descriptor = os.open(self.path, flags | os.O_APPEND)
+        except OSError as error:
+            raise translated(error) from error
 
     def write(self, data: bytes) -> int:
-        with translated():
+        try:
             write_all(self.fileno(), data)
+        except OSError as error:
+            raise translated(error) from error
         return len(data)
 
     def fileno(self) -> int:
@@ -151,10 +155,13 @@ class SidecarFile(_StagedFile):
     def __init__(self, staging: Staging, file: File, blob: BlobFile | None = None) -> None:
         super().__init__(staging)
         self.file = file
-        with translated(), staging.discarded_on_failure(self.path):
-            staging.write(self.path, dump_file(file), beside=[] if blob is None else [blob.fileno()])
-            if blob is not None:
-                blob.close()  # some disks say only now that there is no room
+        try:
+            with staging.discarded_on_failure(self.path):
+                staging.write(self.path, dump_file(file), beside=[] if blob is None else [blob.fileno()])
+                if blob is not None:
+                    blob.close()  # some disks say only now that there is no room
+        except OSError as error:
+            raise translated(error) from error
 
     def restage(self, file: File) -> None:
         if file != self.file:

@@ -47,9 +47,11 @@ class FilesystemStore:
         self._trash = root / SYSTEM / "trash"
         self._synced_subdirectories: set[tuple[str, str]] = set()
         self._seen_records: dict[str, tuple[int, int]] = {}
-        with translated():
+        try:
             self._staging = Staging(root / SYSTEM / "staging" / process, durable=durable)
             self._trash.mkdir(exist_ok=True)
+        except OSError as error:
+            raise translated(error) from error
 
     # Writes
 
@@ -61,14 +63,16 @@ class FilesystemStore:
 
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> SidecarFile:
         # Here, where nobody waits for a lock: a new subdirectory is synced.
-        with translated():
+        try:
             self._make_subdirectory(bucket, key_hash(file.key))
+        except OSError as error:
+            raise translated(error) from error
         return SidecarFile(self._staging, file, cast(BlobFile | None, blob))
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         record = cast(SidecarFile, sidecar)
         hashed = key_hash(record.file.key)
-        with translated():
+        try:
             self._check_is_there(bucket)
             try:
                 if blob is not None:
@@ -78,23 +82,30 @@ class FilesystemStore:
             except FileNotFoundError:
                 self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # somebody may have removed it
                 raise
+        except OSError as error:
+            raise translated(error) from error
 
     def remove(self, bucket: Bucket, key: str) -> None:
         # By way of staging, not unlinked in place: a process declared dead has lost its staging directory, and so
         # its late delete fails.
         path = self._staging.new_path()
-        with translated():
+        try:
             self._check_is_there(bucket)
             try:
                 os.rename(self._sidecar_path(bucket, key_hash(key)), path)
             except FileNotFoundError:
                 if self.is_fenced():
                     raise
+        except OSError as error:
+            raise translated(error) from error
         self._staging.discard(path)
 
     def sync(self, bucket: Bucket, key: str) -> None:
-        with translated(), suppress(FileNotFoundError):  # the bucket may be in the trash by now
-            self._sync_directory(self._subdirectory(bucket, key_hash(key)))
+        try:
+            with suppress(FileNotFoundError):  # the bucket may be in the trash by now
+                self._sync_directory(self._subdirectory(bucket, key_hash(key)))
+        except OSError as error:
+            raise translated(error) from error
 
     # Reads
 
@@ -126,8 +137,11 @@ class FilesystemStore:
         return NginxPath(f"{bucket.name}/{blob[:2]}/{blob}")
 
     def delete_blob(self, bucket: Bucket, blob: str) -> None:
-        with translated(), suppress(FileNotFoundError):
-            os.unlink(self._blob_path(bucket, blob))
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(self._blob_path(bucket, blob))
+        except OSError as error:
+            raise translated(error) from error
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         return walk.files(self.root, bucket)
@@ -161,53 +175,69 @@ class FilesystemStore:
 
     def set_aside(self, bucket: Bucket, blob: str) -> None:
         directory = self.root / SYSTEM / "lost+found" / bucket.name
-        with translated():
+        try:
             directory.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
                 os.rename(self._blob_path(bucket, blob), directory / blob)
+        except OSError as error:
+            raise translated(error) from error
 
     # Buckets
 
     def create_bucket(self, bucket: Bucket) -> None:
         staged = self._staging.new_path()
-        with translated(), self._staging.discarded_on_failure(staged):
-            os.mkdir(staged)
-            write_new(f"{staged}/{BUCKET_RECORD}", dump_bucket(bucket), durable=self.durable)
-            self._sync_directory(staged)
-            try:
-                os.rename(staged, self.root / bucket.name)
-            except OSError as error:
-                if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                    raise BucketExists(
-                        f"Something called {quoted(bucket.name)} is in the storage directory already; choose another "
-                        "name or ask the operator to move it away."
-                    ) from error
-                raise
+        try:
+            with self._staging.discarded_on_failure(staged):
+                os.mkdir(staged)
+                write_new(f"{staged}/{BUCKET_RECORD}", dump_bucket(bucket), durable=self.durable)
+                self._sync_directory(staged)
+                try:
+                    os.rename(staged, self.root / bucket.name)
+                except OSError as error:
+                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                        raise BucketExists(
+                            f"Something called {quoted(bucket.name)} is in the storage directory already; choose "
+                            "another name or ask the operator to move it away."
+                        ) from error
+                    raise
+        except OSError as error:
+            raise translated(error) from error
 
     def replace_bucket(self, bucket: Bucket) -> None:
         staged = self._staging.new_path()
         self._staging.write(staged, dump_bucket(bucket))
-        with translated(), self._staging.discarded_on_failure(staged):
-            self._check_is_there(bucket)
-            os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
+        try:
+            with self._staging.discarded_on_failure(staged):
+                self._check_is_there(bucket)
+                os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
+        except OSError as error:
+            raise translated(error) from error
 
     def remove_bucket(self, bucket: Bucket) -> None:
-        with translated(), suppress(BucketNotFound):
-            self._check_is_there(bucket)
-            self._trash.mkdir(exist_ok=True)  # people empty it, and may remove it
-            self.purge_bucket(bucket.uid)  # a copy of it may have been deleted before
-            os.rename(self.root / bucket.name, self._trash / bucket.uid)
+        try:
+            with suppress(BucketNotFound):
+                self._check_is_there(bucket)
+                self._trash.mkdir(exist_ok=True)  # people empty it, and may remove it
+                self.purge_bucket(bucket.uid)  # a copy of it may have been deleted before
+                os.rename(self.root / bucket.name, self._trash / bucket.uid)
+        except OSError as error:
+            raise translated(error) from error
 
     def sync_bucket(self, bucket: Bucket) -> None:
-        with translated():
+        try:
             with suppress(FileNotFoundError):
                 self._sync_directory(self.root / bucket.name)
             self._sync_directory(self.root)
             self._sync_directory(self._trash)
+        except OSError as error:
+            raise translated(error) from error
 
     def purge_bucket(self, uid: str) -> None:
-        with translated(), suppress(FileNotFoundError):  # another worker may be at it, too
-            shutil.rmtree(self._trash / uid)
+        try:
+            with suppress(FileNotFoundError):  # another worker may be at it, too
+                shutil.rmtree(self._trash / uid)
+        except OSError as error:
+            raise translated(error) from error
 
     def removed_buckets(self) -> Iterator[str]:
         for entry in scan(self._trash):
@@ -232,9 +262,11 @@ class FilesystemStore:
     # The disk
 
     def free_bytes(self) -> int | None:
-        with translated():
+        try:
             disk = os.statvfs(self.root)
             return disk.f_bavail * disk.f_frsize
+        except OSError as error:
+            raise translated(error) from error
 
     def probe(self) -> None:
         path = self._staging.new_path()
