@@ -68,6 +68,7 @@ def make_venv(lock: int) -> None:
 
 
 def venv_works() -> bool:
+    """Tell whether .venv is complete, in its place, and has a Python that is new enough."""
     # pip's script holds the absolute path of its interpreter, which shows whether the folder was moved.
     pip = VENV / "bin" / "pip"
     if not pip.is_file() or str(VENV / "bin") not in pip.read_text(errors="replace"):
@@ -77,6 +78,7 @@ def venv_works() -> bool:
 
 
 def check_venv_module() -> None:
+    """Exit with a message if this Python cannot create virtual environments."""
     try:
         import ensurepip  # noqa: F401, PLC0415
         import venv  # noqa: F401, PLC0415

@@ -31,6 +31,7 @@ def environment() -> dict[str, str]:
 
 
 def hints(settings: Settings) -> str:
+    """Return the text for the terminal."""
     return f"""
   API docs    {settings.public_url}/docs
   A token     cd {shlex.quote(str(ROOT))} && {TOKEN_COMMAND}
