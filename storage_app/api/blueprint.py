@@ -45,7 +45,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Access(Enum):
-    """Who may call a view at all. The service decides what a principal may do there."""
+    """The callers that a view admits. The services decide what a principal may do there."""
 
     PUBLIC = "public"  # credentials are ignored
     ANYONE = "anyone"  # a credential is optional, but must be valid if sent

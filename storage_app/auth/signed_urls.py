@@ -26,7 +26,7 @@ _SIGNED_URL_PURPOSE = b"signed-url/1"
 
 
 class Disposition(StrEnum):
-    """Whether a browser is to save the bytes or to show them (RFC 6266 section 4.2)."""
+    """The disposition type, which asks a browser to save or to show the file (RFC 6266 section 4.2)."""
 
     ATTACHMENT = "attachment"
     INLINE = "inline"

@@ -37,7 +37,7 @@ class Replace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UploadRight:
-    """Whether an upload may create a file, and which it may replace. A file that it creates belongs to `owner_id`."""
+    """The right of an upload to create a file, which then belongs to `owner_id`, and to replace existing ones."""
 
     owner_id: str
     create: bool

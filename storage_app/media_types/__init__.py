@@ -69,7 +69,7 @@ def normalize(declared: str) -> str | None:
 
 
 def is_inline_safe(content_type: str) -> bool:
-    """Tell whether a browser may show the file in place. Types that can carry scripts, as HTML and XML, may not."""
+    """Tell whether a browser may show the file in place. It may not if the type can carry scripts (HTML, XML)."""
     normalized = normalize(content_type)
     if normalized is None:
         return False

@@ -230,7 +230,7 @@ class Resting:
 
 
 class Leadership:
-    """Decides which thread leads. `call` makes a free thread come. No leader is needed while `is_idle`.
+    """Decides which thread leads. `call` summons a thread of the pool. No leader is needed while `is_idle`.
 
     A called thread says `come`, and then `take` before each wait for a request and `turn_to_request` after it. Any
     thread may `fill` the vacant lead. A leader that is about to block says `give_up`. The main thread says
