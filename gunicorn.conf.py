@@ -1,6 +1,6 @@
-"""How gunicorn serves: processes with threads, recovery before the first one, a mark after a clean end.
+"""The configuration of gunicorn: worker processes with threads, timeouts, and the hooks of the service.
 
-Addresses, counts and logging come from the settings. Reloading this file (SIGHUP) reads them again.
+Addresses, counts and logging come from the settings. A reload (SIGHUP) reads them again.
 """
 
 import os
@@ -24,44 +24,44 @@ wsgi_app = "wsgi:app"
 chdir = str(ROOT)
 bind = [f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"]
 
-# Processes for the cores, threads for the clients: reading and writing bytes releases the interpreter's lock.
+# Processes use the cores, and threads serve the clients: I/O releases the interpreter's lock.
 worker_class = WORKERS[settings.worker]
 workers = settings.web_concurrency
 threads = settings.threads
-# Idle connections need no thread, so there may be many more of them; one more waits in the kernel's backlog.
+# Idle connections need no thread, so there may be many more of them. Any beyond that wait in the kernel's backlog.
 worker_connections = 1000
-# Each worker opens the store for itself: locks and database connections must not cross a fork.
+# Each worker opens the store for itself, because locks and database connections must not cross a fork.
 preload_app = False
 
 # Longer than the 60 s for which proxies and browsers keep idle connections, so that they close first.
 keepalive = 75
-# At a stop, transfers in progress get this long to end. Container engines must wait longer before they kill.
+# At a stop, transfers in progress have this long to finish. Container engines must wait longer before they kill.
 graceful_timeout = 30
-# A worker whose main thread is silent this long is replaced. Slow clients hold other threads, so it is only for hangs.
+# A worker whose main thread sends no heartbeat for this long is replaced. Slow clients only hold other threads.
 timeout = 60
-# Replacing a worker cuts its transfers longer than graceful_timeout, so this is for leaks of weeks, not of hours.
+# Replacing a worker cuts transfers longer than graceful_timeout, so it should be rare: a guard against slow leaks.
 max_requests = 10_000_000
 max_requests_jitter = 1_000_000
 
-# gunicorn's largest, and nginx's default: the longest signed URL (a key of 1,024 bytes, percent-encoded) fits.
+# gunicorn's maximum. The longest signed URL fits: a key of 1,024 bytes, percent-encoded.
 limit_request_line = 8190
 limit_request_field_size = 8190
 
-# Files leave by sendfile(2), whatever SENDFILE in the environment says. gunicorn 27 takes any value of its own setting
-# `sendfile` for a no, even True.
+# Send files by sendfile(2), even if SENDFILE in the environment says no. gunicorn 27 understands any value of its own
+# setting `sendfile` as no, even True.
 raw_env = ["SENDFILE=true"]
-# The heartbeat is a file's time stamp. In memory, a busy disk cannot make a healthy worker look dead.
+# The heartbeat is the time stamp of a file. In memory, no busy disk can make a healthy worker look dead.
 worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-# Nobody needs a second way in; by default gunicorn makes a socket in the home folder.
+# By default gunicorn creates a control socket in the home folder, which nothing needs here.
 control_socket_disable = True
 
-# Proxies are believed in one place, Werkzeug's ProxyFix, as TRUSTED_PROXIES says: gunicorn believes nobody.
+# Proxies are trusted in one place, Werkzeug's ProxyFix, as TRUSTED_PROXIES says. gunicorn trusts none.
 forwarded_allow_ips = ""
 forwarder_headers = ""
 
 logger_class = Logger
 loglevel = settings.log_level.lower()
-# The application writes its own access lines, with the request's id and without tokens.
+# The application writes its own access log, with request ids and without tokens.
 accesslog = None
 
 on_starting = lifecycle.on_starting

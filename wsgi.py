@@ -8,6 +8,6 @@ from storage_app.errors import SettingsError, StoreUnusable
 try:
     app = create_app()
 except (SettingsError, StoreUnusable) as error:
-    # Nothing to debug, so no traceback.
+    # The message says it all, so no traceback.
     sys.stderr.write(f"{error.detail}\n")
     sys.exit(1)

@@ -1,6 +1,6 @@
 """Prepare the checkout: a virtual environment with the locked requirements and, on demand, a .env with random keys.
 
-Runs on a bare Python 3.11, so it imports the standard library only. Two at a time wait for each other.
+It runs on a bare Python 3.11, so it imports only the standard library. Concurrent runs wait for each other.
 """
 
 import argparse
@@ -49,26 +49,27 @@ def parse_arguments() -> argparse.Namespace:
 
 @contextlib.contextmanager
 def only_one() -> Iterator[int]:
-    """Hold the checkout's setup lock; yields its descriptor."""
+    """Hold the setup lock of the checkout, and yield its descriptor."""
     with (ROOT / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
 def make_venv(lock: int) -> None:
-    """Make .venv, again if it is broken, too old or was moved here from another folder."""
+    """Create .venv, anew if it is broken, too old or was moved here from another folder."""
     if venv_works():
         return
     check_venv_module()
     if VENV.is_symlink():
         say(f"Removing the link .venv; what it leads to, {VENV.readlink()}, stays as it is.")
-        VENV.unlink()  # or all that is there would be cleared
+        VENV.unlink()  # --clear would empty the folder that it leads to
     say("Making the virtual environment .venv ...")
     run([sys.executable, "-m", "venv", "--clear", str(VENV)], lock)
 
 
 def venv_works() -> bool:
-    # pip's script names its interpreter by an absolute path, so it tells whether the folder was moved.
+    """Tell whether .venv is complete, in its place, and has a Python that is new enough."""
+    # pip's script holds the absolute path of its interpreter, which shows whether the folder was moved.
     pip = VENV / "bin" / "pip"
     if not pip.is_file() or str(VENV / "bin") not in pip.read_text(errors="replace"):
         return False
@@ -77,6 +78,7 @@ def venv_works() -> bool:
 
 
 def check_venv_module() -> None:
+    """Exit with a message if this Python cannot create virtual environments."""
     try:
         import ensurepip  # noqa: F401, PLC0415
         import venv  # noqa: F401, PLC0415
@@ -89,7 +91,7 @@ def check_venv_module() -> None:
 
 
 def install(requirements: str, lock: int) -> None:
-    """Install exactly the locked requirements, unless that was done before."""
+    """Install exactly the locked requirements, unless they are installed already."""
     stamp = VENV / f"{requirements}.sha256"
     digest = hashlib.sha256((ROOT / requirements).read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
@@ -101,7 +103,7 @@ def install(requirements: str, lock: int) -> None:
 
 
 def write_env(path: Path) -> None:
-    """Write new random keys, readable by the owner only, unless there is a file; whole or not at all."""
+    """Write new random keys, readable by the owner only, unless the file exists. The write is atomic."""
     if path.is_symlink() or path.exists():
         return
     text = ENV_FILE.format(secret_key=secrets.token_urlsafe(48), anon_key=secrets.token_urlsafe(32))
@@ -115,7 +117,7 @@ def write_env(path: Path) -> None:
 
 
 def run(command: list[str], lock: int) -> None:
-    """Run a step to its end. A signal ends the step too; killed outright, we leave the lock to the step."""
+    """Run a step to its end. A signal ends the step too. The step inherits the lock, in case this process is killed."""
     try:
         status = subprocess.run(command, check=False, pass_fds=[lock]).returncode
     except KeyboardInterrupt:

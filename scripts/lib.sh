@@ -1,6 +1,6 @@
-# What run.sh and run_tests.sh share. Sourced, from the project's root.
+# Functions of run.sh and run_tests.sh, which source this file in the project's root.
 
-# Prints the path of a Python that is new enough, or says what to install.
+# Prints the path of a Python that is new enough. If there is none, says what to install and fails.
 find_python() {
   local candidate
   for candidate in ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11; do
@@ -13,7 +13,7 @@ find_python() {
   return 1
 }
 
-# Runs a command that a signal to this script ends too: bash alone would wait for it, or leave it behind.
+# Runs a command, and ends it on a signal to this script. bash alone would wait for it, or leave it behind.
 supervise() {
   local child status=0
   "$@" &

@@ -1,4 +1,4 @@
-"""Say where the service will be and how to get a token, then become gunicorn. Run by run.sh, in the project's root."""
+"""Print where the service will be and how to get a token, and then become gunicorn. run.sh runs this."""
 
 import os
 import shlex
@@ -21,16 +21,17 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(error.detail)
     print(hints(settings), flush=True)
-    # The same process from here on: one signal ends everything.
+    # exec keeps the process id, so that one signal ends everything.
     os.execve(GUNICORN, [str(GUNICORN)], environment())  # noqa: S606
 
 
 def environment() -> dict[str, str]:
-    """Leave out WEB_CONCURRENCY where it is empty: gunicorn reads it by itself, and takes no empty number."""
+    """Return the environment without an empty WEB_CONCURRENCY, which gunicorn reads itself and would refuse."""
     return {name: value for name, value in os.environ.items() if name != "WEB_CONCURRENCY" or value.strip()}
 
 
 def hints(settings: Settings) -> str:
+    """Return the text for the terminal."""
     return f"""
   API docs    {settings.public_url}/docs
   A token     cd {shlex.quote(str(ROOT))} && {TOKEN_COMMAND}

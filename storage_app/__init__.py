@@ -9,10 +9,9 @@ from .settings import Settings, load_settings
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application; without `settings` they are read from the environment and `.env`.
+    """Create the application. Without `settings`, read them from the environment and `.env`.
 
-    Opens nothing: the store is opened at the first request, or by `app.extensions["storage"].start()`. Raises
-    `SettingsError`.
+    The store is opened later: by the first request, or by `app.extensions["storage"].start()`. Raises `SettingsError`.
     """
     settings = settings or load_settings()
     logs.configure(settings.log_level, settings.log_format)

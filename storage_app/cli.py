@@ -17,11 +17,12 @@ storage_commands = AppGroup("storage", help="Look after the storage service.")
 
 
 def init_app(app: Flask) -> None:
+    """Add `flask storage` to the commands of `app`."""
     app.cli.add_command(storage_commands)
 
 
 def run(command: str, app: Flask) -> NoReturn:
-    """Run a command as `flask storage` would, with its messages; exits with its code."""
+    """Run a command as `flask storage` would, with the same output, and exit with its code."""
     storage_commands.main([command], prog_name="flask storage", obj=ScriptInfo(create_app=lambda: app))
 
 
@@ -32,30 +33,30 @@ def run(command: str, app: Flask) -> NoReturn:
 )
 @click.option("--expires-in", default=3600, show_default=True, help="Seconds that the token is good for.")
 def token(sub: str, service: bool, expires_in: int) -> None:
-    """Print a login token, as the backend would issue it."""
+    """Print a login token such as the backend issues."""
     logins = _storage().logins
     click.echo(logins.issue(sub, role=SERVICE_ROLE if service else None, expires_in=expires_in))
 
 
 @storage_commands.command()
 def recover() -> None:
-    """Make the store ready to serve; a start does this by itself."""
+    """Make the store ready to serve. A start of the service does this by itself."""
     _recover(rebuild_anyway=False)
 
 
 @storage_commands.command()
 def rebuild() -> None:
-    """Make the index anew from the sidecars; beside a running service, reconcile it with them."""
+    """Rebuild the index from the sidecars. Beside a running service, reconcile it with them instead."""
     _recover(rebuild_anyway=True)
 
 
 @storage_commands.command()
 @click.option("--repair", is_flag=True, help="Mend what can be mended; bytes that nothing explains go to lost+found.")
 def check(repair: bool) -> None:
-    """Look for damage, beside the service or without it. Exits with 1 while something is wrong."""
+    """Look for damage, whether or not the service runs. Exit with 1 if damage remains."""
     storage = _storage()
     try:
-        # After a power cut the sidecars are right and the index is not: it must not be what they are mended by.
+        # After a power cut the index may be stale. Recover it first, so that nothing is repaired by a wrong index.
         recover_store(
             storage.settings.storage_path,
             durable=storage.settings.durability == "fsync",

@@ -35,11 +35,11 @@ StorageError                        500 internal_error
 │   └── TooManyUploads              503 too_many_uploads
 └── InsufficientStorage             507 insufficient_storage
 
-What is no request of HTTP is InvalidRequest with the status that HTTP has for it: 400, 414, 417, 431 or 501
-(malformed.py).
+A request that gunicorn cannot parse is answered as InvalidRequest under the status that gunicorn chose: 400, 414, 417,
+431 or 501 (`server/bad_requests.py`).
 
-A subclass exists where a client would treat it differently. The message is one sentence that names the thing and the
-way out; it is shown to the client, so it says nothing of the inside.
+A subclass exists only where a client would treat it differently. The message is one sentence that names the thing and
+the way out. Clients see it, so it reveals no internals.
 """
 
 from collections.abc import Mapping
@@ -48,9 +48,9 @@ from typing import Any, ClassVar
 
 
 class StorageError(Exception):
-    """Something this service refuses or cannot do.
+    """The base of every error that this service raises on purpose.
 
-    `headers` are sent with the refusal; `members` become extra members of the problem document (RFC 9457 section 3.2).
+    `headers` are sent with the response. `members` extend the problem document (RFC 9457 section 3.2).
     """
 
     status: ClassVar[int] = 500
@@ -65,10 +65,10 @@ class StorageError(Exception):
         self.members = dict(members or {})
 
     def problem(self, request_id: str, status: int | None = None) -> dict[str, Any]:
-        """Return the problem document (RFC 9457 section 3), with another status than that of the class if given."""
+        """Return the problem document (RFC 9457 section 3). `status` overrides the status of the class."""
         known = HTTPStatus(status or self.status)
         return {
-            "type": "about:blank",  # `title` is the status phrase then (RFC 9457 section 4.2.1); `code` tells more
+            "type": "about:blank",  # so `title` is the status phrase (RFC 9457 section 4.2.1); `code` says more
             "title": known.phrase,
             "status": known.value,
             "detail": self.detail,
@@ -79,29 +79,33 @@ class StorageError(Exception):
 
 
 class SettingsError(StorageError):
-    """A setting is missing or wrong; the sentence names the variable."""
+    """A setting is missing or invalid. The message names the variable."""
 
     code = "settings_error"
 
 
 class StoreUnusable(StorageError):
-    """The store at STORAGE_PATH cannot be opened; the service must not start."""
+    """The store at STORAGE_PATH cannot be used, so the service must not start."""
 
     code = "store_unusable"
 
 
 class InvalidRequest(StorageError):
+    """The request is malformed, or carries a value that breaks a rule."""
+
     status = 400
     code = "invalid_request"
 
 
 class InvalidName(InvalidRequest):
-    """A bucket name, a file id or a file name breaks the rules in `domain`."""
+    """A bucket name, a key or a file name breaks the rules in `domain`."""
 
     code = "invalid_name"
 
 
 class InvalidJson(InvalidRequest):
+    """The text is not JSON (RFC 8259), or is nested too deeply."""
+
     code = "invalid_json"
 
 
@@ -112,11 +116,13 @@ class TruncatedBody(InvalidRequest):
 
 
 class DigestMismatch(InvalidRequest):
+    """The bytes received do not have the SHA-256 that the client, or the signed URL, declared."""
+
     code = "digest_mismatch"
 
 
 class Unauthenticated(StorageError):
-    """No credential where one is needed (RFC 6750 section 3)."""
+    """The request needs a credential and has none (RFC 6750 section 3)."""
 
     status = 401
     code = "unauthenticated"
@@ -126,7 +132,7 @@ class Unauthenticated(StorageError):
 
 
 class InvalidCredential(Unauthenticated):
-    """A credential was sent and is wrong (RFC 6750 section 3.1)."""
+    """The credential is invalid or has expired (RFC 6750 section 3.1)."""
 
     code = "invalid_credential"
 
@@ -135,20 +141,28 @@ class InvalidCredential(Unauthenticated):
 
 
 class Forbidden(StorageError):
+    """The principal lacks the right to do this."""
+
     status = 403
     code = "forbidden"
 
 
 class InvalidSignedUrl(Forbidden):
+    """The token of a signed URL is forged, has expired, or is for another file or method."""
+
     code = "invalid_signed_url"
 
 
 class NotFound(StorageError):
+    """There is no such route, bucket or file."""
+
     status = 404
     code = "not_found"
 
 
 class BucketNotFound(NotFound):
+    """No bucket has this name."""
+
     code = "bucket_not_found"
 
     def __init__(self, name: str) -> None:
@@ -156,6 +170,8 @@ class BucketNotFound(NotFound):
 
 
 class FileNotFound(NotFound):
+    """The bucket has no file with this key."""
+
     code = "file_not_found"
 
     def __init__(self, bucket: str, key: str) -> None:
@@ -163,68 +179,92 @@ class FileNotFound(NotFound):
 
 
 class MethodNotAllowed(StorageError):
-    """The route exists but not with this method; `Allow` says which (RFC 9110 section 15.5.6)."""
+    """The route does not support this method. `Allow` lists those it supports (RFC 9110 section 15.5.6)."""
 
     status = 405
     code = "method_not_allowed"
 
 
 class BodyTimeout(StorageError):
+    """The client stopped sending the body (RFC 9110 section 15.5.9)."""
+
     status = 408
     code = "body_timeout"
 
 
 class Conflict(StorageError):
+    """The request contradicts the state of the bucket or the file (RFC 9110 section 15.5.10)."""
+
     status = 409
     code = "conflict"
 
 
 class BucketExists(Conflict):
+    """Another bucket has this name."""
+
     code = "bucket_exists"
 
 
 class BucketNotEmpty(Conflict):
+    """The bucket holds files, and the request did not ask to delete them too."""
+
     code = "bucket_not_empty"
 
 
 class FileExists(Conflict):
+    """The key has a file, and the upload did not ask to replace it."""
+
     code = "file_exists"
 
 
 class LengthRequired(StorageError):
+    """The body has neither a Content-Length nor chunks (RFC 9110 section 15.5.12)."""
+
     status = 411
     code = "length_required"
 
 
 class PreconditionFailed(StorageError):
+    """A conditional header does not hold (RFC 9110 section 13)."""
+
     status = 412
     code = "precondition_failed"
 
 
 class TooLarge(StorageError):
+    """The request body exceeds a limit."""
+
     status = 413
     code = "too_large"
 
 
 class FileTooLarge(TooLarge):
+    """The file is larger than the service or the bucket allows."""
+
     code = "file_too_large"
 
 
 class QuotaExceeded(TooLarge):
+    """The file would exceed the quota of its bucket."""
+
     code = "quota_exceeded"
 
 
 class UnsupportedMediaType(StorageError):
+    """The route does not accept a body of this type or content coding (RFC 9110 section 15.5.16)."""
+
     status = 415
     code = "unsupported_media_type"
 
 
 class ContentTypeNotAllowed(UnsupportedMediaType):
+    """The bucket, or the signed URL, does not allow a file of this content type."""
+
     code = "content_type_not_allowed"
 
 
 class RangeNotSatisfiable(StorageError):
-    """No range of the request lies in the file (RFC 9110 section 15.5.17)."""
+    """No requested range overlaps the file (RFC 9110 section 15.5.17)."""
 
     status = 416
     code = "range_not_satisfiable"
@@ -237,21 +277,24 @@ class RangeNotSatisfiable(StorageError):
 
 
 class ValidationFailed(StorageError):
-    """The body or the query is well formed and means nothing; `errors` says why, by field."""
+    """The body or the query is well formed but invalid. `errors` in the problem document says why, by field."""
 
     status = 422
     code = "validation_failed"
 
 
 class DamagedFile(StorageError):
-    """The record is there and its bytes are not, or a sidecar cannot be read."""
+    """The sidecar cannot be read, or the blob that it names is missing or incomplete."""
 
     status = 500
     code = "damaged_file"
 
 
 class Unavailable(StorageError):
-    """Something cannot be done right now and may be tried again. Of a write it is unknown whether it happened."""
+    """The operation failed for a reason that may pass. `retry_after` is in seconds.
+
+    A write that ends like this may or may not have happened.
+    """
 
     status = 503
     code = "unavailable"
@@ -261,11 +304,13 @@ class Unavailable(StorageError):
 
 
 class TooManyUploads(Unavailable):
+    """MAX_UPLOADS bodies are already in progress."""
+
     code = "too_many_uploads"
 
 
 class InsufficientStorage(StorageError):
-    """The disk is full, or would have less than MIN_FREE_BYTES left (RFC 4918 section 11.5)."""
+    """The disk is full, or would keep less than MIN_FREE_BYTES free (RFC 4918 section 11.5)."""
 
     status = 507
     code = "insufficient_storage"

@@ -1,4 +1,4 @@
-"""Log lines: one format for the service and for gunicorn, with the request's id, and nothing of a user's raw."""
+"""Logging: one format for the service and gunicorn, with the request id, safe against injected lines and tokens."""
 
 import json
 import logging
@@ -9,23 +9,23 @@ from typing import Any
 
 from flask import g, has_request_context
 
-# A JSON Web Token, in whatever spelling of a signed URL; whoever reads the log must not get it.
+# A JSON Web Token, such as the one in a signed URL: a reader of the log must not be able to use it.
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
 _JSON = json.JSONEncoder(default=str)
 
 
 class RequestIdFilter(logging.Filter):
-    """Adds the id of the request that a line belongs to."""
+    """A filter that adds the id of the current request to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not hasattr(record, "request_id"):  # one that came with the line is of a request that has no context
+        if not hasattr(record, "request_id"):  # the caller may pass the id itself, outside a request context
             record.request_id = g.get("request_id", "-") if has_request_context() else "-"
         return True
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record: time, level, request, logger, message, then what came with it as `name=value`."""
+    """One line for each record: time, level, request id, logger, message, then the extras as `name=value`."""
 
     def format(self, record: logging.LogRecord) -> str:
         extras = "".join(f" {name}={_shown(value)}" for name, value in _extras(record).items())
@@ -37,7 +37,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record."""
+    """One JSON object for each record."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -76,11 +76,11 @@ def configuration(level: str, form: str) -> dict[str, Any]:
 
 
 def configure(level: str, form: str) -> None:
-    """Log so in this process, and of every record only what these formats show."""
+    """Set up logging in this process. Records then collect only the attributes that the formats show."""
     logging.config.dictConfig(configuration(level, form))
-    # No line shows them, and every record would ask for them.
+    # No format shows these, and each record would look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    # Nor the line of code that logged, for which the stack is searched: so `logging` documents to leave it out.
+    # Nor the caller, for which each record would walk the stack. The HOWTO of `logging` documents this switch.
     logging._srcfile = None  # noqa: SLF001
 
 
@@ -97,7 +97,7 @@ def _shown(value: Any) -> str:
 
 
 def loggable(text: str) -> str:
-    """Return `text` without tokens, and with nothing in it that could end a line."""
+    """Return `text` with tokens removed and unprintable characters escaped, so that it cannot end a line."""
     shown = _TOKEN.sub("…", text)
     if shown.isprintable():
         return shown

@@ -1,3 +1,3 @@
-"""The version, in one place: packaging, `/` and the OpenAPI document read it here."""
+"""The version, in one place: packaging, `/` and the OpenAPI document read it from here."""
 
 __version__ = "0.1.0"

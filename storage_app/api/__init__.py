@@ -1,4 +1,4 @@
-"""HTTP: reads headers, picks a status, knows nginx. A view parses, calls one service method and shapes the answer."""
+"""The HTTP API. A view parses the request, calls one service method and shapes the response."""
 
 from flask import Flask, Response, request
 from flask_cors import CORS
@@ -16,8 +16,8 @@ _EXPOSED = ", ".join(sorted(EXPOSED_HEADERS))
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Register routes, error answers, hooks and CORS on `app`."""
-    # For JSON; uploads read their bodies themselves, and have their own limits.
+    """Register routes, error handlers, hooks and CORS on `app`."""
+    # For JSON. Uploads read their bodies themselves, and have their own limits.
     app.config["MAX_CONTENT_LENGTH"] = MAX_JSON_BYTES
     routing.init_app(app)
     problems.init_app(app)
@@ -26,7 +26,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     openapi.init_app(app)
     if "*" not in settings.cors_origins:
         app.after_request(_vary_by_origin)
-    # Called in the order from last to first: Flask-Cors leaves alone what has its headers already.
+    # Hooks run from the last to the first, and Flask-Cors skips a response that has its headers already.
     CORS(
         app,
         origins=list(settings.cors_origins),
@@ -42,7 +42,7 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _allow_every_origin(response: Response) -> Response:
-    """Say what Flask-Cors would say, but to a preflight: it looks its rules up for each request."""
+    """Set the headers of Flask-Cors, except for a preflight: Flask-Cors would look up its rules for each request."""
     if request.method != "OPTIONS":
         response.headers["Access-Control-Allow-Origin"] = "*"
         response.headers["Access-Control-Expose-Headers"] = _EXPOSED
@@ -50,6 +50,6 @@ def _allow_every_origin(response: Response) -> Response:
 
 
 def _vary_by_origin(response: Response) -> Response:
-    """Tell caches that another origin gets other headers (RFC 9110 section 12.5.5); Flask-Cors tells only some."""
+    """Tell caches that the headers depend on the origin (RFC 9110 section 12.5.5). Flask-Cors does so only at times."""
     response.vary.add("Origin")
     return response

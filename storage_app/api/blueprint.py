@@ -1,4 +1,4 @@
-"""flask-smorest as this service uses it: problems documented, JSON read strictly, every view says who may call it."""
+"""Our flask-smorest: views declare who may call them and which problems they return, and JSON is parsed strictly."""
 
 import re
 from collections import defaultdict
@@ -45,18 +45,18 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Access(Enum):
-    """Who may call a view at all; what they may do there is decided by the service."""
+    """The callers that a view admits. The services decide what a principal may do there."""
 
-    PUBLIC = "public"  # no credential is looked at
-    ANYONE = "anyone"  # a credential is not needed, and if sent must be right
-    CREDENTIAL = "credential"  # a credential is needed
+    PUBLIC = "public"  # credentials are ignored
+    ANYONE = "anyone"  # a credential is optional, but must be valid if sent
+    CREDENTIAL = "credential"  # a credential is required
     SIGNED = "signed"  # the token in the path is the credential
 
 
-# What gunicorn, or a proxy in front of it, refuses by itself, and in its own words.
+# gunicorn, or a proxy in front of it, gives this refusal in its own words.
 _TOO_LONG = {"414": {"description": "The URL is longer than 8,190 bytes"}}
 
-# How a view with a JSON body refuses it.
+# The refusals of a view that takes a JSON body.
 JSON_REFUSALS: tuple[type[StorageError], ...] = (
     InvalidJson,
     TruncatedBody,
@@ -75,9 +75,10 @@ SECURITY: dict[Access, list[dict[str, list[str]]]] = {
 
 
 class JsonParser(FlaskParser):
-    """Reads arguments; what is wrong with them becomes one of our errors."""
+    """Parses arguments, and turns errors in them into ours."""
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
+        """Return the JSON body, or `missing` if there is none."""
         body = _read_json_body(req)
         if not body.strip():
             return missing
@@ -86,7 +87,7 @@ class JsonParser(FlaskParser):
         return strict_json.parse(body)
 
     def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:
-        # webargs names the place first: {"json": {"name": [...]}}
+        # webargs nests the errors by location: {"json": {"name": [...]}}
         located = error.normalized_messages()  # type: ignore[no-untyped-call]
         errors: dict[str, Any] = {}
         for fields in located.values():
@@ -95,7 +96,7 @@ class JsonParser(FlaskParser):
 
 
 class Blueprint(flask_smorest.Blueprint):
-    """A blueprint whose views say who may call them and how they refuse."""
+    """A blueprint whose views declare who may call them, and their refusals."""
 
     ARGUMENTS_PARSER = JsonParser()
 
@@ -104,7 +105,7 @@ class Blueprint(flask_smorest.Blueprint):
         self._prepare_doc_cbks.append(_add_parameters)
 
     def add_url_rule(self, rule: str, *args: Any, **kwargs: Any) -> None:
-        """Register a rule, and document what stands in its path."""
+        """Register a rule, and document the parameters in its path."""
         described = [PATH_PARAMETERS[name] for name in _VARIABLE.findall(rule)]
         super().add_url_rule(rule, *args, **{**kwargs, "parameters": described})
 
@@ -129,16 +130,16 @@ class Blueprint(flask_smorest.Blueprint):
     def arguments(
         self, schema: type[ma.Schema] | ma.Schema, *, location: str = "json", **kwargs: Any
     ) -> Callable[[View], View]:
-        """Hand what a request carries at `location` to a view, checked by `schema`, as its next argument.
+        """Decorate a view: parse `location` of the request by `schema`, and pass the result as its next argument.
 
-        Of several such decorators, the outermost gives the first.
+        Of several such decorators, the outermost passes the first argument.
         """
         schema = schema() if isinstance(schema, type) else schema
         parse = super().arguments(schema, location=location, **kwargs)
         return _without_query(parse, schema.load({})) if location == "query" else cast(Callable[[View], View], parse)
 
     def response(self, status_code: int, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        """Document the answer of a view, and send what it returns as JSON; of a pair, the second are headers."""
+        """Decorate a view: document its response, and send its result, or a pair of result and headers, as JSON."""
         document = super().response(status_code, *args, **kwargs)
 
         def decorate(view: View) -> View:
@@ -154,19 +155,19 @@ class Blueprint(flask_smorest.Blueprint):
 
         return decorate
 
-    # Each decorator of flask-smorest puts a function around the view. Those that only document leave it as it is here.
+    # Each decorator of flask-smorest wraps the view. Here, those that only document return it unwrapped.
 
     def doc(self, **kwargs: Any) -> Callable[[View], View]:
-        """Document a view by hand."""
+        """Decorate a view: document it by hand."""
         return _documenting(super().doc(**kwargs))
 
     def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
-        """Document another answer of a view."""
+        """Decorate a view: document another response."""
         return _documenting(super().alt_response(*args, **kwargs))
 
 
 def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Callable[[View], View]:
-    """Return a decorator that does what `parse` does, at once where there is no query: most requests have none."""
+    """Return `parse`, short-circuited for requests without a query, which most are."""
 
     def decorate(view: View) -> View:
         parsing = parse(view)
@@ -181,23 +182,23 @@ def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Cal
 
 
 def _documenting(decorator: Callable[[Any], Any]) -> Callable[[View], View]:
-    """Return a decorator that documents a view as `decorator` does, and leaves the view itself alone."""
+    """Return a decorator that documents a view as `decorator` does, without wrapping it."""
 
     def decorate(view: View) -> View:
-        view._apidoc = decorator(view)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001  from there it is read
+        view._apidoc = decorator(view)._apidoc  # type: ignore[attr-defined]  # noqa: SLF001  flask-smorest reads it
         return view
 
     return decorate
 
 
 def _add_parameters(doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the parameters given to `doc` to those of `arguments`, where flask-smorest would replace them."""
+    """Append the parameters given to `doc` to those of `arguments`. flask-smorest would replace them."""
     given = info.get("manual_doc", {}).pop("parameters", [])
     return {**doc, "parameters": [*doc.get("parameters", []), *given]}
 
 
 def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[str, Any]:
-    """Describe the refusals, their codes grouped by status."""
+    """Describe the refusals, with their codes grouped by status."""
     every: tuple[type[StorageError], ...] = (InvalidRequest, StorageError)
     if who is not Access.PUBLIC:
         every += (Unavailable,)
@@ -224,12 +225,12 @@ def _refusal_headers(status: int) -> dict[str, Any]:
 
 
 def refuse_fields(errors: Mapping[str, Any]) -> NoReturn:
-    """Raise `ValidationFailed` for `errors` by field."""
+    """Raise `ValidationFailed` with `errors`, which are messages by field."""
     raise ValidationFailed(_sentence(errors), members={"errors": errors})
 
 
 def _read_json_body(req: Request) -> bytes:
-    """Read the body, if there is one; raises `TooLarge` and what `RequestBody.read` raises."""
+    """Read the body, which may be empty. Raises `TooLarge`, and as `RequestBody.read` does."""
     body, data = RequestBody(req), bytearray()
     if body.length is None and "HTTP_TRANSFER_ENCODING" not in req.environ:
         return b""
@@ -242,7 +243,7 @@ def _read_json_body(req: Request) -> bytes:
 
 
 def _sentence(errors: Mapping[str, Any]) -> str:
-    """Say the first thing that is wrong; `errors` has the rest."""
+    """Return a sentence about the first of `errors`."""
     field, problem = next(iter(errors.items()), ("", "it is not valid"))
     while isinstance(problem, (Mapping, list)):
         problem = next(iter(problem.values() if isinstance(problem, Mapping) else problem), "it is not valid")

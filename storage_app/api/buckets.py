@@ -1,4 +1,4 @@
-"""Buckets over HTTP."""
+"""The routes of buckets."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class BucketCollection(MethodView):
     @blueprint.arguments(NewBucketSchema, example={"name": "photos", "is_public": False})
     @blueprint.response(201, BucketSchema, headers=_LOCATION)
     def post(self, settings: dict[str, Any]) -> Any:
-        """Create a bucket, owned by who asks."""
+        """Create a bucket, which you then own."""
         name = settings.pop("name")
         bucket, totals = services().buckets.create(g.principal, name, settings)
         return _shown(bucket, totals), {"Location": f"/buckets/{bucket.name}"}
@@ -43,7 +43,7 @@ class BucketCollection(MethodView):
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, BucketSchema(many=True), headers=_LINK)
     def get(self, page: dict[str, Any]) -> Any:
-        """List the buckets that who asks may see, by name."""
+        """List the buckets that you may see, by name."""
         limit = page["limit"]
         position = cursors.decode(page.get("cursor"))
         after = None if position is None else position.key
@@ -57,14 +57,14 @@ class BucketItem(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
     @blueprint.response(200, BucketSchema)
     def get(self, bucket_id: str) -> Any:
-        """Show a bucket, with its totals."""
+        """Show a bucket with its totals."""
         return _shown(*services().buckets.get(g.principal, bucket_id))
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
     @blueprint.arguments(BucketSettingsSchema, required=False, example={"is_public": True})
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
-        """Replace the given settings; the others stay."""
+        """Replace the given settings of a bucket, and keep the others."""
         return _shown(*services().buckets.change(g.principal, bucket_id, settings))
 
     @blueprint.access(
@@ -73,7 +73,7 @@ class BucketItem(MethodView):
     @blueprint.arguments(ForceSchema(), location="query")
     @blueprint.response(204)
     def delete(self, query: dict[str, str], bucket_id: str) -> Response:
-        """Delete a bucket; with `force=true`, its files too."""
+        """Delete an empty bucket or, with `force=true`, a bucket with its files."""
         services().buckets.delete(g.principal, bucket_id, force=query["force"] == "true")
         return Response(status=204)
 

@@ -1,4 +1,4 @@
-"""What every request has: an id, a decodable path, a principal, one line in the log."""
+"""The context of each request: its id, its principal, the services, and its line in the access log."""
 
 import logging
 import re
@@ -24,17 +24,21 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def init_app(app: Flask) -> None:
-    """Hook into every request of `app`."""
+    """Register the hooks that run before and after every request of `app`."""
     app.before_request(_begin)
     app.after_request(_end)
 
 
 def storage() -> Storage:
+    """Return the store of this process, which may not be open yet."""
     return cast(Storage, current_app.extensions["storage"])
 
 
 def services() -> Services:
-    """Return what this request works with, the same until it ends."""
+    """Return the services, which stay the same for the whole request.
+
+    Raises `Unavailable` if the store is not ready.
+    """
     own = app_ctx.g
     if "services" not in own:
         own.services = storage().services
@@ -42,7 +46,10 @@ def services() -> Services:
 
 
 def authenticate(*, waited: float = 0) -> Principal:
-    """Return who asks, by the headers of this request, which began `waited` seconds ago; raises `InvalidCredential`."""
+    """Return the principal of this request, which began `waited` seconds ago, and keep it in `g.principal`.
+
+    Raises `InvalidCredential` if the headers carry an invalid one.
+    """
     own, headers = app_ctx.g, request.headers
     if "principal" not in own:
         own.principal = storage().logins.principal(
@@ -66,7 +73,7 @@ def _begin() -> None:
 
 
 def _check_encoding(environ: "WSGIEnvironment") -> None:
-    """Refuse a URL that is not UTF-8 before the framework replaces what it cannot read (RFC 3986 section 2.5)."""
+    """Refuse a URL that is not UTF-8 (RFC 3986 section 2.5), before the framework replaces its invalid bytes."""
     try:
         environ["PATH_INFO"].encode("latin-1").decode()
         unquote_to_bytes(environ.get("QUERY_STRING", "").encode("latin-1")).decode()

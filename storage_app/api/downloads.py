@@ -1,4 +1,4 @@
-"""Bytes out over HTTP."""
+"""The routes that send the bytes of files."""
 
 from datetime import UTC, datetime
 
@@ -54,7 +54,7 @@ class View(MethodView):
     @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
-        """Show a file in the browser, if it is of a type that is safe to show; else download it."""
+        """View a file in the browser. A file that is not safe to show is downloaded instead."""
         return _deliver_to_principal(bucket_id, file_id, Disposition.INLINE)
 
 
@@ -63,12 +63,12 @@ class Permanent(MethodView):
     @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
-        """The permanent URL of a file; the same as view."""
+        """Open the permanent URL of a file, which answers like view."""
         return _deliver_to_principal(bucket_id, file_id, Disposition.INLINE)
 
 
 def deliver_signed(token: str, bucket_id: str, file_id: str) -> Response:
-    """Answer `GET /files/signed/...`."""
+    """Answer `GET /files/signed/...`. Raises `InvalidSignedUrl`, and as `services.files.get_signed` does."""
     grant = storage().signed_urls.download(token, file_id)
     expires_at = datetime.fromtimestamp(grant.expires_at, UTC)
 
@@ -111,9 +111,9 @@ def _deliver(
 
 
 def _cached_seconds(bucket: Bucket, file: File) -> int:
-    """Return for how long nginx may keep the answer in its cache: only small files are worth the copy.
+    """Return how many seconds nginx may cache the response. Only small files are worth the copy.
 
-    Not longer than a minute, however long the owner allows: so soon what was deleted or made private is gone here, too.
+    The limit is a minute, even if the owner allows more, so that a deleted or private file disappears within that time.
     """
     if not bucket.is_public or file.size > _MAX_CACHED_BYTES:
         return 0
@@ -121,6 +121,6 @@ def _cached_seconds(bucket: Bucket, file: File) -> int:
 
 
 def _nginx_path(bucket: Bucket, file: File) -> str | None:
-    """Return where nginx finds the bytes."""
+    """Return the path under which nginx finds the bytes, or None if it cannot."""
     location = services().files.locate(bucket, file)
     return None if location is None else f"/_blobs/{location.path}"

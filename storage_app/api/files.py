@@ -1,4 +1,4 @@
-"""The records of files over HTTP: list, info, edit, delete."""
+"""The routes that list, show, edit and delete files."""
 
 from typing import Any
 
@@ -34,8 +34,8 @@ class FileList(MethodView):
     def get(self, query: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, a page at a time.
 
-        With `order=-created_at` the newest come first, a `prefix` is looked for along the way, and there are no
-        folders.
+        With `order=-created_at` the newest files come first. That order has no folders, and a rare `prefix` makes it
+        slow.
         """
         files, limit = services().files, query["limit"]
         prefix, delimiter = query["prefix"], query.get("delimiter")
@@ -80,7 +80,7 @@ class FileMetadata(MethodView):
     @blueprint.arguments(MetadataSchema, required=False, example={"metadata": {"album": "cats"}})
     @blueprint.response(200, FileSchema)
     def put(self, changes: dict[str, Any], bucket_id: str, file_id: str) -> Any:
-        """Edit the record of a file; what is given replaces what was there."""
+        """Replace the given fields in the record of a file, and keep the others."""
         _, file = services().files.edit(
             g.principal, bucket_id, file_id, changes=changes, conditions=write_conditions(request.headers)
         )

@@ -1,4 +1,4 @@
-"""The service itself over HTTP: what it is, whether it lives, whether it can write."""
+"""The routes of the service itself: its name and links, liveness and readiness."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ class Root(MethodView):
     @blueprint.access(Access.PUBLIC)
     @blueprint.response(200, ServiceSchema)
     def get(self) -> Any:
-        """Say what this is, and where to go on."""
+        """Show the name and version of the service, and links."""
         links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/health/ready"}
         return {"name": "SelfDB storage", "version": __version__, "links": links}
 
@@ -32,13 +32,13 @@ class Health(MethodView):
     @blueprint.access(Access.PUBLIC, Unavailable)
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
-        """Say that the process answers and its store was recovered; never touches the disk."""
+        """Check that the process answers and its store was recovered, without touching the disk."""
         storage().ensure_open()
         return {"status": "healthy"}
 
 
 class Readiness:
-    """Whether a write would work, tried at most once a second."""
+    """Checks whether a write would succeed, at most once a second."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -46,7 +46,7 @@ class Readiness:
         self._failure: str | None = None
 
     def check(self) -> None:
-        """Raise `Unavailable` that says what fails."""
+        """Raise `Unavailable` if the last check failed, with the failure."""
         with self._lock:
             if time.monotonic() - self._checked_at >= _REMEMBER_SECONDS:
                 self._failure = _first_failure()
@@ -62,7 +62,7 @@ class Ready(MethodView):
     @blueprint.access(Access.PUBLIC, Unavailable)
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
-        """Write and sync a probe, and ask the index; 503 says which of them fails."""
+        """Check that the store can be written and the index answers. A 503 tells which one failed."""
         self.readiness.check()
         return {"status": "ready"}
 

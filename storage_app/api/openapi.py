@@ -1,4 +1,4 @@
-"""The OpenAPI document and Swagger UI, with assets served from here."""
+"""The OpenAPI document and Swagger UI, whose assets this service serves itself."""
 
 import json
 from typing import Any
@@ -27,22 +27,22 @@ _SECURITY_SCHEMES = {
 
 
 class Api(flask_smorest.Api):
-    """flask-smorest without its own error answers: `problems` gives them all."""
+    """flask-smorest without its error handlers, which are all in `problems`."""
 
     DEFAULT_ERROR_RESPONSE_NAME = None
 
     def _register_error_handlers(self) -> None:
-        """Leave them to `problems`, which keeps the headers of a refusal."""
+        """Register none. Those of flask-smorest would drop the headers of a refusal."""
 
     def _register_responses(self) -> None:
-        """Leave out the errors of flask-smorest, which are not given here."""
+        """Describe none of flask-smorest's errors, because the service sends others."""
 
     def _register_pagination_header(self) -> None:
-        """Leave it out: pages are linked."""
+        """Describe none, because `Link` leads to the next page."""
 
 
 def init_app(app: Flask) -> None:
-    """Register every blueprint, then `/openapi.json` and `/docs`."""
+    """Register every blueprint, and then `/openapi.json` and `/docs`."""
     app.config.update(
         API_TITLE="SelfDB storage",
         API_VERSION=__version__,
@@ -61,7 +61,7 @@ def init_app(app: Flask) -> None:
 
 
 def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """Say what the keys of an object are, where apispec says what the values are."""
+    """Describe the keys of an object. apispec describes only its values."""
     keys = getattr(field, "key_field", None)
     return {} if keys is None else {"propertyNames": converter.field2property(keys)}
 

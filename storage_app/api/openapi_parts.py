@@ -1,4 +1,4 @@
-"""Pieces of the OpenAPI document that no schema or decorator says by itself."""
+"""Parts of the OpenAPI document that no schema and no decorator provides."""
 
 from typing import Any
 
@@ -18,8 +18,10 @@ def _sent(description: str) -> Document:
 
 
 WRITE_CONDITIONS = [
-    _header("If-Match", "Only if the file there has one of these ETags, or `*`: any (RFC 9110 section 13.1.1)."),
-    _header("If-None-Match", "`*`: only if there is no such file (RFC 9110 section 13.1.2)."),
+    _header(
+        "If-Match", "Change the file only if it has one of these ETags, or, with `*`, any (RFC 9110 section 13.1.1)."
+    ),
+    _header("If-None-Match", "With `*`, write only if there is no such file (RFC 9110 section 13.1.2)."),
 ]
 
 DIGESTS = [
@@ -28,60 +30,67 @@ DIGESTS = [
 ]
 
 READ_CONDITIONS = [
-    _header("Range", "One or several ranges of bytes, such as `bytes=0-99` (RFC 9110 section 14.2)."),
-    _header("If-Range", "An ETag or a date that the file must still have for the range to count."),
-    _header("If-None-Match", "ETags; 304 when the file has one of them."),
-    _header("If-Modified-Since", "A date; 304 when the file has not changed since."),
-    _header("If-Match", "ETags; 412 when the file has none of them."),
-    _header("If-Unmodified-Since", "A date; 412 when the file has changed since."),
+    _header("Range", "One or more ranges of bytes, such as `bytes=0-99` (RFC 9110 section 14.2)."),
+    _header("If-Range", "An ETag or a date. `Range` is ignored unless the file still has it."),
+    _header("If-None-Match", "ETags; 304 if the file has one of them."),
+    _header("If-Modified-Since", "A date; 304 if the file has not changed since."),
+    _header("If-Match", "ETags; 412 if the file has none of them."),
+    _header("If-Unmodified-Since", "A date; 412 if the file has changed since."),
 ]
 
 RAW_BODY: Document = {
     "required": True,
-    "description": "The bytes of the file, whatever the Content-Type, which becomes the file's.",
+    "description": "The bytes of the file. Any Content-Type is accepted, and becomes the file's.",
     "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
 }
 
 
 def form_body(schema: type[ma.Schema]) -> Document:
-    """Describe a multipart form."""
+    """Describe the body of a multipart form."""
     return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
 
 
 SIGNED_BODY: Document = {
     "required": True,
-    "description": "The file as it is, or a form with the one part `file`.",
+    "description": "The raw bytes of the file, or a form with one part, `file`.",
     "content": {**RAW_BODY["content"], **form_body(FileFormSchema)["content"]},
 }
 
 
 def link_header() -> Document:
+    """Describe the header of a list that leads to the next page."""
     return {"Link": _sent('The next page, as `<...>; rel="next"`; not on the last.')}
 
 
 def location_header() -> Document:
-    return {"Location": _sent("The path of what was made.")}
+    """Describe the header that names a new resource."""
+    return {"Location": _sent("The path of the file.")}
 
 
 def written_headers() -> Document:
-    return {"ETag": _sent("Of the bytes that are there now."), **location_header()}
+    """Describe the headers of a response to an upload."""
+    return {"ETag": _sent("The ETag of the file as it is now."), **location_header()}
 
 
 def file_headers() -> Document:
+    """Describe the headers of a response that carries a file."""
     return {
         "ETag": _sent("The SHA-256 of the bytes, in quotes."),
-        "Last-Modified": _sent("When the file or its record changed last."),
+        "Last-Modified": _sent("When the file or its record last changed."),
         "Accept-Ranges": _sent("`bytes`"),
         "Repr-Digest": _sent("`sha-256=:<base64>:` (RFC 9530)."),
-        "Content-Disposition": _sent("attachment or inline, with the file name (RFC 6266)."),
-        "Cache-Control": _sent("The file's, else the bucket's, else no-cache."),
+        "Content-Disposition": _sent("`attachment` or `inline`, with the file name (RFC 6266)."),
+        "Cache-Control": _sent("The file's value, or the bucket's, or `no-cache`."),
     }
 
 
 def bytes_out() -> Document:
-    """Describe the answers that carry a file, whole or in part, or say that the client has it."""
-    content: Document = {"*/*": {}}  # no schema says: bytes, as they are
-    ranged = {**file_headers(), "Content-Range": _sent("Which bytes of how many (RFC 9110 section 14.4).")}
+    """Describe the responses 200, 206 and 304 to a download."""
+    content: Document = {"*/*": {}}  # without a schema: raw bytes
+    ranged = {
+        **file_headers(),
+        "Content-Range": _sent("The range sent, and the size of the file (RFC 9110 section 14.4)."),
+    }
     return {
         "200": {"description": "The bytes", "content": content, "headers": file_headers()},
         "206": {"description": "The ranges asked for", "content": content, "headers": ranged},

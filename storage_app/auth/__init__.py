@@ -1,1 +1,1 @@
-"""Who asks, and what they may do: credentials, signed URLs and the permission table."""
+"""Authentication and authorization: credentials, signed URLs and the permission table."""

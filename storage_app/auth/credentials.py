@@ -1,4 +1,4 @@
-"""Credentials: JWTs that the backend issues, and the anonymous key."""
+"""Credentials: login tokens (JWTs) that the backend issues, and the ANON_KEY."""
 
 import hmac
 import time
@@ -17,19 +17,20 @@ SERVICE_ROLE = "service_role"
 
 
 class Logins:
-    """The tokens that this service shares with the backend, and the anonymous key."""
+    """Checks credentials. The backend signs login tokens with the SECRET_KEY that it shares with this service."""
 
     def __init__(self, secret_key: str, algorithm: str, anon_key: str | None) -> None:
         self._secret_key = secret_key
         self._algorithm = algorithm
         self._anon_key = anon_key
-        # A client sends one token with many requests. Times are checked to the second anyway.
+        # Clients send one token with many requests. Expiry is checked to the second, so a result holds that long.
         self._bearer_in = lru_cache(maxsize=_MAX_REMEMBERED)(self._bearer_in_second)
 
     def principal(self, *, authorization: str | None, api_key: str | None, waited: float = 0) -> Principal:
-        """Return who sent these headers `waited` seconds ago; with both, the Bearer decides.
+        """Return the principal of a request that began `waited` seconds ago with these headers.
 
-        Raises `InvalidCredential` when one is present and wrong (RFC 6750 section 3.1).
+        With both, `authorization` decides. A token must not have expired when the request began. Raises
+        `InvalidCredential` if the header that decides is invalid (RFC 6750 section 3.1).
         """
         if authorization is not None:
             scheme, _, credential = authorization.strip().partition(" ")
@@ -43,7 +44,7 @@ class Logins:
         return NOBODY
 
     def issue(self, sub: str, *, role: str | None = None, expires_in: int = 3600) -> str:
-        """Make a login token as the backend does. `expires_in` is in seconds."""
+        """Return a login token such as the backend issues, valid for `expires_in` seconds."""
         issued_at = int(time.time())
         claims: dict[str, Any] = {"sub": sub, "iat": issued_at, "exp": issued_at + expires_in}
         if role is not None:
@@ -80,7 +81,7 @@ class Logins:
             raise InvalidCredential(
                 f"The token is not signed with this service's SECRET_KEY and {self._algorithm}."
             ) from error
-        # OverflowError: an `exp` of Infinity, which JSON as Python reads it can carry.
+        # OverflowError: an `exp` of Infinity, which Python's JSON parser accepts.
         except (jwt.InvalidTokenError, OverflowError) as error:
             raise InvalidCredential("The token is not a valid JSON Web Token.") from error
 

@@ -1,4 +1,4 @@
-"""Who may do what: the permission table, as pure functions over principal, bucket, file and action."""
+"""The permission table, as pure functions over principal, action, bucket and file."""
 
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -9,6 +9,8 @@ from ..domain.principals import Principal, PrincipalKind, Replace, UploadRight
 
 
 class Action(Enum):
+    """An action that needs a right."""
+
     CREATE_BUCKET = auto()
     LIST_BUCKETS = auto()
     SEE_BUCKET = auto()  # its details, and the list of its files
@@ -20,14 +22,17 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BucketFilter:
-    """The buckets a principal may see, as a query can ask for them: any of these makes one visible."""
+    """The buckets that a principal may see besides the public ones, as conditions for a query.
+
+    A bucket that meets any of them is visible.
+    """
 
     every: bool = False
     owner: str | None = None
     grantees: tuple[str, ...] = ()
 
 
-def allowed(  # noqa: PLR0911  one return a row of the table
+def allowed(  # noqa: PLR0911  each return is a row of the table
     principal: Principal,
     action: Action,
     bucket: Bucket | None = None,
@@ -35,9 +40,10 @@ def allowed(  # noqa: PLR0911  one return a row of the table
     *,
     anonymous_uploads: bool = True,
 ) -> bool:
-    """Decide whether `principal` may do `action`; rights add up.
+    """Decide whether `principal` may do `action`. Rights add up.
 
-    `bucket` is needed but for CREATE_BUCKET and LIST_BUCKETS. Without `file` a file action means "any file there".
+    `bucket` is required, except for CREATE_BUCKET and LIST_BUCKETS. Without `file`, READ_FILE and CHANGE_FILE mean
+    every file in the bucket.
     """
     if action is Action.CREATE_BUCKET:
         return _is_user(principal)
@@ -60,7 +66,7 @@ def allowed(  # noqa: PLR0911  one return a row of the table
 
 
 def granted(principal: Principal, bucket: Bucket) -> Grant | None:
-    """Return the highest grant that `principal` has on `bucket`; owner and service hold `manage`."""
+    """Return the highest grant of `principal` on `bucket`. The owner and the service hold `manage`."""
     if not _is_user(principal) or principal.sub is None:
         return None
     if principal.kind is PrincipalKind.SERVICE or principal.sub == bucket.owner_id:
@@ -70,9 +76,9 @@ def granted(principal: Principal, bucket: Bucket) -> Grant | None:
 
 
 def upload_right(principal: Principal, bucket: Bucket, *, anonymous_uploads: bool) -> UploadRight:
-    """Return what an upload by `principal` may make and replace in `bucket`.
+    """Return what an upload by `principal` may create and replace in `bucket`.
 
-    What an anonymous upload makes belongs to the bucket's owner, and it may replace nothing.
+    An anonymous upload may replace nothing, and a file that it creates belongs to the owner of the bucket.
     """
     replace = Replace.NONE
     if granted(principal, bucket) in (Grant.WRITE, Grant.MANAGE):
@@ -87,7 +93,7 @@ def upload_right(principal: Principal, bucket: Bucket, *, anonymous_uploads: boo
 
 
 def visible_buckets(principal: Principal) -> BucketFilter:
-    """Return SEE_BUCKET as a filter: public buckets, and those that the filter names besides."""
+    """Return SEE_BUCKET as a filter for a principal that may list buckets."""
     if principal.kind is PrincipalKind.SERVICE:
         return BucketFilter(every=True)
     if principal.sub is None:

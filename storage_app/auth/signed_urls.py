@@ -1,4 +1,4 @@
-"""Tokens of signed URLs: made here, and read here."""
+"""Signed URLs: their tokens are created and verified here."""
 
 import base64
 import hashlib
@@ -21,13 +21,13 @@ from ..errors import InvalidSignedUrl
 _MAX_REMEMBERED = 1024
 MAX_SIGNED_SECONDS = 7 * 24 * 3600
 
-# Tokens of signed URLs say so in their header, and are signed with a key of their own besides.
 _SIGNED_URL_ALGORITHM = "HS256"
+# The `info` of HKDF, which binds the derived key to this purpose (RFC 5869 section 3.2).
 _SIGNED_URL_PURPOSE = b"signed-url/1"
 
 
 class Disposition(StrEnum):
-    """How a browser is asked to treat the bytes (RFC 6266 section 4.2)."""
+    """The disposition type, which asks a browser to save or to show the file (RFC 6266 section 4.2)."""
 
     ATTACHMENT = "attachment"
     INLINE = "inline"
@@ -35,7 +35,7 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedUpload:
-    """What one upload URL allows, and binds. `expires_at` is in seconds since the epoch."""
+    """The grant in an upload URL, with what it binds. `expires_at` is in seconds since the epoch."""
 
     bucket_uid: str
     key: str
@@ -47,7 +47,7 @@ class SignedUpload:
 
 @dataclass(frozen=True, slots=True)
 class SignedDownload:
-    """What one download URL allows. `expires_at` is in seconds since the epoch."""
+    """The grant in a download URL. `expires_at` is in seconds since the epoch."""
 
     bucket_uid: str
     key: str
@@ -57,30 +57,30 @@ class SignedDownload:
 
 
 class SignedUrls:
-    """The tokens that stand in the path of a signed URL.
+    """Creates and verifies the tokens in the paths of signed URLs.
 
-    They are JWTs under a key derived from SECRET_KEY for this purpose alone (HKDF's expand step, RFC 5869 section 2.3),
-    so that one can never serve as a login, and a login never as one.
+    They are JWTs, signed with a key that is derived from SECRET_KEY for this purpose alone (HKDF-Expand, RFC 5869
+    section 2.3). So such a token never passes as a login, nor a login as such a token.
     """
 
     def __init__(self, secret_key: str) -> None:
         self._key = hmac.digest(secret_key.encode(), _SIGNED_URL_PURPOSE + b"\x01", "sha256")
         self._jws = jwt.PyJWS(algorithms=[_SIGNED_URL_ALGORITHM])
-        # A film is fetched with many requests. What a token says never changes; its time is looked at each time.
+        # Players fetch a film in many requests. The claims of a token never change; its expiry is checked each time.
         self._read = lru_cache(maxsize=_MAX_REMEMBERED)(self._read_anew)
 
     def sign(self, grant: SignedUpload | SignedDownload) -> str:
-        """Return the token for `grant`."""
+        """Return a token that carries `grant`."""
         claims = _upload_claims(grant) if isinstance(grant, SignedUpload) else _download_claims(grant)
         given = {name: value for name, value in claims.items() if value is not None}
-        # jwt.encode would write every letter outside ASCII as six bytes, and the longest names would not fit a URL.
+        # jwt.encode would escape each character outside ASCII to six bytes, and the longest names would not fit a URL.
         payload = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
         return self._jws.encode(payload, self._key, algorithm=_SIGNED_URL_ALGORITHM)
 
     def upload(self, token: str, key: str, *, waited: float = 0) -> SignedUpload:
-        """Read an upload token for `key`, sent `waited` seconds ago.
+        """Verify an upload token for `key`, in a request that began `waited` seconds ago, and return its grant.
 
-        Raises `InvalidSignedUrl` when it is wrong, had expired or is for something else.
+        Raises `InvalidSignedUrl` if the token is forged, had expired by then, or is for another method or file.
         """
         claims = self._verified(token, "put", key, waited)
         owner_id, create, replace = claims["by"]
@@ -100,7 +100,10 @@ class SignedUrls:
         )
 
     def download(self, token: str, key: str) -> SignedDownload:
-        """Read a download token for `key`; raise `InvalidSignedUrl` when it is wrong, expired or for something else."""
+        """Verify a download token for `key` and return its grant.
+
+        Raises `InvalidSignedUrl` if the token is forged, has expired, or is for another method or file.
+        """
         claims = self._verified(token, "get", key)
         return SignedDownload(
             bucket_uid=claims["b"],

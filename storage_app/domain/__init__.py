@@ -1,1 +1,1 @@
-"""The nouns of the service and their rules. Nothing here reads or writes."""
+"""The nouns of the service and their rules. Nothing here does I/O."""

@@ -1,4 +1,4 @@
-"""Buckets: named containers of files, with the rules for their names."""
+"""Buckets, and the rules for their names."""
 
 import ipaddress
 import re
@@ -15,7 +15,7 @@ from .text import quoted
 ANY_USER = "@authenticated"
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
-# Words that stand in the place of a bucket name in a route, now or in a later version.
+# Routes have, or may later have, these words in the place of a bucket name.
 RESERVED_BUCKET_NAMES = frozenset(
     {
         "archive", "buckets", "console", "copy", "delete", "docs", "download", "files", "health", "info",
@@ -26,6 +26,8 @@ RESERVED_BUCKET_NAMES = frozenset(
 
 
 class Grant(StrEnum):
+    """A right on a bucket that its owner can give to others. Each includes the ones before it."""
+
     READ = "read"
     WRITE = "write"
     MANAGE = "manage"
@@ -33,7 +35,10 @@ class Grant(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A named container. `uid` tells it from another bucket that had or will have the same name."""
+    """A named container of files. `uid` tells apart buckets that have one name at different times.
+
+    `max_file_size` and `quota` are in bytes. None = no limit.
+    """
 
     uid: str
     name: str
@@ -49,7 +54,7 @@ class Bucket:
     cache_control: str | None = None
 
     def accepts(self, content_type: str) -> bool:
-        """Whether `content_type` is allowed here; parameters (`; charset=`) are ignored."""
+        """Tell whether the bucket allows files of `content_type`. Parameters such as `charset` do not count."""
         if self.allowed_content_types is None:
             return True
         essence = content_type.partition(";")[0].strip().lower()
@@ -61,13 +66,15 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
+    """The number of files in a bucket, and their total size in bytes."""
+
     file_count: int
     total_size: int
 
 
-@lru_cache(maxsize=1024)  # every request asks, and of few names
+@lru_cache(maxsize=1024)  # every request checks a name, and few names are in use
 def check_bucket_name(name: str) -> str:
-    """Return `name` if a bucket may be called so; raise `InvalidName` with the rule it breaks."""
+    """Return `name` if it may name a bucket. Otherwise raise `InvalidName` with the rule that it breaks."""
     if not _BUCKET_NAME.fullmatch(name):
         raise InvalidName(
             f"{quoted(name)} cannot name a bucket: use 3 to 63 characters of a-z 0-9 . - that begin and end with a "
@@ -86,11 +93,11 @@ def _is_ipv4(name: str) -> bool:
     try:
         ipaddress.IPv4Address(name)
     except ValueError:
-        # Shaped like one is enough: 999.1.1.1 is no address and still reads as one.
+        # 999.1.1.1 is no valid address, but people read it as one.
         return re.fullmatch(r"\d+\.\d+\.\d+\.\d+", name) is not None
     return True
 
 
 def new_uid() -> str:
-    """Make a bucket's uid: 128 random bits, hex."""
+    """Return a new uid for a bucket: 128 random bits in hex."""
     return secrets.token_hex(16)

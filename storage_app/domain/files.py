@@ -1,4 +1,4 @@
-"""Files and folders, with the rules for keys, file names and metadata."""
+"""Files and folders, and the rules for keys, file names and metadata."""
 
 import json
 import re
@@ -20,7 +20,10 @@ _CACHE_CONTROL = re.compile(r"[!-~][ -~]{0,254}")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """The record of a file. `blob` is the generated name of its bytes; `sha256` is lower-case hex."""
+    """A file as its sidecar describes it.
+
+    `blob` is the generated name of its bytes. `size` is in bytes, `sha256` is in lower-case hex.
+    """
 
     bucket_uid: str
     key: str
@@ -43,7 +46,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What a list with a delimiter shows in place of the keys that share `id`, which ends in the delimiter."""
+    """An entry in a list with a delimiter: it replaces all keys that begin with `id`, which ends in the delimiter."""
 
     id: str
 
@@ -52,14 +55,14 @@ class Folder:
 class WriteConditions:
     """`If-Match` and `If-None-Match` of a request that changes a file (RFC 9110 section 13.1). None = not sent.
 
-    A set holds strong entity tags, quotes included, or `*` alone.
+    A set holds entity tags in their strong form, quotes included, or `*` alone.
     """
 
     if_match: frozenset[str] | None = None
     if_none_match: frozenset[str] | None = None
 
     def check(self, existing: File | None) -> None:
-        """Raise `PreconditionFailed` unless the file that is there satisfies both."""
+        """Raise `PreconditionFailed` unless `existing`, the file now at the key, satisfies both."""
         if self.if_match is not None and not _matches(self.if_match, existing):
             raise PreconditionFailed("If-Match does not hold: the file there now is another version, or none.")
         if self.if_none_match is not None and _matches(self.if_none_match, existing):
@@ -74,7 +77,7 @@ def _matches(tags: frozenset[str], existing: File | None) -> bool:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if a file may have it; raise `InvalidName` with the rule it breaks."""
+    """Return `key` if a file may have it. Otherwise raise `InvalidName` with the rule that it breaks."""
     check_text(key, "a file id", MAX_KEY_BYTES)
     if key.startswith("/") or key.endswith("/"):
         raise InvalidName(f"{quoted(key)} cannot be a file id: it must not begin or end with '/'.")
@@ -87,19 +90,22 @@ def check_key(key: str) -> str:
 
 
 def check_filename(filename: str) -> str:
-    """Return `filename` if a download may be offered under it; raise `InvalidName` with the rule it breaks."""
+    """Return `filename` if a download may have it. Otherwise raise `InvalidName` with the rule that it breaks."""
     return check_text(filename, "a filename", MAX_FILENAME_BYTES)
 
 
 def check_cache_control(value: str) -> str:
-    """Return `value` if it can be sent as a header; raise `InvalidRequest` else (RFC 9110 section 5.5)."""
+    """Return `value` if it is valid in a header (RFC 9110 section 5.5). Otherwise raise `InvalidRequest`."""
     if not _CACHE_CONTROL.fullmatch(value):
         raise InvalidRequest("A Cache-Control value has 1 to 255 characters of printable ASCII.")
     return value
 
 
 def check_metadata(metadata: Mapping[str, Any], max_bytes: int = MAX_METADATA_BYTES) -> Mapping[str, Any]:
-    """Return `metadata` if a file may carry it; raise `InvalidRequest` when it is too large or not valid Unicode."""
+    """Return `metadata` if a file may carry it.
+
+    Raises `InvalidRequest` if it takes more than `max_bytes` as JSON, is not valid Unicode or is nested too deeply.
+    """
     if not metadata:
         return metadata
     try:
@@ -112,5 +118,5 @@ def check_metadata(metadata: Mapping[str, Any], max_bytes: int = MAX_METADATA_BY
 
 
 def new_generation() -> str:
-    """Make a blob's generation, 20 hex digits: 48 bits of milliseconds, which sort by time, and 32 random ones."""
+    """Return a new generation for a blob, in hex: 12 digits of milliseconds, so that it sorts by time, and 8 random."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"

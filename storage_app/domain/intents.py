@@ -1,4 +1,4 @@
-"""Intents, which say what a process is about to do, and pending deletions."""
+"""Write-ahead intents and pending deletions: the nouns of the journal."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -6,6 +6,8 @@ from enum import StrEnum
 
 
 class IntentKind(StrEnum):
+    """The change that a process intends: to write a file, to delete one, or to change a bucket."""
+
     WRITE = "write"
     DELETE = "delete"
     BUCKET = "bucket"
@@ -17,10 +19,10 @@ def _new_id() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What a process is about to do to a key, or to a bucket (whose name is then the `key`).
+    """A change that `process` is about to make to a key, or to a bucket, whose name is then in `key`.
 
-    `blob` is the name of the bytes on their way in or out, None where there are none. `key` is None while it is not
-    known yet. `size` bytes are reserved of the bucket's quota.
+    `key` is None until it is known. `blob` names the bytes that arrive or leave, and is None if there are none. The
+    intent reserves `size` bytes of the bucket's quota.
     """
 
     process: str
@@ -34,7 +36,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class PendingDeletion:
-    """Something to remove when its time has come: a blob of `key`, or, without a key, what is left of a bucket."""
+    """A scheduled deletion: of a blob of `key` or, if `key` is None, of the remains of a bucket."""
 
     id: int
     bucket_uid: str

@@ -1,4 +1,4 @@
-"""Pages of a bucket's files."""
+"""Pages of a list, and the positions between them."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,10 @@ from .files import File, Folder
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page begins: `after` this key, or at it. `created_at` (microseconds) where the order is by creation."""
+    """The place in a list where a page begins: after `key`, or at it if `after` is False.
+
+    `created_at` is in microseconds since the epoch, and None unless the list is ordered by creation.
+    """
 
     key: str
     after: bool = True
@@ -16,7 +19,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Entries in order, and where the next page begins; None on the last."""
+    """Entries in order. `following` is where the next page begins, or None on the last page."""
 
     entries: list[File | Folder]
     following: Position | None

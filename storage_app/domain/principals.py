@@ -1,4 +1,4 @@
-"""Principals: who asks, and what an upload of theirs may make and replace."""
+"""Principals, and what an upload by one may create and replace."""
 
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -7,6 +7,8 @@ from .files import File
 
 
 class PrincipalKind(Enum):
+    """How a principal is known: without a credential, by the ANON_KEY, by a user's token, or by the service's."""
+
     NOBODY = "nobody"
     ANONYMOUS = "anonymous"
     USER = "user"
@@ -15,7 +17,7 @@ class PrincipalKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks. `sub` is the user's id, and None for nobody and anonymous."""
+    """The party that makes a request. `sub` is the user's id, and None for NOBODY and ANONYMOUS."""
 
     kind: PrincipalKind
     sub: str | None = None
@@ -26,7 +28,7 @@ ANONYMOUS = Principal(PrincipalKind.ANONYMOUS)
 
 
 class Replace(StrEnum):
-    """Which files of others an upload may take the place of."""
+    """The existing files that an upload may replace."""
 
     NONE = "none"
     OWN = "own"
@@ -35,13 +37,14 @@ class Replace(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UploadRight:
-    """What an upload may do to a key: make it, and whom it may replace there. `owner_id` owns what it makes."""
+    """The right of an upload to create a file, which then belongs to `owner_id`, and to replace existing ones."""
 
     owner_id: str
     create: bool
     replace: Replace
 
     def allows(self, existing: "File | None") -> bool:
+        """Tell whether the upload may go to a key that holds `existing`, or no file."""
         if existing is None:
             return self.create
         return self.replace is Replace.ANY or (self.replace is Replace.OWN and existing.owner_id == self.owner_id)

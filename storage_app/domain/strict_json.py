@@ -1,4 +1,4 @@
-"""JSON as RFC 8259 has it, which is less than Python reads."""
+"""JSON as RFC 8259 defines it, which is less than Python accepts."""
 
 import json
 import math
@@ -8,10 +8,13 @@ from ..errors import InvalidJson
 
 
 def parse(text: bytes | str) -> Any:
-    """Return what `text` says; raise `InvalidJson` for what is not JSON, or nested too deeply."""
+    """Return the value of `text`.
+
+    Raises `InvalidJson` if it is not JSON in UTF-8, is nested too deeply, or has a number beyond a float's range.
+    """
     try:
         if isinstance(text, bytes):
-            text = text.decode()  # section 8.1: UTF-8, where Python would guess
+            text = text.decode()  # section 8.1 demands UTF-8; json.loads would guess
         return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise InvalidJson(f"The JSON cannot be read: {error}.") from error

@@ -1,4 +1,4 @@
-"""Rules for text that a client sends, and how it is shown in a sentence."""
+"""Rules for text from clients, and its quoted form for messages."""
 
 import unicodedata
 
@@ -6,6 +6,10 @@ from ..errors import InvalidName
 
 
 def check_text(text: str, noun: str, max_bytes: int) -> str:
+    """Return `text` if it is printable and not too long. Otherwise raise `InvalidName`, which calls it `noun`.
+
+    It must have 1 to `max_bytes` bytes of UTF-8, without lone surrogates and control characters.
+    """
     if not text:
         raise InvalidName(f"{noun.capitalize()} must not be empty.")
     # Cs: lone surrogates, which UTF-8 cannot carry (RFC 3629 section 3). Cc: control characters.
@@ -20,6 +24,6 @@ def check_text(text: str, noun: str, max_bytes: int) -> str:
 
 
 def quoted(text: str, max_characters: int = 80) -> str:
-    """Show `text` in a sentence: quoted, control characters escaped, shortened."""
+    """Return `text` for a message: in quotes, unprintable characters escaped, cut after `max_characters`."""
     shown = text if len(text) <= max_characters else text[:max_characters] + "…"
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown) + "'"

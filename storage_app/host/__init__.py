@@ -1,1 +1,1 @@
-"""What this machine gives: files, locks, processors. Nothing here knows a bucket or a file of ours."""
+"""The resources of this machine: files, locks, processors. Nothing here knows the buckets of the service."""

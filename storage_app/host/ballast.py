@@ -1,4 +1,4 @@
-"""Room on the disk that is kept for deleting: on a full disk that must work, and needs some room itself."""
+"""Ballast: disk space held back, because a delete needs some and must work on a full disk too."""
 
 import os
 from collections.abc import Callable
@@ -8,21 +8,21 @@ from typing import TypeVar
 
 from ..errors import InsufficientStorage
 
-SIZE = 2 * 1024 * 1024
-# A disk that has not this much more room is not made smaller by it.
+SIZE = 2 * 1024 * 1024  # bytes
+# The ballast is allocated only if this many times its size stays free.
 _SPARE = 2
 
 Result = TypeVar("Result")
 
 
 class Ballast:
-    """A file of zeros at `path`, whose room is given up when a delete meets a full disk."""
+    """A file at `path` that holds nothing but space, released when a delete meets a full disk."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def keep(self) -> None:
-        """Take the room where there is plenty; does nothing when it is taken already."""
+        """Allocate the ballast, unless it is there already or space is scarce. Never raises OSError."""
         with suppress(OSError):
             if self._path.exists() and self._path.stat().st_size >= SIZE:
                 return
@@ -31,7 +31,7 @@ class Ballast:
                 self._take()
 
     def spend_on(self, action: Callable[[], Result]) -> Result:
-        """Return what `action` returns. If it meets a full disk, give the room up and try once more."""
+        """Call `action` and return its result. If the disk is full, release the ballast and call it once more."""
         try:
             return action()
         except InsufficientStorage:
@@ -39,7 +39,7 @@ class Ballast:
             return action()
 
     def give_up(self) -> None:
-        """Let the disk have the room; others may have done so already."""
+        """Release the space. Another process may have done so already."""
         with suppress(OSError):
             self._path.unlink()
 

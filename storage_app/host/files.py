@@ -1,4 +1,4 @@
-"""The operating system's calls, with its refusals turned into our errors."""
+"""System calls on files, and the translation of OSError into our errors."""
 
 import errno
 import os
@@ -8,14 +8,14 @@ from pathlib import Path
 from ..errors import InsufficientStorage, StorageError, Unavailable
 from .blocking import blocking
 
-# Records are smaller, nearly all of them.
+# Larger than nearly every small file, so that one read suffices.
 _PIECE_BYTES = 64 * 1024
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def scan(directory: Path | str) -> Iterator[os.DirEntry[str]]:
-    """Yield the entries of `directory`, none when it is not there."""
+    """Yield the entries of `directory`, or none if it does not exist. Raises `Unavailable` if it cannot be read."""
     try:
         with os.scandir(directory) as entries:
             yield from entries
@@ -33,8 +33,8 @@ def translated(error: OSError) -> StorageError:
 
 
 def read_whole(path: str) -> bytes:
-    """Return what a small file holds; raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object takes three more calls of the system
+    """Return the content of a small file. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object makes three more system calls
     try:
         return b"".join(iter(lambda: os.read(descriptor, _PIECE_BYTES), b""))
     finally:
@@ -42,16 +42,17 @@ def read_whole(path: str) -> bytes:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of `data`; one write may be short. Raises OSError."""
+    """Write all of `data`, although a single write may be short. Raises OSError."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequence[int] = ()) -> None:
-    """Write a file that is not there yet, with `durable` synced, and the open files `beside` with it.
+    """Create a file with `content`. With `durable`, sync the open files `beside` and then this one.
 
-    What fails may leave a part of it.
+    Raises what `translated` returns, also if the file exists. A failure may leave a partial file. The directory is not
+    synced.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -66,14 +67,14 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
 
 
 def sync(*descriptors: int) -> None:
-    """Make what was written durable, which takes milliseconds."""
+    """Sync open files to the disk, one after the other. A sync takes milliseconds. Raises OSError."""
     with blocking():
         for descriptor in descriptors:
             os.fsync(descriptor)
 
 
 def sync_directory(directory: Path | str) -> None:
-    """Make the names in `directory` durable."""
+    """Sync `directory`, which makes the names in it durable. Raises OSError."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         sync(descriptor)

@@ -1,4 +1,4 @@
-"""SHA-256 beside the reading and writing of what is hashed: `hashlib` lets go of the interpreter's lock."""
+"""SHA-256 on other threads, while the bytes are read and written: `hashlib` releases the interpreter's lock."""
 
 import hashlib
 import os
@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 
-# Less than this is hashed sooner than another thread has woken.
+# A smaller piece takes less time to hash than a thread takes to wake.
 _WORTH_A_THREAD = 64 * 1024
 _MOST_PIECES = 2
 
 
 class Sha256:
-    """The SHA-256 of bytes that come in pieces, from one thread. Two pieces at most are hashed, or wait, beside it.
+    """The SHA-256 of pieces that one thread adds. Another thread hashes the large ones, of which two may be pending.
 
-    With one, whoever reads and whoever hashes would wait for each other in turn: neither takes the same time for all.
-    So up to three pieces of an upload are in memory: one is being hashed, one waits, one is being written.
+    With one pending piece, the two threads would keep waiting for each other, because neither needs the same time for
+    each piece. So an upload has up to three pieces in memory: one being hashed, one waiting, one being written.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Sha256:
         self._error: Exception | None = None
 
     def update(self, data: bytes) -> None:
-        """Go on with `data`, which must not change any more."""
+        """Add `data`, which must not change afterwards. Waits while two pieces are pending."""
         if len(data) < _WORTH_A_THREAD:
             self._wait()
             self._hash.update(data)
@@ -38,7 +38,7 @@ class Sha256:
                 _threads.run(self._hash_beside)
 
     def hexdigest(self) -> str:
-        """Return the digest of all pieces; raises what hashing one of them in another thread did."""
+        """Return the digest of all pieces in hex. Raises the error of the other thread, if hashing failed there."""
         self._wait()
         if self._error is not None:
             raise self._error
@@ -62,13 +62,14 @@ class Sha256:
             if is_done:
                 return
             if _threads.are_wanted():
-                _threads.run(self._hash_beside)  # after the others
+                _threads.run(self._hash_beside)  # behind the other uploads
                 return
 
 
 class _Threads:
-    """As many threads as there are processors, which hash for all. An executor takes as long to hand a piece over as
-    the piece takes to be written.
+    """One thread for each processor, shared by all uploads.
+
+    An executor would take as long to hand over a piece as the piece takes to be written.
     """
 
     def __init__(self) -> None:
@@ -77,17 +78,17 @@ class _Threads:
         self._has_started = False
 
     def run(self, call: Callable[[], None]) -> None:
-        """Have a thread `call` what never raises."""
+        """Run `call`, which must never raise, on one of the threads."""
         if not self._has_started:
             self._start()
         self._calls.put(call)
 
     def are_wanted(self) -> bool:
-        """Whether somebody waits for one of them."""
+        """Tell whether a call waits for a thread."""
         return not self._calls.empty()
 
     def _start(self) -> None:
-        """Start the threads; when they are first needed, so after any fork."""
+        """Start the threads. This happens on first use, and so after any fork."""
         with self._starting:
             if not self._has_started:
                 for _ in range(os.cpu_count() or 1):
@@ -98,7 +99,7 @@ class _Threads:
         while True:
             call = self._calls.get()
             call()
-            del call  # or what it belongs to would be kept until the next one comes
+            del call  # it would keep its hash and the pieces alive until the next call
 
 
 _threads = _Threads()

@@ -1,4 +1,4 @@
-"""Where things lie under STORAGE_PATH besides the buckets themselves."""
+"""The layout of STORAGE_PATH, apart from the buckets."""
 
 import secrets
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Layout:
 
     @property
     def spool(self) -> Path:
-        """Where nginx writes bodies (`client_body_temp_path`)."""
+        """The directory for bodies that nginx spools (`client_body_temp_path`)."""
         return self.system / "spool"
 
     @property
@@ -69,18 +69,18 @@ class Layout:
         return self.alive, self.staging, self.intents, self.spool, self.slots, self.lost_and_found
 
     def prepare(self) -> None:
-        """Make the directories that are missing; raise `StoreUnusable` when STORAGE_PATH cannot be written."""
+        """Create missing directories. Raises `StoreUnusable` if STORAGE_PATH cannot be written."""
         with usable(self.root):
             for directory in (self.root, self.system, *self._inside):
                 directory.mkdir(parents=True, exist_ok=True)
             probe = self.staging / f"probe-{secrets.token_hex(8)}"
             probe.touch(exist_ok=False)
-            probe.unlink(missing_ok=True)  # a background beside us may take it for something left
+            probe.unlink(missing_ok=True)  # a running service may have collected it as a leftover
 
 
 @contextmanager
 def usable(root: Path) -> Iterator[None]:
-    """Turn what the operating system refuses at a start into one sentence for the operator, `StoreUnusable`."""
+    """Translate OSError during a start into `StoreUnusable`, a sentence for the operator."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""File locks that end with their holder, however it dies."""
+"""File locks. The kernel releases them when their holder dies, however it dies."""
 
 import fcntl
 import os
@@ -13,7 +13,7 @@ from .files import translated
 
 @contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Wait for the lock at `path` and hold it."""
+    """Lock the file `path` for the body of `with`, after waiting for its holder. Creates the file."""
     descriptor = _opened(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -24,7 +24,7 @@ def exclusive(path: Path) -> Iterator[None]:
 
 @contextmanager
 def if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock at `path` if nobody does; say whether it is held now."""
+    """Lock the file `path` for the body of `with` if it is free, and yield whether it was. Creates the file."""
     descriptor = _opened(path)
     try:
         yield _lock(descriptor)
@@ -33,7 +33,7 @@ def if_free(path: Path) -> Iterator[bool]:
 
 
 class UploadSlots:
-    """A bound on the bodies in progress, for all processes on this host together."""
+    """A limit on the request bodies in progress, shared by all processes of this host."""
 
     def __init__(self, directory: Path, count: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ class UploadSlots:
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Hold one slot; raise `TooManyUploads` at once when all are held."""
+        """Hold one slot. Raise `TooManyUploads` at once if all are taken."""
         descriptor = self._take()
         try:
             yield
@@ -49,7 +49,7 @@ class UploadSlots:
             os.close(descriptor)
 
     def _take(self) -> int:
-        # Beginning anywhere keeps the processes from trying the same held slots first.
+        # A random start keeps processes from all trying the same taken slots first.
         first = secrets.randbelow(len(self._paths))
         for path in self._paths[first:] + self._paths[:first]:
             descriptor = _opened(path)
@@ -63,11 +63,12 @@ class UploadSlots:
 
 
 def is_free(path: Path) -> bool:
+    """Tell whether no process holds the lock on `path`. A file that does not exist is free."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:
         return True
-    except OSError:  # who cannot be looked at is not taken for dead
+    except OSError:  # if the file cannot be opened, assume that its holder is alive
         return False
     try:
         return _lock(descriptor)
@@ -80,7 +81,7 @@ def _opened(path: Path) -> int:
     try:
         try:
             return os.open(path, flags, 0o600)
-        except FileNotFoundError:  # somebody tidied up
+        except FileNotFoundError:  # the directory was removed
             path.parent.mkdir(exist_ok=True)
             return os.open(path, flags, 0o600)
     except OSError as error:
@@ -88,7 +89,7 @@ def _opened(path: Path) -> int:
 
 
 def _lock(descriptor: int) -> bool:
-    """Take the lock if nobody holds it; say whether it is held now."""
+    """Take the lock if it is free, and return whether it was."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,7 +1,7 @@
-"""Bodies that nginx wrote to the disk before it asked: one is taken over, what nobody holds any more is removed.
+"""The spool: request bodies that nginx has written to disk, for uploads to take over, and orphans to collect.
 
-nginx keeps a body's file open until its request has ended, and removes the file then. One that nobody has open is left
-of an nginx that was killed.
+nginx keeps the file of a body open until the request ends, and then removes it. A file that no process has open was
+left by an nginx that was killed.
 """
 
 import fcntl
@@ -22,7 +22,7 @@ from .files import scan
 log = logging.getLogger(__name__)
 
 _ON_ITS_WAY_SECONDS = 300
-# What nginx calls the files that it makes: numbers.
+# nginx numbers its temporary files.
 _NAME = re.compile(r"[0-9]{1,20}")
 
 
@@ -34,10 +34,11 @@ class Spool:
 
     @contextmanager
     def opened(self, path: str) -> Iterator[BinaryIO]:
-        """Open the body that nginx says lies at `path`; it may be moved away, and nginx removes it where it was not.
+        """Open the body that nginx spooled to `path`, unbuffered, and close it after the body of `with`.
 
-        Only the last segment counts, so it is always in the spool: nginx may see that under another path than we do.
-        Raises `Unavailable` when no regular file is there.
+        The caller may move the file away. If it does not, nginx removes the file. Only the last segment of `path`
+        counts, because nginx may see the spool under another path. So the file is always in the spool. Raises
+        `Unavailable` if there is no such regular file.
         """
         name = PurePosixPath(path).name
         if not _NAME.fullmatch(name):
@@ -53,14 +54,14 @@ class Spool:
             yield body
 
     def collect(self) -> int:
-        """Remove what nobody has open; return how many files that were. What cannot be told, or removed, stays."""
+        """Remove orphaned bodies and return their number. A file that may be in use, or cannot be removed, stays."""
         collected = 0
         try:
             for entry in scan(self._directory):
                 if _NAME.fullmatch(entry.name) and _is_old(entry) and _is_abandoned(entry.path):
                     Path(entry.path).unlink(missing_ok=True)
                     collected += 1
-        except (OSError, StorageError) as error:  # nothing else must wait for it
+        except (OSError, StorageError) as error:  # a broken spool must not fail the other background work
             log.warning("the spool cannot be collected now: %s", error)
         return collected
 
@@ -70,9 +71,10 @@ class Spool:
 
 
 def _is_old(entry: os.DirEntry[str]) -> bool:
-    """Whether no request can be on its way any more that names the file.
+    """Tell whether the file is too old for a request in flight to name it.
 
-    A new nginx begins to count anew. While the file is there, its name is taken, and nobody gets another's bytes.
+    A restarted nginx counts from the start again. While the file exists its name stays taken, so that no upload gets
+    the bytes of another.
     """
     if not entry.is_file(follow_symlinks=False):
         return False
@@ -80,18 +82,18 @@ def _is_old(entry: os.DirEntry[str]) -> bool:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open what lies in the spool, and nothing that a link leads to; waits for nobody."""
+    """Open a file of the spool without following a link, and without blocking on a pipe."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _is_abandoned(path: str) -> bool:
-    """Whether no process has the file open: the kernel gives a write lease on no other (fcntl(2), F_SETLEASE)."""
+    """Tell whether no process has the file open: only then the kernel grants a write lease (fcntl(2), F_SETLEASE)."""
     try:
         descriptor = _open(path, os.O_RDWR)
     except OSError:
         return False
     try:
-        # Who opens the file now breaks the lease, and that is told by a signal: by one that is ignored.
+        # A process that opens the file now breaks the lease, and the kernel signals that. SIGURG is ignored by default.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
     except OSError:

@@ -1,7 +1,7 @@
-"""Content types: what an uploader declares, what the bytes say, and what a browser may show.
+"""Content types: which one a file gets, and which ones a browser may show in place.
 
-What is declared counts, unless it is missing or says nothing; then what the first bytes are; then what the name says.
-A declared picture, sound, film or PDF is checked against the bytes (`signatures`).
+The declared type counts, unless it is missing, malformed or `application/octet-stream`. Then the first bytes decide,
+and then the name. A declared image, audio, video or PDF type is checked against the bytes (`sniffing`).
 """
 
 import posixpath
@@ -13,7 +13,7 @@ from .tables import BY_EXTENSION
 
 MAX_CONTENT_TYPE_BYTES = 255
 UNKNOWN = "application/octet-stream"
-# The charset is said because it was looked at, and because browsers take text without one for windows-1252.
+# The bytes were found to be UTF-8, and without a charset browsers decode text as windows-1252.
 PLAIN_TEXT = "text/plain; charset=utf-8"
 
 # RFC 9110 sections 5.6.2 (token), 5.6.4 (quoted-string, here without obs-text) and 8.3.1 (media-type).
@@ -29,19 +29,19 @@ _INLINE_SAFE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The content type a file gets. `contradicts`: another one was declared, which the bytes rule out."""
+    """The content type that a file gets. `contradicts` is True if the bytes rule out the declared one."""
 
     content_type: str
     contradicts: bool = False
 
 
 def decide(declared: str | None, head: bytes, name: str) -> Decision:
-    """Choose the content type of a file from what was declared, its first `signatures.HEAD_BYTES` and its name."""
+    """Choose the content type of a file by its declared type, its first `sniffing.HEAD_BYTES` bytes and its name."""
     content_type = normalize(declared) if declared is not None else None
     if content_type is None or _essence(content_type) == UNKNOWN:
         return Decision(_detect(head, name))
     if _contradicts(head, content_type):
-        # Never back to the type that was ruled out, by whatever name.
+        # The name is ignored: it could bring back the type that was ruled out.
         return Decision(_actual(head), contradicts=True)
     return Decision(content_type)
 
@@ -53,7 +53,7 @@ def normalize(declared: str) -> str | None:
     """
     text = declared.strip(" \t")
     match = _ESSENCE.match(text)
-    # A `*` stands for many types in `Accept` (section 12.5.1); a file has one.
+    # `*` is a wildcard of `Accept` (section 12.5.1), and no type of a file.
     if match is None or "*" in match[0] or len(text) > MAX_CONTENT_TYPE_BYTES:
         return None
     parts, position = [match[0].lower()], match.end()
@@ -61,7 +61,7 @@ def normalize(declared: str) -> str | None:
         parameter = _PARAMETER.match(text, position)
         if parameter is None:
             return None
-        # Section 5.6.6: a parameter may be left out between two semicolons.
+        # Section 5.6.6 allows empty parameters between semicolons.
         parts += filter(None, parameter.groups())
         position = parameter.end()
     content_type = "; ".join(parts)
@@ -69,7 +69,7 @@ def normalize(declared: str) -> str | None:
 
 
 def is_inline_safe(content_type: str) -> bool:
-    """Tell whether browsers may show the file in place: never anything that can hold a script, as XML and HTML can."""
+    """Tell whether a browser may show the file in place. It may not if the type can carry scripts (HTML, XML)."""
     normalized = normalize(content_type)
     if normalized is None:
         return False
@@ -80,7 +80,7 @@ def is_inline_safe(content_type: str) -> bool:
 
 
 def _detect(head: bytes, name: str) -> str:
-    """Find the type of a file of which none was declared."""
+    """Return the type of a file without a declared one."""
     text = is_text(head)
     found, named = recognize_as(head, text=text), _by_name(name)
     if found is not None:
@@ -91,7 +91,7 @@ def _detect(head: bytes, name: str) -> str:
 
 
 def _actual(head: bytes) -> str:
-    """Say what the bytes are, and believe nobody. HTML is text here: only a declaration or a name makes it HTML."""
+    """Return the type of the bytes alone. HTML counts as plain text: only a declaration or a name makes it HTML."""
     return recognize(head) or (PLAIN_TEXT if is_text(head) else UNKNOWN)
 
 

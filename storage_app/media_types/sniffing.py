@@ -1,4 +1,4 @@
-"""What the first bytes of a file show: a signature, text, or nothing; and which types they can or cannot be."""
+"""Sniffing: the content type that the first bytes of a file show, and the types that they rule out."""
 
 import codecs
 import re
@@ -24,17 +24,17 @@ _HTML = re.compile(
 
 
 def recognize(head: bytes) -> str | None:
-    """Return the content type that the bytes themselves carry, or None. Text carries none, HTML included."""
+    """Return the content type that the bytes show by a signature, or None. Text, including HTML, mostly has none."""
     return recognize_as(head, text=is_text(head))
 
 
 def recognize_as(head: bytes, *, text: bool) -> str | None:
-    """Return what `recognize` does, for who has asked `is_text` already: that looks at every byte."""
+    """Do the work of `recognize` for a caller that has called `is_text` already, which scans every byte."""
     return _recognize_text(head) if text else _recognize_binary(head)
 
 
 def _recognize_text(head: bytes) -> str | None:
-    # Many signatures are words ("BM", "GIF", "MZ"): a letter about a BMW is no bitmap.
+    # Many binary signatures are also words ("BM", "GIF", "MZ"). A letter about a BMW is no bitmap.
     return next((kind for prefix, kind in TEXT_SIGNATURES if head.startswith(prefix)), None)
 
 
@@ -42,7 +42,7 @@ def _recognize_binary(head: bytes) -> str | None:
     try:
         found = match(head, filetype.TYPES if head.startswith(b"PK\x03\x04") else _NO_ZIPPED_DOCUMENTS)
     except RecursionError:
-        # A thousand empty Zstandard frames in a row exhaust the library's recursion.
+        # The library recurses into each of a thousand empty Zstandard frames in a row.
         return None
     if found is None or found.mime == "application/octet-stream":
         return None
@@ -51,7 +51,7 @@ def _recognize_binary(head: bytes) -> str | None:
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether `head` is UTF-8 text. Its last character may be cut."""
+    """Tell whether `head` is UTF-8 text. Its last character may be cut off. An empty head is no text."""
     try:
         text = head if head.isascii() else codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
@@ -60,9 +60,9 @@ def is_text(head: bytes) -> bool:
 
 
 def rules_out(head: bytes, content_type: str) -> bool:
-    """Tell whether a file that begins with `head` cannot be of the picture, sound, film or PDF type `content_type`.
+    """Tell whether a file that begins with `head` cannot have the image, audio, video or PDF type `content_type`.
 
-    In doubt it can: where we do not know the type, or recognize nothing in the bytes. An empty file can be anything.
+    In doubt the type is not ruled out. An empty file can have any type.
     """
     if not head:
         return False
@@ -74,12 +74,12 @@ def rules_out(head: bytes, content_type: str) -> bool:
     found = recognize(head)
     if found is not None:
         return not carries(found, kind)
-    # Of the types that we do not know, many are text: XPM, EPS, FITS, playlists.
+    # The types in CARRIED_BY are binary. Of the others, many are text: XPM, EPS, FITS, playlists.
     return kind in CARRIED_BY and is_text(head)
 
 
 def carries(found: str, content_type: str) -> bool:
-    """Tell whether a file recognized as `found` may be of the type `content_type`."""
+    """Tell whether a file recognized as `found` may have the type `content_type`."""
     kind = canonical(content_type)
     if kind in CARRIED_BY:
         return found in CARRIED_BY[kind]
@@ -90,14 +90,14 @@ def carries(found: str, content_type: str) -> bool:
 
 
 def tells_apart(content_type: str, found: str) -> bool:
-    """Tell whether `content_type` is a finer word for `found`: a film in an Ogg container, a document in a zip."""
+    """Tell whether `content_type` refines `found`: video in an Ogg container, or a document in a zip."""
     if found == "application/zip":
         return content_type in ZIPPED or content_type.startswith("application/vnd.")
     return content_type not in _RECOGNIZABLE and found in CARRIED_BY.get(content_type, ())
 
 
 def canonical(content_type: str) -> str:
-    """Return the one name we use for a type that has several."""
+    """Return our name for a content type that has several."""
     return ALIASES.get(content_type, content_type)
 
 
@@ -110,27 +110,27 @@ def _is_webp(head: bytes) -> bool:
 
 
 def _is_avif(head: bytes) -> bool:
-    """Look for AVIF's brands in the first box (AV1 Image File Format, section 6)."""
+    """Look for an AVIF brand in the first box (AV1 Image File Format, section 6)."""
     box = head[: int.from_bytes(head[:4])]
     return box[4:8] == b"ftyp" and any(box[i : i + 4] in (b"avif", b"avis") for i in (8, *range(16, len(box), 4)))
 
 
 def _is_pdf(head: bytes) -> bool:
-    # Readers accept the header anywhere in the first 1,024 bytes (ISO 32000-1, annex H, intent 13). In text only white
-    # space may come before it, or a page that speaks of PDF would be one.
+    # Readers accept the header anywhere in the first 1,024 bytes (PDF Reference 1.7, appendix H, implementation note
+    # 13). In text only white space may precede it. Otherwise a page about PDF would count as one.
     if is_text(head):
         return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"%PDF-")
     return b"%PDF-" in head[:1024]
 
 
 def _is_svg(head: bytes) -> bool:
-    """Accept any XML, UTF-16 and gzip (svgz): `<svg` may stand beyond the head."""
+    """Accept any XML, UTF-16 or gzip (svgz), because `<svg` may come after the head."""
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, b"\x1f\x8b")):
         return True
     return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<") and not _HTML.match(head)
 
 
-# Types whose files all begin alike. Of them, bytes in which nothing is recognized are ruled out too.
+# Types with a mandatory signature. Bytes without it are ruled out, even if nothing is recognized in them.
 _SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
     "image/png": _starts(b"\x89PNG"),
     "image/jpeg": _starts(b"\xff\xd8\xff"),
@@ -141,6 +141,6 @@ _SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
     "application/pdf": _is_pdf,
 }
 
-# The library looks for a zip through most of the head, once for each kind of document that is one.
+# For each kind of zipped document the library searches most of the head, which is wasted unless that is a zip.
 _NO_ZIPPED_DOCUMENTS = [kind for kind in filetype.TYPES if not isinstance(kind, ZippedDocumentBase)]
 _RECOGNIZABLE = frozenset(MODERN.get(kind.extension, kind.mime) for kind in filetype.TYPES)

@@ -1,9 +1,9 @@
-"""What is known of content types, as data: extensions, names of today, aliases, and what carries what."""
+"""Tables of content types: extensions, signatures, current names, aliases, and the containers that carry a type."""
 
 import mimetypes
 from collections.abc import Mapping
 
-# The tables in the code of `mimetypes`, not those it finds in the machine's /etc, and what Python 3.11 lacks there.
+# The table that is built into `mimetypes`, without those of the machine's /etc, and the entries that it lacks.
 BY_EXTENSION: Mapping[str, str] = mimetypes.MimeTypes(filenames=()).types_map[True] | {
     f".{extension}": content_type
     for content_type, extensions in {
@@ -78,7 +78,7 @@ TEXT_SIGNATURES = (
     (b"{\\rtf", "application/rtf"),
 )
 
-# The names of today for those that the library gives, by its extensions.
+# Current names in place of those that the library returns, by the library's extension.
 MODERN: Mapping[str, str] = {
     "apng": "image/png",
     "jpx": "image/jp2",
@@ -95,17 +95,17 @@ MODERN: Mapping[str, str] = {
 }
 ISO_MEDIA = frozenset({"video/mp4", "video/x-m4v", "video/quicktime", "video/3gpp", "audio/mp4"})
 MATROSKA = frozenset({"video/webm", "video/x-matroska"})
-# An ID3 tag, which reads as audio/mpeg, may stand before any sound.
+# An ID3 tag, which is recognized as audio/mpeg, may precede audio of any type.
 ID3 = frozenset({"audio/mpeg"})
-# Pictures and sounds may come compressed (wmz, vgz) or as a zip (OpenRaster).
+# Images and audio may be compressed (wmz, vgz) or zipped (OpenRaster).
 WRAPPERS = frozenset({"application/gzip", "application/zip"})
 ZIPPED = frozenset({"application/epub+zip", "application/java-archive", "application/x-cbz"})
 
-# What files of a type may be recognized as: containers hold sound, film and pictures alike (ISO/IEC 14496-12,
-# Matroska, Ogg, ASF). All of these types are binary.
+# The types as which files of a type may be recognized. Containers hold audio, video and images alike (ISO/IEC
+# 14496-12, Matroska, Ogg, ASF). All of these types are binary.
 CARRIED_BY: Mapping[str, frozenset[str]] = {
     "image/bmp": frozenset({"image/bmp"}),
-    # The icon of a site is often a renamed picture, and shown all the same.
+    # The icon of a site is often a renamed image, and browsers show it.
     "image/x-icon": frozenset({"image/x-icon", "image/png", "image/gif", "image/jpeg", "image/bmp"}),
     "image/tiff": frozenset({"image/tiff", "image/x-canon-cr2"}),
     "image/x-canon-cr2": frozenset({"image/tiff", "image/x-canon-cr2"}),
@@ -113,7 +113,7 @@ CARRIED_BY: Mapping[str, frozenset[str]] = {
     "image/jp2": frozenset({"image/jp2"}),
     "image/heic": ISO_MEDIA | {"image/heic"},
     "image/heif": ISO_MEDIA | {"image/heic", "image/avif"},
-    "audio/mpeg": ID3 | ISO_MEDIA | {"audio/aac"},  # Android takes .m4a for audio/mpeg
+    "audio/mpeg": ID3 | ISO_MEDIA | {"audio/aac"},  # Android declares .m4a as audio/mpeg
     "audio/aac": ID3 | ISO_MEDIA | {"audio/aac"},
     "audio/mp4": ISO_MEDIA,
     "audio/flac": ID3 | {"audio/flac", "audio/ogg"},

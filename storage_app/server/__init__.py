@@ -1,4 +1,4 @@
-"""gunicorn, and all that leans on it. Nothing else in this package imports it, or knows that it is there.
+"""gunicorn, and everything that depends on it. No other part of the application imports it.
 
-The service runs on gunicorn's own `gthread` worker as well (`WORKER=gthread`): slower, with the same answers.
+The service also runs on gunicorn's own `gthread` worker (`WORKER=gthread`): slower, with identical answers.
 """

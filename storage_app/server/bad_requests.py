@@ -1,4 +1,4 @@
-"""Requests that gunicorn refuses before the application sees them, because they are not HTTP."""
+"""Answers to requests that gunicorn refuses before the application sees them, because they are not valid HTTP."""
 
 import json
 import logging
@@ -13,11 +13,11 @@ from ..logs import loggable
 
 log = logging.getLogger(__name__)
 
-_SHOWN = 200  # characters of what gunicorn says, in which the request is quoted
+_SHOWN = 200  # characters of gunicorn's message, which quotes the request
 
 
 def answer_as_the_application() -> None:
-    """Have gunicorn send problem documents (RFC 9457) in place of its HTML."""
+    """Make gunicorn send problem documents (RFC 9457) instead of HTML."""
     util.write_error = _refuse
 
 

@@ -1,4 +1,4 @@
-"""WSGI middleware: what each request needs of the connection that it came on, whichever worker of gunicorn runs it."""
+"""WSGI middleware with the rules for connections, whichever gunicorn worker runs the request."""
 
 import threading
 import time
@@ -20,12 +20,12 @@ _DRAIN_SECONDS = 5
 _DRAIN_BYTES = 64 * 1024 * 1024
 _DRAIN_STEP_BYTES = 256 * 1024
 
-# At most so many at once in a process: clients whose requests were refused must not hold the threads of the others.
+# A limit for each process, so that clients whose requests were refused do not occupy all of its threads.
 _drains = threading.BoundedSemaphore(4)
 
 
 class ConnectionRules:
-    """Bounds silence, translates what reading a body raises, and reads on after a refusal."""
+    """Cuts silent clients off, translates the errors of reading a body, and drains the body after a refusal."""
 
     silence_seconds: float = SILENCE_SECONDS
 
@@ -33,7 +33,7 @@ class ConnectionRules:
         self._application = application
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        # A client that sends or takes nothing for this long gives its thread back: gunicorn would wait for ever.
+        # gunicorn would wait forever for a client that neither sends nor takes anything.
         SlowClientSocket.of(environ["gunicorn.socket"]).settimeout(self.silence_seconds)
         if not isinstance(environ["wsgi.input"], SocketBody):
             environ["wsgi.input"] = GunicornBody(environ["wsgi.input"])
@@ -49,9 +49,9 @@ class ConnectionRules:
 
 
 def _drain(environ: "WSGIEnvironment") -> None:
-    """Read on for a while after a refusal, so that a client which first sends everything gets to see the answer.
+    """Read on for a while after a refusal, so that a client that first sends everything sees the answer.
 
-    Closing with bytes unread would reset the connection, and the answer with it (RFC 9112 section 9.6).
+    A close with unread bytes would reset the connection, and the client might lose the answer (RFC 9112 section 9.6).
     """
     if not _drains.acquire(blocking=False):
         return
@@ -64,7 +64,7 @@ def _drain(environ: "WSGIEnvironment") -> None:
 def _read_on(environ: "WSGIEnvironment") -> None:
     deadline = time.monotonic() + _DRAIN_SECONDS
     left = _DRAIN_BYTES
-    with suppress(OSError):  # whatever becomes of the rest, it was refused
+    with suppress(OSError):  # the request was refused, so the rest does not matter
         environ["gunicorn.socket"].settimeout(_DRAIN_SECONDS)
         while left > 0 and time.monotonic() < deadline:
             read = len(environ["wsgi.input"].read(min(left, _DRAIN_STEP_BYTES)))

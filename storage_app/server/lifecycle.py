@@ -1,7 +1,7 @@
-"""What gunicorn calls when the service starts and stops, and when a worker does.
+"""gunicorn's hooks: the start and the stop of the service, and of each worker.
 
 Recovery runs once, in a child of gunicorn's master, before the first worker. Each worker opens the store for itself
-after its fork. When every worker has ended in order, the stop is marked as clean.
+after its fork. If every worker has ended in order, the stop is marked as clean.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ ENDING_A_START = (*ENDING, signal.SIGHUP)
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's own lines, in the format of the application's."""
+    """gunicorn's logger, in the format of the application's."""
 
     settings: ClassVar[Settings]
 
@@ -44,7 +44,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
         logs.configure(self.settings.log_level, self.settings.log_format)
 
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
-        """Log a failure with its trace; but a client that fell silent is no failure of ours."""
+        """Log a failure with its traceback. A client that fell silent is no failure, and is logged at DEBUG."""
         if isinstance(sys.exc_info()[1], TimeoutError):
             self.debug("A client fell silent: %s", msg % args if args else msg)
         else:
@@ -52,7 +52,7 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 class Lifecycle:
-    """gunicorn's hooks, for a service with these settings."""
+    """gunicorn's hooks for a service with these settings."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -63,30 +63,29 @@ class Lifecycle:
         os.write(ticket_office, b"!")
 
     def on_starting(self, server: Any) -> None:
-        """Check the address, then recover the store in a child, once, before any worker lives."""
+        """Check the addresses, then recover the store once, in a child, before any worker exists."""
         for number in ENDING_A_START:
-            signal.signal(number, _end)  # until gunicorn takes over: a signal ends the child, too
+            signal.signal(number, _end)  # until gunicorn installs its own; a signal ends the child too
         check_addresses(server)
         status = in_a_child(self.recover)
         if status != 0:
-            sys.exit(status if status > 0 else 1)  # it has said why
+            sys.exit(status if status > 0 else 1)  # the child has said why
         keep_signals_over_fork()
 
     def recover(self) -> None:
-        """Do what `flask storage recover` does; exits as that does."""
+        """Run `flask storage recover`, and exit with its code."""
         cli.run("recover", create_app(self.settings))
 
     def post_fork(self, _server: Any, _worker: Any) -> None:
-        """Let the worker keep the memory of the pieces of bodies that it reads, and have it woken when it asks for it.
+        """Make the worker reuse the memory of body pieces, and wake on time from short sleeps.
 
-        glibc takes pieces of more than 128 KiB from the kernel one by one, and gives back what is free at the end of a
-        heap: page by page, that costs a fresh worker more than the bytes themselves. Linux lets a sleep of 20
-        microseconds, as there are between two looks at the index's lock, take 100, to wake processes together and save
-        power.
+        glibc maps each block of more than 128 KiB from the kernel, and returns free memory at the end of a heap. The
+        page faults cost a fresh worker more than the bytes themselves. Linux may stretch a sleep of 20 microseconds,
+        such as between two tries for the index's lock, to 100, because waking processes together saves power.
         """
         libc = ctypes.CDLL(None)
         if hasattr(libc, "prctl"):
-            libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)  # nanoseconds, for this thread and those that it makes
+            libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)  # nanoseconds, for this thread and those that it starts
         if hasattr(libc, "mallopt"):
             libc.mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024)
             libc.mallopt(M_TRIM_THRESHOLD, 16 * 1024 * 1024)
@@ -94,10 +93,10 @@ class Lifecycle:
     def post_worker_init(self, worker: Any) -> None:
         """Open the store in the worker, after the fork.
 
-        A store that cannot be opened right now is tried again by every request: a full disk and a database server that
-        is away pass. An order to end is carried out afterwards, which a silent database server delays by 10 s: on
-        SIGINT and SIGQUIT gunicorn raises SystemExit, and in the middle of a transaction that is logged as an error.
-        Threads that the store starts keep the signals blocked, and leave them to the main thread.
+        If the store cannot be opened, every request tries again, because a full disk or an absent database server may
+        come back. Signals to end are blocked meanwhile, for up to 10 s if a database server is silent: on SIGINT and
+        SIGQUIT gunicorn raises SystemExit, which would be logged as an error in the middle of a transaction. Threads
+        that the store starts keep the signals blocked, and leave them to the main thread.
         """
         bad_requests.answer_as_the_application()
         worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app)
@@ -110,7 +109,7 @@ class Lifecycle:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
     def worker_exit(self, _server: Any, worker: Any) -> None:
-        """Close the store; runs in the worker, and in gunicorn's master for a worker that it found dead."""
+        """Close the store. gunicorn calls this in the worker or, for a worker that it found dead, in its master."""
         if worker.pid != os.getpid():
             return
         application = getattr(worker, "wsgi", None)
@@ -120,9 +119,9 @@ class Lifecycle:
             self._give_up()  # it could not load the application
 
     def _give_up(self) -> NoReturn:
-        """End the server, because this worker cannot start; with any other exit code, gunicorn would try for ever.
+        """End the server, because this worker cannot start. With any other exit code, gunicorn would retry forever.
 
-        Only one worker says so: gunicorn 27, ending because of the first, dies with a traceback of the second.
+        Only one worker does so: gunicorn 27, ending because of the first, dies with a traceback of the second.
         """
         try:
             os.read(self._ticket, 1)
@@ -131,7 +130,7 @@ class Lifecycle:
         sys.exit(WORKER_BOOT_ERROR)
 
     def on_exit(self, server: Any) -> None:
-        """Mark the stop as clean, so that the next start need not look at every file."""
+        """Mark the stop as clean, so that the next start need not rebuild the index after a reboot."""
         try:
             mark_clean_stop(self.settings.storage_path, index_url=self.settings.index_url)
         except (OSError, StorageError) as error:
@@ -139,9 +138,10 @@ class Lifecycle:
 
 
 def in_a_child(target: Callable[[], object]) -> int:
-    """Return the exit code of `target`, run in a fork of this process: what it imports, starts and opens ends with it.
+    """Run `target` in a fork of this process and return the exit code, which is negative if a signal killed it.
 
-    A fork has imported already what a new interpreter would first have to read.
+    All that `target` imports, starts and opens ends with the fork. A new interpreter would have to import everything
+    again.
     """
 
     def run() -> None:
@@ -149,7 +149,7 @@ def in_a_child(target: Callable[[], object]) -> int:
         target()
 
     child = multiprocessing.get_context("fork").Process(target=run)
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_A_START)  # until it would end the child, too
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_A_START)  # until a signal would end the child too
     child.start()
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_A_START)
@@ -166,10 +166,10 @@ def _end(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def keep_signals_over_fork() -> None:
-    """Let a worker that is not yet listening for signals end by them, too.
+    """Make each worker end on a signal that comes before it has installed its own handlers.
 
-    It is forked with the handlers of gunicorn's master, which intent a signal for the master. One that comes before the
-    worker sets its own would be lost, and the stop would last as long as graceful_timeout.
+    A fork inherits the handlers of gunicorn's master, which queue a signal for the master. In the worker that signal
+    would be lost, and the stop would take all of graceful_timeout.
     """
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ENDING),
@@ -179,13 +179,14 @@ def keep_signals_over_fork() -> None:
 
 
 def end_by_signals() -> None:
+    """End this process at once on each signal to end."""
     for number in ENDING:
         signal.signal(number, lambda *_: os._exit(0))  # nothing is open yet
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def check_addresses(server: Any) -> None:
-    """Refuse an address that cannot be used in one sentence, and before anything is touched."""
+    """Exit with one sentence if an address cannot be used, before anything is touched. Skip inherited sockets."""
     inherited = server.master_pid != 0 or listen_fds(unset_environment=False) > 0
     for address in server.cfg.address:
         if isinstance(address, tuple) and not inherited:
@@ -193,6 +194,7 @@ def check_addresses(server: Any) -> None:
 
 
 def check_address(host: str, port: int) -> None:
+    """Exit with one sentence if `host` and `port` cannot be bound."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""Request bodies read straight from the connection, and what their reading waits for."""
+"""Request bodies, read straight from the socket. Other requests run during the wait for one."""
 
 import fcntl
 import struct
@@ -11,7 +11,7 @@ from ..host.blocking import blocking
 
 
 class _Wait:
-    """Lets other requests run from the first time that a body is waited for until all of it has come."""
+    """Lets other requests run from the first wait for a body until the body is complete."""
 
     def __init__(self) -> None:
         self._blocking: Any = None
@@ -28,22 +28,22 @@ class _Wait:
 
 
 class SocketBody:
-    """A body of `length` bytes, in place of gunicorn's own `Body`; it has `read` alone of a file's methods.
+    """A body of `length` bytes that replaces gunicorn's own `Body`. Of a file's methods it has only `read`.
 
-    gunicorn reads up to a megabyte ahead, and copies a large body four times before the application has it. `unreader`
-    is gunicorn's: the connection, and the bytes that came with the request's head.
+    gunicorn reads up to a megabyte ahead, and copies a large body four times before the application gets it. gunicorn's
+    `unreader` holds the socket, and the bytes that came with the request's head.
     """
 
     def __init__(self, unreader: Any, length: int) -> None:
         self._unreader = unreader
         self._left = length
         self._wait = _Wait()
-        self.failed = False  # gunicorn closes a connection when it cannot know where the next request begins
+        self.failed = False  # if True, gunicorn closes the connection: the next request could begin anywhere
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes as soon as there are some; none at the end, or when the client has gone.
+        """Return up to `size` bytes as soon as some have arrived, or none at the end or if the client disconnected.
 
-        Without a size, return all that are left. Raises OSError.
+        Without a size, return the rest of the body. Raises OSError.
         """
         if size < 0:
             return b"".join(iter(lambda: self.read(self._left), b""))
@@ -67,20 +67,20 @@ class SocketBody:
         return data
 
     def is_here(self) -> bool:
-        """Whether the rest of the body has come, so that reading it waits for nobody."""
+        """Tell whether the rest of the body has arrived, so that reading it does not block."""
         missing = self._left - len(self._unreader.buf.getbuffer())
         return missing <= 0 or missing <= _waiting(self._unreader.sock.fileno())
 
 
 class GunicornBody:
-    """gunicorn's own `Body`, where OSError is the only error that `read` raises."""
+    """gunicorn's own `Body`, with OSError as the only error that `read` raises."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
         self._wait = _Wait()
 
     def read(self, size: int = -1) -> bytes:
-        """Return `size` bytes, fewer at the end, all without a size. Raises OSError, for broken chunks too."""
+        """Return `size` bytes, fewer only at the end; without a size, the rest. Raises OSError, for bad chunks too."""
         self._wait.begin()
         try:
             data: bytes = self._body.read(None if size < 0 else size)
@@ -92,5 +92,5 @@ class GunicornBody:
 
 
 def _waiting(descriptor: int) -> int:
-    """Return how many bytes can be read from a socket at once (tcp(7), FIONREAD)."""
+    """Return how many bytes can be read from a socket without blocking (tcp(7), FIONREAD)."""
     return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"))[0])

@@ -71,7 +71,7 @@ class Scheduler:
 
 
 class Blocking:
-    """What `Scheduler.blocking` returns. One that is never left, because the request failed, leaves nothing behind."""
+    """The context of `Scheduler.blocking`. A failed request may abandon it: it needs no cleanup."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
@@ -91,4 +91,4 @@ class _Turn:
     def __init__(self) -> None:
         self.since = 0.0  # on the monotonic clock
         self.came = threading.Lock()
-        self.came.acquire()  # until it has come
+        self.came.acquire()  # released when the turn comes

@@ -1,4 +1,4 @@
-"""Connections that bear with slow readers, and not with silent ones."""
+"""Sockets that tolerate slow readers, but not silent ones."""
 
 import os
 import socket
@@ -13,26 +13,26 @@ from ..host.blocking import detach
 
 
 class SlowClientSocket(socket.socket):
-    """A socket whose timeout ends a long answer only when the client takes nothing at all for so long.
+    """A socket that times out only if the client takes nothing at all for that long.
 
-    Python takes for silence that the kernel has no room for more, and Linux says that it has only when a third of what
-    it holds is free again, of up to 4 MiB: a reader of less than 24 KiB a second would be cut off within a minute. The
-    kernel's own bound (tcp(7), TCP_USER_TIMEOUT) takes for silence that the client's window stays nearly shut.
+    Python times out while the kernel has no room for more, and Linux reports room only when a third of the send buffer
+    is free, which holds up to 4 MiB. A client that reads less than 24 KiB a second would be cut off within a minute.
+    The kernel's own limit (tcp(7), TCP_USER_TIMEOUT) counts a nearly closed window as silence.
 
-    Other requests run as soon as one has to wait for its client to take more.
+    Other requests run as soon as one has to wait for its client.
     """
 
     __slots__ = ()
 
     @classmethod
     def of(cls, plain: socket.socket) -> "SlowClientSocket":
-        """Make `plain` one, and return it. gunicorn holds on to the object that it accepted, so no other will do."""
+        """Change the class of `plain` in place, because gunicorn keeps the object that it accepted. Return `plain`."""
         if not isinstance(plain, cls):
             plain.__class__ = cls
         return cast(SlowClientSocket, plain)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send `count` bytes of `file` from `offset` on, or all; raises `TimeoutError` as described."""
+        """Send `count` bytes of `file` from `offset`, or all. Raises `TimeoutError` if the client takes nothing."""
         detach()
         silence = self.gettimeout()
         if not silence or not count:
@@ -46,7 +46,7 @@ class SlowClientSocket(socket.socket):
                     super().sendfile(file, offset, end - offset)
                     break
                 except TimeoutError:
-                    reached = max(offset, file.tell())  # it tells how far it came by the place where it leaves the file
+                    reached = max(offset, file.tell())  # `super().sendfile` leaves the file at the position it reached
                     patience.wait_on(sent=reached - offset)
                     offset = reached
         finally:
@@ -55,13 +55,13 @@ class SlowClientSocket(socket.socket):
         return count
 
     def _send_full_packets(self, only: bool) -> None:
-        """Have the kernel wait for full packets, where it would send whatever is there when the client takes some."""
+        """Let the kernel wait for full packets (Nagle), instead of sending whatever the client has room for."""
         if self.family != socket.AF_UNIX:
-            with suppress(OSError):  # the client has gone
+            with suppress(OSError):  # the client has disconnected
                 self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not only)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of `data`; raises `TimeoutError` as described."""
+        """Send all of `data`. Raises `TimeoutError` if the client takes nothing."""
         silence = self.gettimeout()
         if not silence or flags:
             super().sendall(data, flags)
@@ -84,7 +84,7 @@ class SlowClientSocket(socket.socket):
             self.settimeout(silence)
 
     def _sent_at_once(self, data: Any) -> int:
-        """Send what the kernel takes without waiting, which is all of most answers. Return how many bytes."""
+        """Send what the kernel takes without blocking, which is all of most answers. Return the number of bytes."""
         try:
             return os.write(self.fileno(), data)  # a socket with a timeout does not block; `send` would poll it first
         except BlockingIOError:
@@ -92,7 +92,7 @@ class SlowClientSocket(socket.socket):
 
 
 class _Patience:
-    """How long a client has taken nothing: looked at every `step` seconds, given up after `silence`."""
+    """Measures for how long a client has taken nothing. The socket times out every `step` seconds to check."""
 
     def __init__(self, connection: socket.socket, silence: float) -> None:
         self._connection = connection
@@ -102,7 +102,7 @@ class _Patience:
         self.step = silence / 2
 
     def wait_on(self, *, sent: int) -> None:
-        """Return when it is worth waiting on, after a step in which `sent` bytes went; raise `TimeoutError` else."""
+        """Check the client after a step that sent `sent` bytes. Raise `TimeoutError` if it was silent for too long."""
         held, now = self._held_now(), time.monotonic()
         if sent or held < self._held:
             self._taken_at = now

@@ -1,9 +1,9 @@
-"""gunicorn's worker, with one thread that looks after all busy connections: the leader.
+"""gunicorn's worker, with one thread, the leader, that serves all busy connections.
 
-gunicorn's main thread hands each request to a thread of the pool, and takes the connection back afterwards. The way
+gthread's main thread hands each request to a thread of the pool, and takes the connection back afterwards. The way
 there and back, through two locks and a pipe, costs as much as a small request. Here a leader waits for the next request
-of every busy connection, and answers it itself. When it must wait for something else than the processor, or takes long,
-another thread of the pool leads on; who has answered a request while nobody leads is the next (D. C. Schmidt et al.,
+of any busy connection, and answers it itself. If the leader blocks or overruns, another thread of the pool takes the
+lead. A thread that has answered its request takes the lead again if nobody has it (D. C. Schmidt et al.,
 "Leader/Followers", 2000). The main thread accepts connections, keeps the idle ones, and watches the leader.
 """
 
@@ -25,22 +25,22 @@ from ..host import blocking
 from .request_body import SocketBody
 from .scheduler import TURN_SECONDS, Scheduler
 
-# Who asks again sooner is answered by the leader, without the main thread.
+# A connection that rests for longer goes back to the main thread.
 _BUSY_SECONDS = 1.0
-# How long the leader waits before it looks whether there still is a connection to wait for.
+# How often the leader checks whether any connection is left to wait for.
 _POLL_SECONDS = 0.1
-# A request's head is sent at once; who stops in it gives the thread back. The application bounds the body itself.
+# Clients send a head in one go; one that stops in it is cut off. The application limits the wait for the body.
 _HEAD_SECONDS = 10
-# How much is read with a head, and of a chunked body: most heads, and with many a small body, too.
+# The size of a read, for heads and chunked bodies. It covers most heads, and often a small body too.
 _HEAD_BYTES = 32 * 1024
 
-# A worker that has taken many connections leaves the next one to others for a moment.
+# A worker sleeps this long for each of its connections before it accepts one, up to a number of connections.
 _MANY = 20
 _BACKOFF_SECONDS = 0.0001
 
 
 class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A gthread worker in which requests take turns, and a leader answers most of them."""
+    """A gthread worker that schedules its requests. A leader answers most of them."""
 
     _ends_at_once = False
 
@@ -57,7 +57,10 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     # In the main thread
 
     def accept(self, listener: Any) -> None:
-        """Take a new connection, unless another worker does, which has fewer and so waits less: all are woken by it."""
+        """Accept a new connection, if it is still there after a pause.
+
+        The kernel wakes all workers. The pause grows with the number of connections, so a worker with fewer is first.
+        """
         if self.cfg.workers > 1:
             time.sleep(min(self.nr_conns, _MANY) * _BACKOFF_SECONDS)
         super().accept(listener)
@@ -66,15 +69,15 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             super().run()
         finally:
-            # However it ended: a leader that went on would keep the process, and open the store again.
+            # A leader that went on would keep the process alive, and open the store again.
             self.alive = False
             self.tpool.shutdown(wait=False)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
-        """End at once, on the first SIGINT or SIGQUIT: Ctrl-C sends two, and the second would interrupt worker_exit.
+        """End at once, on the first SIGINT or SIGQUIT. Ctrl-C sends two, and the second would interrupt worker_exit.
 
-        Not as gthread does, whose handler takes the lock of the pool: what it interrupts may hold that, and be its own
-        first call, and the worker would stand still until it is killed. `run` closes the pool.
+        This bypasses gthread's handler, which takes the lock of the pool. If the interrupted code holds that lock, the
+        worker would hang until it is killed. `run` shuts the pool down instead.
         """
         if not self._ends_at_once:
             self._ends_at_once = True
@@ -82,21 +85,21 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def is_parent_alive(self) -> bool:
         if not super().is_parent_alive():
-            self.alive = False  # end as after SIGTERM, and not serve busy clients for all of graceful_timeout
+            self.alive = False  # end as after SIGTERM, instead of serving busy clients until graceful_timeout
         return self.alive
 
     def enqueue_req(self, conn: Any) -> None:
-        """Take care of a connection that is new, or whose client has sent something."""
+        """Give a connection to the leader: a new one, or an idle one whose client has sent something."""
         if not conn.initialized:
             conn.init()
-            # `handle` calls it before each request, after it has let the socket wait for ever.
+            # `handle` calls `init` before each request, after it has removed the timeout of the socket.
             conn.init = partial(conn.sock.settimeout, _HEAD_SECONDS)
             conn.parser.unreader.mxchunk = _HEAD_BYTES
         self._resting.add(conn)
         self._leadership.fill()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Do what gunicorn's loop does, and watch the leader."""
+        """Run gunicorn's loop once, and replace a leader that overran."""
         is_busy = self.nr_conns > len(self.keepalived_conns)
         super().wait_for_and_dispatch_events(min(timeout, TURN_SECONDS) if is_busy else timeout)
         self._leadership.replace_stuck()
@@ -126,7 +129,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
                     self._leadership.turn_to_request()
                     self._serve(conn)
         except BaseException:
-            self.log.exception("The leader of the worker failed")  # the pool would keep it to itself
+            self.log.exception("The leader of the worker failed")  # the pool would not log it
             raise
         finally:
             self._leadership.give_up()
@@ -136,15 +139,15 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             if self.handle(conn) is True:
                 self._resting.add(conn)
                 return
-        except BaseException:  # what ends a thread must not end the one that leads
+        except BaseException:  # no request may end the leader
             self.log.exception("Error handling request")
-        self._leadership.give_up()  # closing waits for the client, up to two seconds; in gunicorn, the main thread does
+        self._leadership.give_up()  # a close waits for the client, up to two seconds; in gthread the main thread does
         with suppress(OSError):  # `handle` has closed it
             conn.close(graceful=True)
         self.method_queue.defer(self._forget_one)
 
     def _give_back(self) -> None:
-        """Now and then, let the main thread keep the connections that are busy no more: in a worker that stops, all."""
+        """Now and then, return connections that are not busy to the main thread. A worker that stops returns all."""
         if self.alive and time.monotonic() - self._gave_back_at < _POLL_SECONDS:
             return
         self._gave_back_at = time.monotonic()
@@ -158,13 +161,13 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.tpool.submit(self._lead)
         except RuntimeError:
             if self.alive:
-                raise  # else the pool has been shut down, and nobody is answered any more
+                raise  # otherwise the worker stops, and its pool was shut down
 
 
 class _OpenQueue(gthread.PollableMethodQueue):  # type: ignore[misc]
-    """What the main thread is asked to do, by a byte in a pipe that is never closed.
+    """The queue of calls for the main thread. Its pipe is never closed.
 
-    A request may outlast the main thread, and would write into whatever file has got the number of the pipe.
+    A request may outlast the main thread. After a close it would write into whichever file reuses the descriptor.
     """
 
     def close(self) -> None:
@@ -172,24 +175,25 @@ class _OpenQueue(gthread.PollableMethodQueue):  # type: ignore[misc]
 
 
 class Resting:
-    """Busy connections between two requests. Any thread may `add` one; the rest is for the leader."""
+    """Busy connections between two requests. Only the leader may call `next` and `remove`."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._lock = threading.Lock()  # whoever is in `_since` is in `_epoll`, too
-        self._since: dict[int, tuple[Any, float]] = {}  # by descriptor, first who has rested longest
+        self._lock = threading.Lock()  # what is in `_since` is in `_epoll` too
+        self._since: dict[int, tuple[Any, float]] = {}  # by descriptor, longest rest first
         self._ready: deque[Any] = deque()
 
     def add(self, conn: Any) -> None:
-        # A request that came with the one before can be answered as soon as the client takes answers.
+        """Wait for the next request of `conn` from now on."""
+        # A pipelined request is here already. It is due as soon as the client takes answers.
         event = select.EPOLLOUT if conn.parser.unreader.buf.getvalue() else select.EPOLLIN
         with self._lock:
             descriptor = conn.sock.fileno()
-            self._since[descriptor] = conn, time.monotonic()  # before an event can come
+            self._since[descriptor] = conn, time.monotonic()  # before an event can fire
             try:
                 self._watch(descriptor, event | select.EPOLLONESHOT)
             except BaseException:
-                self._since.pop(descriptor, None)  # an order to end may come when the leader has it already
+                self._since.pop(descriptor, None)  # a signal may raise when the leader has it already
                 raise
 
     def _watch(self, descriptor: int, events: int) -> None:
@@ -199,15 +203,15 @@ class Resting:
             self._epoll.register(descriptor, events)
 
     def next(self, timeout: float) -> Any:
-        """Return a connection whose client has sent something or gone, in the order of that; None after `timeout`."""
+        """Return the next connection whose client sent something or disconnected, or None after `timeout` seconds."""
         if not self._ready:
             for descriptor, _ in self._epoll.poll(timeout):
-                if descriptor in self._since:  # else it was removed
+                if descriptor in self._since:  # otherwise it was removed
                     self._ready.append(self._since.pop(descriptor)[0])
         return self._ready.popleft() if self._ready else None
 
     def remove(self, until: float) -> Iterator[Any]:
-        """Remove the connections that have rested since `until` or longer, one by one."""
+        """Remove and yield the connections that have rested since `until` on the monotonic clock, or longer."""
         while (conn := self._remove_one(until)) is not None:
             yield conn
 
@@ -217,18 +221,20 @@ class Resting:
             if conn is None or since > until:
                 return None
             del self._since[conn.sock.fileno()]
-            self._epoll.unregister(conn.sock)  # or what comes for others would count as come for the next to `add` it
+            self._epoll.unregister(conn.sock)  # or an event for the main thread would fire after the next `add`
             return conn
 
     def is_empty(self) -> bool:
+        """Tell whether no connection rests or is ready."""
         return not self._since and not self._ready
 
 
 class Leadership:
-    """Which thread leads. None is needed while `is_idle`; `call` has another one come, as soon as one is free.
+    """Decides which thread leads. `call` summons a thread of the pool. No leader is needed while `is_idle`.
 
-    Who was called says `come`, and then before each wait for a request `take`, and after it `turn_to_request`. Others
-    `fill` an empty place; a leader that has to wait does `give_up`; and the main thread does `replace_stuck`.
+    A called thread says `come`, and then `take` before each wait for a request and `turn_to_request` after it. Any
+    thread may `fill` the vacant lead. A leader that is about to block says `give_up`. The main thread says
+    `replace_stuck`.
     """
 
     def __init__(self, is_idle: Callable[[], bool], call: Callable[[], object]) -> None:
@@ -237,19 +243,19 @@ class Leadership:
         self._lock = threading.RLock()
         self._leader: int | None = None
         self._busy_since: float | None = None
-        self._is_called = False  # somebody who has not come yet
+        self._is_called = False  # a thread was called and has not come yet
 
     def turn_to_request(self) -> None:
-        """Say that the leader does something else now than waiting for requests."""
+        """Record that the leader has a request."""
         self._busy_since = time.monotonic()
 
     def come(self) -> None:
-        """Say that the thread that was called is there."""
+        """Record that the called thread has come."""
         with self._lock:
             self._is_called = False
 
     def take(self) -> bool:
-        """Lead on, or from now on where nobody does; False where this thread need not."""
+        """Take or keep the lead, unless another thread leads or none is needed. Return whether this thread leads."""
         with self._lock:
             if self._leader not in (threading.get_ident(), None):
                 return False
@@ -258,20 +264,20 @@ class Leadership:
             return self._leader is not None
 
     def fill(self) -> None:
-        """Have a thread lead, if it is needed and none does."""
+        """Call a thread to lead, if a leader is needed and none leads or was called."""
         with self._lock:
             if self._leader is None and not self._is_called and not self._is_idle():
                 self._call()
                 self._is_called = True
 
     def give_up(self) -> None:
-        """Let another thread lead, if this one does: it is about to wait."""
+        """Let another thread lead, if this one does and is about to block."""
         with self._lock:
             if self._leader == threading.get_ident():
                 self._pass_on()
 
     def replace_stuck(self) -> None:
-        """Let another thread lead, if the one that does has been busy with one request for long."""
+        """Let another thread lead, if the leader has been busy with one request for more than TURN_SECONDS."""
         with self._lock:
             if self._busy_since is not None and time.monotonic() - self._busy_since > TURN_SECONDS:
                 self._pass_on()

@@ -1,7 +1,7 @@
 """Every setting: its name, default, check and meaning, read from the environment and from `.env`.
 
-The only module that looks at `os.environ`. A field of `Settings` is the one declaration of its setting; `SETTINGS`
-lists them, for the documentation and for the tests that keep it complete.
+No other module reads `os.environ`. Each field of `Settings` is the only declaration of its setting. `SETTINGS` lists
+all of them, for the documentation and for the tests that keep it complete.
 """
 
 import dataclasses
@@ -32,12 +32,15 @@ from .kinds import (
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The project's folder: `.env` lies here, and relative paths start here, wherever a command is run from."""
+"""The project's folder, which holds `.env`. Relative paths start here, whatever the current directory is."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One setting. `default` is written as in `.env`; where it is empty, `fallback` gives the value."""
+    """One setting. `default` is text as in `.env`; if it is empty, `fallback` returns the value.
+
+    `also` is a second name of the variable, read if the first is not set. A secret appears in no message.
+    """
 
     name: str
     kind: Kind
@@ -50,19 +53,20 @@ class Setting:
 
 
 def usable_cores() -> int:
-    """Count the cores this process may use; at least 2, because one worker serves while the other restarts."""
+    """Count the cores that this process may use. Return at least 2: one worker serves while the other restarts."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(2, cores or 1)
 
 
 def declare(name: str, kind: Kind, help_: str, default: str = "", **more: Any) -> Any:
+    """Return a dataclass field that carries a `Setting`."""
     setting = Setting(name=name, kind=kind, help=help_, default=default, **more)
     return dataclasses.field(repr=not setting.secret, metadata={"setting": setting})
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings of one process, checked. Secrets are not in its repr."""
+    """The checked settings of one process. The repr leaves secrets out."""
 
     storage_path: Path = declare(
         "STORAGE_PATH", folder(ROOT), "The folder that holds every file, record and index.", "/data/storage"
@@ -167,9 +171,9 @@ SETTINGS: tuple[Setting, ...] = tuple(FIELDS.values())
 
 
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read and check every setting, from the environment and `.env` or from the mapping given.
+    """Read and check every setting, from `environ` or, without it, from the environment and `.env`.
 
-    The environment wins over `.env`; an empty value counts as not set. Raises SettingsError, which names the variable.
+    The environment wins over `.env`, and an empty value counts as not set. Raises `SettingsError`.
     """
     values = _environment_and_dotenv() if environ is None else environ
     given = {name: value for name, value in values.items() if value.strip()}
@@ -181,7 +185,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 def _environment_and_dotenv() -> dict[str, str]:
     path = ROOT / ".env"
     try:
-        # override=False: a ${NAME} inside .env, too, takes the environment's value first.
+        # override=False: the environment wins inside .env too, where ${NAME} is expanded.
         written = DotEnv(path, override=False, encoding="utf-8").dict()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}): make it a readable UTF-8 text file.") from error

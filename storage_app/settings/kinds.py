@@ -1,6 +1,6 @@
-"""The kinds of values that settings take: each says its rule in words, and enforces it.
+"""The kinds of values that settings take. Each states its rule in words, and enforces it.
 
-Values are read by environs and checked by marshmallow's validators, from the text of one variable.
+environs parses the text of one variable, and marshmallow's validators check it.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import environs
 from environs import validate
 
-LARGEST = 2**63 - 1  # what the index can count
+LARGEST = 2**63 - 1  # of an integer column in the index
 UNITS: dict[str, int] = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
     for power, prefix in enumerate("kmgt", start=1)
@@ -22,7 +22,7 @@ UNITS: dict[str, int] = {"": 1, "b": 1} | {
 
 
 class Environment(environs.Env):
-    """environs over the values given, instead of over the process's environment."""
+    """environs over a mapping instead of the process's environment."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         super().__init__()
@@ -34,32 +34,40 @@ class Environment(environs.Env):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Kind:
-    """What values a setting takes: `rule` says it in words, `read` enforces it or raises EnvError or ValueError."""
+    """A kind of value. `rule` completes the sentence "NAME must be ...".
+
+    `read` returns the parsed value, or raises EnvError, ValidationError, ValueError or RuntimeError.
+    """
 
     rule: str
     read: Callable[[Environment, str], Any]
 
 
 def text(rule: str, pattern: str) -> Kind:
+    """Accept text that matches all of `pattern`."""
     return Kind(rule, lambda env, name: env.str(name, validate=validate.Regexp(rf"(?:{pattern})\Z")))
 
 
 def header_value(shortest: int) -> Kind:
-    """RFC 9110 section 5.5: visible ASCII travels in a header unchanged."""
+    """Accept visible ASCII, which every header carries unchanged (RFC 9110 section 5.5)."""
     return text(f"{shortest} to 1024 visible ASCII characters without spaces", f"[!-~]{{{shortest},1024}}")
 
 
 def one_of(*choices: str) -> Kind:
+    """Accept one of `choices`, spelled exactly."""
     return Kind(f"one of {', '.join(choices)}", lambda env, name: env.str(name, validate=validate.OneOf(choices)))
 
 
 def whole_number(low: int, high: int) -> Kind:
+    """Accept an integer from `low` to `high`, both included."""
     return Kind(
         f"a whole number from {low} to {high}", lambda env, name: env.int(name, validate=validate.Range(low, high))
     )
 
 
 def key_bytes(shortest: int) -> Kind:
+    """Accept a key of at least `shortest` bytes in UTF-8."""
+
     def read(env: Environment, name: str) -> str:
         value = env.str(name)
         if len(value.encode()) < shortest:
@@ -70,6 +78,8 @@ def key_bytes(shortest: int) -> Kind:
 
 
 def size(smallest: int) -> Kind:
+    """Accept a number of bytes, with or without a unit: B, kB to TB (powers of 1000), KiB to TiB (of 1024)."""
+
     def read(env: Environment, name: str) -> int:
         match = re.fullmatch(r"([0-9]{1,19}) ?([A-Za-z]*)", env.str(name).strip())
         if match is None or match[2].lower() not in UNITS:
@@ -83,15 +93,17 @@ def size(smallest: int) -> Kind:
 
 
 def folder(base: Path) -> Kind:
-    """A relative path starts at `base`, whatever the current folder is."""
+    """Accept a path. A relative one starts at `base`, and `~` is expanded."""
     return Kind("the path of a folder", lambda env, name: base / env.path(name).expanduser())
 
 
 def flag() -> Kind:
+    """Accept a boolean in any spelling of marshmallow's, such as true, yes, on or 1."""
     return Kind("true or false", lambda env, name: env.bool(name))
 
 
 def log_level() -> Kind:
+    """Accept the name of a level, in any case."""
     levels = ("DEBUG", "INFO", "WARNING", "ERROR")
 
     def read(env: Environment, name: str) -> str:
@@ -103,11 +115,12 @@ def log_level() -> Kind:
 
 
 def host() -> Kind:
+    """Accept an address without its port."""
     return text("an IP address or a host name, without port", r"[A-Za-z0-9._:-]+")
 
 
 def web_address(value: str) -> str:
-    """Check an http or https URL that ends with its path, and drop the trailing slash."""
+    """Return an http or https URL without its trailing slash. Raise ValueError if it has a user, query or fragment."""
     if not re.fullmatch(r"https?://[!-~]+", value) or set(value) & set("?#@\\"):
         raise ValueError("not an http URL, or it says more than host and path")
     parts = urlsplit(value)
@@ -117,17 +130,22 @@ def web_address(value: str) -> str:
 
 
 def url() -> Kind:
+    """Accept a URL as `web_address` does."""
     rule = "an http:// or https:// URL without user, query or fragment"
     return Kind(rule, lambda env, name: web_address(env.str(name)))
 
 
 def database_url() -> Kind:
+    """Accept the URL of a PostgreSQL database."""
     rule = "a postgresql://user@host/database URL"
     return text(rule, r"postgresql://[!-~]+/[!-~]+")
 
 
 def origin(value: str) -> str:
-    """RFC 6454 section 6.2: scheme, host and port; browsers send them in lower case."""
+    """Return the origin in lower case, as browsers send it: scheme, host and port (RFC 6454 section 6.2).
+
+    Raises ValueError if it is not an http or https URL, or has a path.
+    """
     address = web_address(value.strip()).lower()
     if urlsplit(address).path:
         raise ValueError("an origin has no path")
@@ -135,6 +153,8 @@ def origin(value: str) -> str:
 
 
 def origins() -> Kind:
+    """Accept `*`, or origins separated by commas."""
+
     def read(env: Environment, name: str) -> tuple[str, ...]:
         return ("*",) if env.str(name).strip() == "*" else tuple(env.list(name, subcast=origin))
 

@@ -1,1 +1,1 @@
-"""The mechanics of HTTP, which know no service."""
+"""The mechanics of HTTP. Nothing here knows a service."""

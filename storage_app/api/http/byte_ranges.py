@@ -1,4 +1,4 @@
-"""The bytes of an answer: a window of a file, or several as `multipart/byteranges`."""
+"""Bodies of responses: one range of a file, or several as `multipart/byteranges`."""
 
 import secrets
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ STEP_BYTES = 256 * 1024
 
 
 class Window:
-    """One range of an open file, as WSGI servers send files.
+    """One range of an open file, with the methods that WSGI servers use to send a file.
 
-    gunicorn hands `fileno` and the position it finds there to sendfile(2), and sends as much as Content-Length says;
-    so `blob` must not be buffered. Other servers read until nothing comes. Closes `blob` when closed.
+    gunicorn passes `fileno` and the current position to sendfile(2), and sends Content-Length bytes. So `blob` must
+    not be buffered. Other servers read to the end. Closing the window closes `blob`.
     """
 
     def __init__(self, blob: BinaryIO, span: ByteRange) -> None:
@@ -24,10 +24,11 @@ class Window:
         self.seek(span.start)
 
     def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end of the range."""
         return self._blob.read(min(size, self._stop - self._blob.tell()))
 
     def seek(self, offset: int) -> int:
-        """Go to `offset` of the file, not of the window: where sendfile(2) fails, Python goes on from there."""
+        """Move to `offset` in the file, not in the window: Python continues there if sendfile(2) fails."""
         return self._blob.seek(offset)
 
     def close(self) -> None:
@@ -35,11 +36,14 @@ class Window:
 
 
 class Parts:
-    """Several ranges of an open file as `multipart/byteranges` (RFC 9110 section 14.6). Iterates once."""
+    """Several ranges of an open file as `multipart/byteranges` (RFC 9110 section 14.6). The caller closes `blob`.
+
+    It can be iterated once.
+    """
 
     def __init__(self, blob: BinaryIO, ranges: tuple[ByteRange, ...], *, size: int, content_type: str) -> None:
         self._blob = blob
-        # 128 random bits: no file can hold the boundary but by knowing it.
+        # 128 random bits, so that no file can contain the boundary by chance.
         boundary = secrets.token_hex(16)
         self.content_type = f"multipart/byteranges; boundary={boundary}"
         self._parts = [

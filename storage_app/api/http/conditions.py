@@ -1,4 +1,4 @@
-"""Conditional requests: whether the `If-*` headers let a request through (RFC 9110 section 13)."""
+"""Conditional requests: the `If-*` headers (RFC 9110 section 13)."""
 
 import re
 from datetime import datetime
@@ -10,7 +10,7 @@ from werkzeug.http import parse_date, parse_etags, unquote_etag
 from ...domain.files import WriteConditions
 from ...errors import PreconditionFailed
 
-# Section 5.6.7: the three forms of HTTP-date. Werkzeug's parser reads less than these too, and two dates as the first.
+# Section 5.6.7: the three forms of HTTP-date. Werkzeug's parser also accepts parts of one, and the first of two.
 _HTTP_DATE = re.compile(
     r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT"
     r"|[A-Z][a-z]{5,8}, \d\d-[A-Z][a-z]{2}-\d\d \d\d:\d\d:\d\d GMT"
@@ -20,21 +20,23 @@ _HTTP_DATE = re.compile(
 
 
 class Outcome(Enum):
+    """The decision about a GET or HEAD: send the file, or answer 304."""
+
     SEND = "send"
     NOT_MODIFIED = "not modified"
 
 
 def evaluate(headers: Headers, *, etag: str, last_modified: datetime) -> Outcome:
-    """Decide a GET or HEAD of the version with `etag` and `last_modified`, in the order of RFC 9110 section 13.2.2.
+    """Evaluate the conditions of a GET or HEAD in the order of RFC 9110 section 13.2.2.
 
-    `etag` is strong and has its quotes; `last_modified` has whole seconds, as it is sent. Raises `PreconditionFailed`.
+    `etag` is strong and quoted. `last_modified` has whole seconds, as in the header. Raises `PreconditionFailed`.
     """
     _check_unchanged(headers, etag, last_modified)
     return Outcome.NOT_MODIFIED if _is_known(headers, etag, last_modified) else Outcome.SEND
 
 
 def range_applies(headers: Headers, *, etag: str, last_modified: datetime) -> bool:
-    """Tell whether `If-Range` lets the `Range` beside it count; without it, it does (RFC 9110 section 13.1.5)."""
+    """Tell whether `Range` counts: `If-Range` is absent, or matches the file (RFC 9110 section 13.1.5)."""
     value = headers.get("If-Range")
     if value is None:
         return True
@@ -58,7 +60,7 @@ def write_conditions(headers: Headers) -> WriteConditions:
 
 
 def _check_unchanged(headers: Headers, etag: str, last_modified: datetime) -> None:
-    """Take the steps 1 and 2 of section 13.2.2."""
+    """Take steps 1 and 2 of section 13.2.2."""
     if (value := headers.get("If-Match")) is not None:
         if not _tags(value).contains(_opaque(etag)):
             raise PreconditionFailed("If-Match does not hold: the file is another version now; ask for it again.")
@@ -71,7 +73,7 @@ def _check_unchanged(headers: Headers, etag: str, last_modified: datetime) -> No
 
 
 def _is_known(headers: Headers, etag: str, last_modified: datetime) -> bool:
-    """Take the steps 3 and 4 of section 13.2.2: whether the client has this version already."""
+    """Take steps 3 and 4 of section 13.2.2. Return whether the client has this version already."""
     if (value := headers.get("If-None-Match")) is not None:
         tags = _tags(value)
         return tags.star_tag or tags.contains_weak(_opaque(etag))
@@ -87,7 +89,7 @@ def _tag_set(value: str | None, *, include_weak: bool) -> frozenset[str] | None:
     tags = _tags(value)
     if tags.star_tag:
         return frozenset({"*"})
-    # Quoted again, so that an entity tag spelled "*" is not taken for the star.
+    # Quoted again, so that the entity tag "*" is not mistaken for the wildcard.
     return frozenset(f'"{tag}"' for tag in tags.as_set(include_weak=include_weak) if tag)
 
 

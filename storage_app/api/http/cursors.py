@@ -1,4 +1,4 @@
-"""Pages over HTTP: opaque cursors, and `Link` to the next page (RFC 8288)."""
+"""Paging: opaque cursors, and the `Link` to the next page (RFC 8288)."""
 
 import base64
 import binascii
@@ -13,12 +13,13 @@ from ...errors import ValidationFailed
 
 
 def encode(position: Position) -> str:
+    """Return the cursor for `position`, which is safe in a URL."""
     text = json.dumps([position.key, position.after, position.created_at], separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
-    """Read a cursor; raise `ValidationFailed` when it is none of ours, or of another order."""
+    """Return the position of `cursor`. Raise `ValidationFailed` if it is invalid, or belongs to the other order."""
     if cursor is None:
         return None
     try:
@@ -33,9 +34,10 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
 
 
 def next_link(following: Position | None) -> dict[str, str]:
-    """Return the header that names the next page: this request's URL with another cursor, relative to the host.
+    """Return a `Link` header for the page that begins at `following`, or no header if that is None.
 
-    Relative, because only the client knows the host that it reached us by.
+    The link is the URL of this request with the new cursor. It is relative, because only the client knows by which host
+    it reached the service.
     """
     if following is None:
         return {}
@@ -44,7 +46,7 @@ def next_link(following: Position | None) -> dict[str, str]:
 
 
 def _can_be_compared(text: str) -> bool:
-    """Whether a database takes it: valid Unicode without NUL."""
+    """Tell whether a database accepts `text`: it must be valid Unicode without NUL."""
     if "\0" in text:
         return False
     try:

@@ -1,4 +1,4 @@
-"""Bytes out: the answer to a GET or HEAD of a file, whole, in ranges, not at all, or carried by nginx."""
+"""Delivery: the response to a GET or HEAD of a file, sent from here or accelerated by nginx."""
 
 import base64
 import os
@@ -26,20 +26,20 @@ from .conditions import Outcome, evaluate, range_applies
 from .ranges import ByteRange, parse_range
 from .responses import ReadyResponse
 
-# Nothing runs, and nothing is fetched. The style is that of the pages browsers make around a picture or a film.
+# Nothing runs and nothing is fetched. Browsers style the page that they generate around an image or a video.
 _NOTHING = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
-# nginx takes a range by itself, and answers 416 to spellings that we understand or ignore.
+# nginx evaluates Range itself. To other spellings, which we understand or ignore, it would answer 416.
 _PLAIN_RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
 
-# When nginx cannot open the file and asks once more, it keeps these of the first answer beside those of the second;
-# of the type, its charset.
+# If nginx cannot open the file and asks again, it merges these headers of the first response into the second. Of
+# Content-Type it keeps the charset.
 _KEPT_BY_NGINX = frozenset({"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Type"})
 
-# Files that are asked for often are asked for again soon.
+# Popular files are requested again soon.
 _MAX_REMEMBERED = 1024
 
-# RFC 8187 section 3.2.1, attr-char, beyond what `quote` leaves alone anyway.
+# RFC 8187 section 3.2.1: the attr-chars that `quote` would escape.
 _ATTR_CHARS = "!#$&+^`|"
 
 
@@ -53,11 +53,12 @@ def deliver(
     filename: str | None = None,
     nginx_path: str | None = None,
 ) -> Response:
-    """Answer a GET or HEAD of `file`: 200, 206 or 304; raises `PreconditionFailed` and `RangeNotSatisfiable`.
+    """Answer a GET or HEAD of `file` with 200, 206 or 304.
 
-    `open_blob` returns the bytes, unbuffered and seekable; it is called when they are sent from here, and the answer
-    closes them. What it raises passes through. With `nginx_path`, where nginx finds the bytes, the answer is empty
-    and names that path, unless nginx would decide something otherwise than we do.
+    `open_blob` returns an unbuffered, seekable stream, and its errors pass through. It is called only if the bytes are
+    sent from here, and the response closes the stream. With `nginx_path`, the response is empty and names that path to
+    nginx, unless nginx would decide the request differently. Raises `PreconditionFailed`, `RangeNotSatisfiable` and
+    `DamagedFile`.
     """
     last_modified = file.updated_at.replace(microsecond=0)
     headers = _headers(file, disposition, filename or file.filename, cache_control)
@@ -74,10 +75,10 @@ def deliver(
 
 
 def with_current_bytes(answer: Callable[[], Response]) -> Response:
-    """Return `answer()`, which looks a file up and delivers it.
+    """Return `answer()`, which looks a file up and delivers it. Call it again if the blob is missing.
 
-    Asks once more when the bytes are gone: a version replaced meanwhile keeps its bytes only for a while. Asking for
-    the record again too, it never sends the headers of one version with the bytes of another.
+    A version that is replaced meanwhile keeps its blob only for a while. `answer` looks the file up again too, so the
+    headers of one version never go out with the bytes of another. Raises `DamagedFile` if the blob is still missing.
     """
     try:
         return answer()
@@ -90,7 +91,7 @@ def with_current_bytes(answer: Callable[[], Response]) -> Response:
 
 
 def cache_control(file: File, bucket: Bucket, *, expires_at: datetime | None, now: datetime) -> str:
-    """Return the `Cache-Control` of `file`; `expires_at` is when the signed URL of the request ends, if it has one."""
+    """Return the `Cache-Control` for `file`. `expires_at` is the expiry of the signed URL, if the request has one."""
     chosen = file.cache_control or bucket.cache_control
     if expires_at is not None:
         return _until(chosen or "", remaining_seconds=max(0, int((expires_at - now).total_seconds())))
@@ -98,9 +99,9 @@ def cache_control(file: File, bucket: Bucket, *, expires_at: datetime | None, no
 
 
 def shared_seconds(chosen: str) -> int:
-    """Return for how long a shared cache may answer under the `Cache-Control` that an owner chose.
+    """Return for how many seconds a shared cache may keep a response with the `Cache-Control` that an owner chose.
 
-    RFC 9111 section 5.2.2.10: in a shared cache `s-maxage` overrides `max-age`. Without either it keeps nothing.
+    In a shared cache `s-maxage` overrides `max-age` (RFC 9111 section 5.2.2.10). Without either, the result is 0.
     """
     directives = parse_cache_control_header(chosen.lower(), cls=ResponseCacheControl)
     if directives.no_store or any(name in directives for name in ("no-cache", "private")):
@@ -111,7 +112,7 @@ def shared_seconds(chosen: str) -> int:
 
 @lru_cache(maxsize=_MAX_REMEMBERED)
 def content_disposition(disposition: Disposition, filename: str) -> str:
-    """Offer the last segment of `filename` to old clients and, as `filename*`, to new ones (RFC 6266 section 4.3)."""
+    """Return the header: the last segment of `filename`, in ASCII and as `filename*` (RFC 6266 section 4.3)."""
     segments = [segment for segment in filename.split("/") if segment not in ("", ".", "..")]
     name = "".join("_" if unicodedata.category(c) in ("Cc", "Cs") else c for c in (segments or ["download"])[-1])
     extended = quote(name, safe=_ATTR_CHARS)
@@ -119,10 +120,10 @@ def content_disposition(disposition: Disposition, filename: str) -> str:
 
 
 def _headers(file: File, disposition: Disposition, filename: str, cache_control: str) -> dict[str, str]:
-    """Make the headers that go with a 304 too.
+    """Return the headers that a 304 carries too.
 
-    RFC 9110 section 15.4.5 wants `ETag` and `Cache-Control`, and others where they are "for the purpose of guiding
-    cache updates": a file can be renamed and keep its entity tag.
+    RFC 9110 section 15.4.5 demands `ETag` and `Cache-Control`, and allows others "for the purpose of guiding cache
+    updates": a file can be renamed and keep its entity tag.
     """
     inline = disposition is Disposition.INLINE and is_inline_safe(file.content_type)
     shown = Disposition.INLINE if inline else Disposition.ATTACHMENT
@@ -136,10 +137,10 @@ def _headers(file: File, disposition: Disposition, filename: str, cache_control:
 
 
 def _security_policy(content_type: str) -> str:
-    """Return the policy under which browsers show `content_type`, as Chromium was seen to.
+    """Return the Content-Security-Policy for `content_type`, as tested with Chromium.
 
-    A sandbox keeps sound and film from loading (their origin is not ours then) or from starting by themselves, and
-    keeps PDF from showing in older browsers.
+    In a sandbox, audio and video do not load, because their origin is no longer ours, or do not start by themselves.
+    Older browsers do not show a PDF in one.
     """
     if content_type.startswith(("audio/", "video/")):
         return f"{_NOTHING}; media-src 'self'"
@@ -155,7 +156,7 @@ def _add_representation(headers: dict[str, str], file: File, last_modified: date
     headers["Content-Type"] = file.content_type
     headers["Last-Modified"] = _http_date(last_modified)
     headers["Accept-Ranges"] = "bytes"
-    # RFC 9530 section 3: of the whole file, also when a part of it is sent.
+    # RFC 9530 section 3: the digest of the whole file, even if only a part is sent.
     headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
 
 
@@ -171,7 +172,7 @@ def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[Byte
 
 
 def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> bool:
-    """Tell whether nginx, which reads the request's headers again, will send what we decided."""
+    """Tell whether nginx, which evaluates the headers of the request again, will decide as we did."""
     if request.method != "GET" or "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
         return False
     header = request.headers.get("Range")
@@ -181,10 +182,10 @@ def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> boo
 
 
 def _accelerated(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str]) -> Response:
-    """Name the bytes to nginx, whose configuration (deploy/nginx.conf) puts the headers together again."""
+    """Return a response that names the blob to nginx. deploy/nginx.conf reassembles its headers."""
     headers["X-Accel-Redirect"] = quote(path)
     if ranges is None:
-        del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a part
+        del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a range
     for name in _KEPT_BY_NGINX & headers.keys():
         headers[f"X-Accelerated-{name}"] = headers.pop(name)
     headers["Content-Length"] = "0"
@@ -192,7 +193,7 @@ def _accelerated(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[
 
 
 def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:
-    """Open the bytes and make sure that they are as many as the headers are going to say."""
+    """Open the blob. Raise `DamagedFile` unless it has the size that the headers will declare."""
     blob = open_blob()
     if blob.seek(0, os.SEEK_END) != file.size:
         blob.close()
@@ -220,7 +221,7 @@ def _send(
 
 
 def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, str], blob: BinaryIO) -> Response:
-    # RFC 9110 section 15.3.7.2: with several parts, `Content-Range` stands in each, and not in the header section.
+    # RFC 9110 section 15.3.7.2: with several parts, each has its `Content-Range`, and the header section has none.
     parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
@@ -230,10 +231,10 @@ def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, st
 
 
 def _until(chosen: str, *, remaining_seconds: int) -> str:
-    """Return a `Cache-Control` like `chosen` under which nothing is used after the time that remains.
+    """Return a `Cache-Control` like `chosen`, limited so that no cache uses the response after the remaining time.
 
-    A signed URL is one client's, so shared caches keep nothing; and without `must-revalidate` a cache may use what is
-    stale (RFC 9111 section 4.2.4).
+    A signed URL is for one client, so shared caches must keep nothing. Without `must-revalidate`, a cache might use a
+    stale response (RFC 9111 section 4.2.4).
     """
     directives = parse_cache_control_header(chosen.lower(), cls=ResponseCacheControl)
     if directives.no_store:
@@ -245,9 +246,9 @@ def _until(chosen: str, *, remaining_seconds: int) -> str:
 
 
 def _ascii(name: str) -> str:
-    """Return `name` with letters freed of their marks, and with `_` for what is not ASCII then.
+    """Return `name` without diacritics, and with `_` for each character that is still not ASCII.
 
-    RFC 6266 appendix D: clients are known to decode "%" followed by two digits, which nobody meant.
+    `%` is replaced too, because some clients decode it with two hexadecimal digits after it (RFC 6266 appendix D).
     """
     letters = (c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
     return "".join(c if c.isascii() and c != "%" else "_" for c in letters)

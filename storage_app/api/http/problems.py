@@ -1,4 +1,4 @@
-"""Every refusal as `application/problem+json` (RFC 9457), the framework's own included."""
+"""Error responses as `application/problem+json` (RFC 9457), including those of the framework."""
 
 import json
 import logging
@@ -15,16 +15,16 @@ MEDIA_TYPE = "application/problem+json"
 
 
 def init_app(app: Flask) -> None:
-    """Register the handlers; nothing else in the application turns an error into an answer."""
+    """Register the error handlers. No other code turns an error into a response."""
     app.register_error_handler(StorageError, _refuse)
     app.register_error_handler(HTTPException, _from_framework)
     app.register_error_handler(Exception, _unexpected)
 
 
 def answer(error: StorageError) -> Response:
-    """Return the answer for `error`, with the headers it carries. Never cached: what it says may be past soon."""
+    """Return the response for `error`, with its headers. Caches must not keep it, because it may soon be outdated."""
     document = error.problem(g.get("request_id", ""))
-    # A lone surrogate, which a client can write in JSON, goes back as it can be written there: `\ud800`.
+    # JSON from a client can hold a lone surrogate. It goes back as its escape, `\ud800`.
     body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     response = Response(body, status=error.status, content_type=MEDIA_TYPE)
     response.headers.extend(error.headers)
@@ -35,7 +35,7 @@ def answer(error: StorageError) -> Response:
 def _refuse(error: StorageError) -> Response:
     if error.status == 500:
         log.error("%s: %s", error.code, error.detail, exc_info=error.__cause__)
-    elif error.status > 500:  # for want of room or time: what the operator needs is the cause, not where it happened
+    elif error.status > 500:  # the operator needs the cause, such as a full disk, and no traceback
         log.warning("%s: %s (%r)", error.code, error.detail, error.__cause__)
     return answer(error)
 

@@ -1,4 +1,4 @@
-"""The `Range` header: which bytes of a file a request asks for (RFC 9110 section 14)."""
+"""The `Range` header: the parts of a file that a request asks for (RFC 9110 section 14)."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MAX_DIGITS = 20
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The bytes from `start` up to, not including, `stop`."""
+    """The bytes from `start` up to but not including `stop`."""
 
     start: int
     stop: int
@@ -23,15 +23,15 @@ class ByteRange:
         return self.stop - self.start
 
     def content_range(self, size: int) -> str:
-        """Name the range as `Content-Range` does, where the last byte is included (RFC 9110 section 14.4)."""
+        """Return the value of `Content-Range`, which includes the last byte (RFC 9110 section 14.4)."""
         return f"bytes {self.start}-{self.stop - 1}/{size}"
 
 
 def parse_range(header: str | None, size: int) -> tuple[ByteRange, ...] | None:
-    """Return the ranges to send of a file of `size` bytes, or None for the whole file.
+    """Return the ranges to send from a file of `size` bytes, or None for the whole file.
 
-    Ranges that overlap become one; the others keep the order of the request. Raises `RangeNotSatisfiable` when no
-    range of a well-formed header lies in the file.
+    Overlapping ranges are merged; the order of the request is kept. Raises `RangeNotSatisfiable` if the header is
+    well-formed and no range overlaps the file.
     """
     specs = _specs(header)
     if specs is None:
@@ -40,13 +40,13 @@ def parse_range(header: str | None, size: int) -> tuple[ByteRange, ...] | None:
     if not satisfiable:
         raise RangeNotSatisfiable(size)
     if size == 0:
-        # Section 14.1.2: a non-zero suffix of an empty file is satisfiable; section 14.4: no Content-Range can say so.
+        # A non-zero suffix of an empty file is satisfiable (section 14.1.2). No Content-Range can express it (14.4).
         return None
     return _coalesced(satisfiable)
 
 
 def _specs(header: str | None) -> list[tuple[int | None, int | None]] | None:
-    """Read the pairs (first, last) of the header; None when it asks for nothing that we understand."""
+    """Return the pairs (first, last) of the header, or None if the header must be ignored."""
     if header is None:
         return None
     unit, equals, range_set = header.strip(" \t").partition("=")
@@ -76,13 +76,13 @@ def _spec(element: str) -> tuple[int | None, int | None] | None:
 
 
 def _number(digits: str) -> int:
-    """Read `digits`, of which there may be thousands: beyond any file's size, one number is as good as another."""
+    """Parse `digits`. There may be thousands, so a number beyond the size of any file is capped."""
     significant = digits.lstrip("0")
     return int(significant or "0") if len(significant) <= _MAX_DIGITS else 10**_MAX_DIGITS
 
 
 def _resolve(spec: tuple[int | None, int | None], size: int) -> ByteRange | None:
-    """Place a range in the file; None when it lies outside (RFC 9110 section 14.1.2)."""
+    """Return the part of the file that `spec` selects, or None if it selects none (RFC 9110 section 14.1.2)."""
     first, last = spec
     if first is None:
         # "a suffix-range [...] is satisfiable if the suffix-length is non-zero"; "If the selected representation is
@@ -96,10 +96,10 @@ def _resolve(spec: tuple[int | None, int | None], size: int) -> ByteRange | None
 
 
 def _coalesced(ranges: list[ByteRange]) -> tuple[ByteRange, ...]:
-    """Merge what overlaps, so that no byte is sent twice (RFC 9110 section 15.3.7.2).
+    """Merge overlapping ranges, so that no byte is sent twice (RFC 9110 section 15.3.7.2).
 
-    "the server SHOULD send the parts in the same order that the corresponding range-spec appeared"; a merged range
-    stands where the first of those in it stood.
+    "the server SHOULD send the parts in the same order that the corresponding range-spec appeared": a merged range
+    takes the place of its first member.
     """
     merged: list[tuple[int, ByteRange]] = []
     for place, span in sorted(enumerate(ranges), key=lambda item: item[1].start):

@@ -1,4 +1,4 @@
-"""Answers that are ready to be sent, and JSON among them."""
+"""Responses whose headers are final, including JSON responses."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 class ReadyResponse(Response):
-    """An answer with all its headers. Werkzeug would copy them, and check each again, to add what may be missing."""
+    """A response with all its headers. Werkzeug would copy and check them again, to add missing ones."""
 
     default_mimetype = None
 
@@ -23,7 +23,7 @@ class ReadyResponse(Response):
 
 
 def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with `document`, of what JSON knows and nothing else."""
+    """Return a response with `document`, which must hold JSON types only."""
     body = _JSON.encode(document).encode() + b"\n"
     every = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
     return ReadyResponse([body], status=status, headers=every)

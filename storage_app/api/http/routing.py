@@ -1,4 +1,4 @@
-"""How paths become bucket names and keys: no slash is merged, nothing is redirected, a key may contain slashes."""
+"""Routing of paths with bucket names and keys: no merged slashes, no redirects, and slashes in keys."""
 
 import re
 
@@ -9,7 +9,7 @@ from ...domain.buckets import RESERVED_BUCKET_NAMES
 
 
 class KeyConverter(BaseConverter):
-    """Takes the rest of the path whatever it is, so that a bad key gets its own answer and not "no such route"."""
+    """Matches the rest of the path, whatever it is. So an invalid key is refused as such, not as an unknown route."""
 
     regex = r"(?s:.*)"
     part_isolating = False
@@ -17,14 +17,14 @@ class KeyConverter(BaseConverter):
 
 
 class FileBucketConverter(BaseConverter):
-    """Takes a bucket's name where the words of other routes stand in its place, and leaves those to them."""
+    """Matches a bucket name in a place where other routes have reserved words, which it leaves to them."""
 
     regex = rf"(?!(?:{'|'.join(map(re.escape, sorted(RESERVED_BUCKET_NAMES)))})\Z)[^/]+"
     part_isolating = True
 
 
 def init_app(app: Flask) -> None:
-    """Set up the URL map; call it before any route is added."""
+    """Configure the URL map. Call this before any route is added."""
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = False
     app.url_map.converters["key"] = KeyConverter

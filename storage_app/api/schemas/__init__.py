@@ -1,1 +1,1 @@
-"""The shapes of JSON: what requests carry, and what responses carry."""
+"""Schemas of the JSON in requests and responses."""

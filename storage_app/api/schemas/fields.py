@@ -1,4 +1,4 @@
-"""Fields of JSON that are stricter than marshmallow's own, and the domain's rules as validators."""
+"""Fields that are stricter than marshmallow's own, and the domain's rules as validators."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ...errors import InvalidJson, InvalidRequest
 
 
 class Checked(validate.Validator):
-    """A rule of the domain as a marshmallow validator."""
+    """A rule of the domain, which raises `InvalidRequest`, as a marshmallow validator."""
 
     def __init__(self, rule: Any) -> None:
         self._rule = rule
@@ -23,7 +23,7 @@ class Checked(validate.Validator):
 
 
 class Text(fields.String):
-    """A string that every store can keep: valid Unicode without NUL."""
+    """A string that every index can hold: valid Unicode without NUL."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -37,7 +37,7 @@ class Text(fields.String):
 
 
 class Whole(fields.Integer):
-    """A JSON number without a fraction, 1.0 included as JSON Schema has it; strings and booleans are none."""
+    """A whole JSON number, which may be written as 1.0, as in JSON Schema. Strings and booleans are refused."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(strict=True, **kwargs)
@@ -50,7 +50,7 @@ class Whole(fields.Integer):
 
 
 class Count(fields.Integer):
-    """A number in a query: digits and nothing else, where Python takes `1_0` and ` 10` too."""
+    """A number in a query, written in digits alone. Python would also accept `1_0` and ` 10`."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not (isinstance(value, str) and value.isascii() and value.isdigit()):
@@ -59,7 +59,7 @@ class Count(fields.Integer):
 
 
 class Flag(fields.Boolean):
-    """A JSON true or false; numbers and words are none."""
+    """A JSON true or false. Numbers and strings are refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, bool):
@@ -68,7 +68,7 @@ class Flag(fields.Boolean):
 
 
 class JsonObject(fields.Field[dict[str, Any]]):
-    """A JSON object written as text, in a form."""
+    """A JSON object as the text of a form field."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         try:

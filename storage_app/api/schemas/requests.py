@@ -1,4 +1,4 @@
-"""What requests carry: paths, queries, forms and bodies."""
+"""Schemas of requests: path parameters, queries, forms and bodies."""
 
 from typing import Any
 
@@ -32,16 +32,16 @@ def _check_content_type(content_type: str) -> str:
     return content_type
 
 
-# Patterns are what JSON Schema can say of the rules; the validators are the rules.
+# A pattern is as much of a rule as JSON Schema can express. The validators are the rules.
 
 _CONTROLS = r"\x00-\x1f\x7f-\x9f"
-# What stands between the slashes of a key: anything but nothing, `.` and `..`.
+# A segment of a key, between slashes: anything but the empty one, `.` and `..`.
 _SEGMENT = rf"(?:[^./{_CONTROLS}]|\.[^./{_CONTROLS}]|\.\.[^/{_CONTROLS}])[^/{_CONTROLS}]*"
 
 _KEY: dict[str, Any] = {
     "validate": Checked(check_key),
     "metadata": {
-        "description": f"The file's key: 1 to {MAX_KEY_BYTES} bytes of UTF-8, may contain '/'.",
+        "description": f"The file's key: 1 to {MAX_KEY_BYTES} bytes of UTF-8. It may contain '/'.",
         "example": "2026/cat.jpg",
         "pattern": rf"^{_SEGMENT}(?:/{_SEGMENT})*$",
         "minLength": 1,
@@ -51,8 +51,8 @@ _KEY: dict[str, Any] = {
 _BUCKET: dict[str, Any] = {
     "validate": Checked(check_bucket_name),
     "metadata": {
-        "description": "The bucket's name: a-z 0-9 . - between letters or digits, no '..', not like an IP address, "
-        "not a word of the routes such as 'upload'.",
+        "description": "The bucket's name: a-z 0-9 . - between letters or digits, without '..'. It must not look like "
+        "an IP address, or be a word of the routes such as 'upload'.",
         "example": "photos",
         "pattern": r"^[a-z0-9](?:\.?[a-z0-9-])*\.?[a-z0-9]$",
         "minLength": 3,
@@ -62,7 +62,7 @@ _BUCKET: dict[str, Any] = {
 _FILENAME: dict[str, Any] = {
     "validate": Checked(check_filename),
     "metadata": {
-        "description": f"The name that a download is offered under: 1 to {MAX_FILENAME_BYTES} bytes of UTF-8.",
+        "description": f"The file name of a download: 1 to {MAX_FILENAME_BYTES} bytes of UTF-8.",
         "example": "cat.jpg",
         "pattern": rf"^[^{_CONTROLS}]+$",
         "minLength": 1,
@@ -72,21 +72,21 @@ _FILENAME: dict[str, Any] = {
 _CACHE_CONTROL: dict[str, Any] = {
     "validate": Checked(check_cache_control),
     "metadata": {
-        "description": "Cache-Control of downloads, 1 to 255 characters of printable ASCII.",
+        "description": "The Cache-Control of downloads: 1 to 255 characters of printable ASCII.",
         "example": "no-cache",
         "pattern": "^[!-~][ -~]*$",
         "minLength": 1,
         "maxLength": 255,
     },
 }
-# RFC 9110 sections 5.6.2, 5.6.4 and 8.3.1; a `*` stands for many types in `Accept`, a file has one.
+# RFC 9110 sections 5.6.2, 5.6.4 and 8.3.1. `*` is a wildcard of `Accept`, and no type of a file.
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NAME = _WORD.replace("*", "")
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t\x20-\x7e])*"'
 _CONTENT_TYPE: dict[str, Any] = {
     "validate": Checked(_check_content_type),
     "metadata": {
-        "description": "type/subtype, with parameters or without (RFC 9110 section 8.3.1).",
+        "description": "type/subtype, optionally with parameters (RFC 9110 section 8.3.1).",
         "example": "image/jpeg",
         "pattern": rf"^[ \t]*{_NAME}/{_NAME}(?:[ \t]*;[ \t]*(?:{_WORD}=(?:{_WORD}|{_QUOTED}))?)*[ \t]*$",
         "maxLength": MAX_CONTENT_TYPE_BYTES,
@@ -114,9 +114,9 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 
 
 class BucketSettingsSchema(ma.Schema):
-    """The settings of a bucket; `null` = no limit, or none."""
+    """The settings of a bucket. `null` = no limit, or no value."""
 
-    is_public = Flag(metadata={"description": "Whether anyone who has a link may download."})
+    is_public = Flag(metadata={"description": "Whether anyone may download files without a credential."})
     description = Text(
         allow_none=True, validate=validate.Length(max=1024), metadata={"example": "Pictures of the year"}
     )
@@ -125,7 +125,7 @@ class BucketSettingsSchema(ma.Schema):
         values=fields.String(validate=validate.OneOf([grant.value for grant in Grant])),
         validate=validate.Length(max=MAX_GRANTS),
         metadata={
-            "description": f"Rights by user id (`sub`), or `{ANY_USER}` for any user: read, write or manage. "
+            "description": f"Rights by user id (`sub`), or by `{ANY_USER}` for any user: read, write or manage. "
             "Shown only to those who may change the bucket.",
             "example": {"alice": "write"},
             "maxProperties": MAX_GRANTS,
@@ -134,13 +134,13 @@ class BucketSettingsSchema(ma.Schema):
     max_file_size = Whole(
         allow_none=True,
         validate=validate.Range(min=1, max=MAX_SIZE),
-        metadata={"description": "In bytes.", "example": 10_000_000},
+        metadata={"description": "The size limit of a file, in bytes.", "example": 10_000_000},
     )
     quota = Whole(
         allow_none=True,
         validate=validate.Range(min=0, max=MAX_SIZE),
         metadata={
-            "description": "Of all files together, in bytes. Shown only to those who may change the bucket.",
+            "description": "The limit on the total size in bytes. Shown only to those who may change the bucket.",
             "example": 1_000_000_000,
         },
     )
@@ -148,13 +148,13 @@ class BucketSettingsSchema(ma.Schema):
         fields.String(validate=validate.Regexp(_ACCEPTED_TYPE_PATTERN)),
         allow_none=True,
         validate=validate.Length(min=1, max=100),
-        metadata={"description": "What may be uploaded.", "example": ["image/*", "application/pdf"]},
+        metadata={"description": "The content types that may be uploaded.", "example": ["image/*", "application/pdf"]},
     )
     cache_control = Text(allow_none=True, **_CACHE_CONTROL)
 
     @ma.post_load
     def to_fields(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Turn what was given into fields of `Bucket`."""
+        """Convert the given settings into fields of `Bucket`."""
         if "grants" in data:
             data["grants"] = {grantee: Grant(grant) for grantee, grant in data["grants"].items()}
         if data.get("allowed_content_types") is not None:
@@ -163,11 +163,13 @@ class BucketSettingsSchema(ma.Schema):
 
 
 class NewBucketSchema(BucketSettingsSchema):
+    """The name and the settings of a new bucket."""
+
     name = fields.String(required=True, **_BUCKET)
 
 
 class MetadataSchema(ma.Schema):
-    """What may be edited of a file; what is given replaces what was there."""
+    """The editable fields of a file. A field that is given replaces its former value."""
 
     metadata = fields.Dict(
         keys=Text(),
@@ -180,7 +182,7 @@ class MetadataSchema(ma.Schema):
 
 
 class UploadFormSchema(ma.Schema):
-    """The fields of an upload form besides the part `file`; all are text."""
+    """The fields of an upload form besides the part `file`. All are text."""
 
     file_id = Text(**_KEY)
     metadata = JsonObject(
@@ -191,43 +193,51 @@ class UploadFormSchema(ma.Schema):
     overwrite = fields.String(
         load_default="false",
         validate=validate.OneOf(["true", "false"]),
-        metadata={"description": "Whether to replace a file that is there."},
+        metadata={"description": "Whether to replace an existing file."},
     )
 
 
 class FileFormSchema(ma.Schema):
-    """A form with a file alone, as the document shows it; the part itself is streamed."""
+    """A form with only the part `file`. It exists for the OpenAPI document: the part itself is streamed."""
 
     file = fields.String(required=True, metadata={"format": "binary", "description": "The file, with a filename."})
 
 
 class UploadFormWithFileSchema(UploadFormSchema, FileFormSchema):
-    """An upload form as the document shows it."""
+    """An upload form with all its parts, for the OpenAPI document."""
 
 
 # Lists
 
 
 class PageSchema(ma.Schema):
+    """The query of a list."""
+
     limit = Count(
-        load_default=1000, validate=validate.Range(1, 1000), metadata={"description": "At most so many entries."}
+        load_default=1000,
+        validate=validate.Range(1, 1000),
+        metadata={"description": "The largest number of entries in a page."},
     )
-    cursor = fields.String(metadata={"description": "Where the page begins; from the `Link` of the page before."})
+    cursor = fields.String(metadata={"description": "The start of the page, from the `Link` of the page before."})
 
 
 class FileListSchema(PageSchema):
-    prefix = Text(load_default="", metadata={"description": "Only keys that begin with this."})
+    """The query of a list of files."""
+
+    prefix = Text(load_default="", metadata={"description": "List only keys that begin with this."})
     delimiter = fields.String(
-        validate=validate.OneOf(["/"]), metadata={"description": "Show keys that share a folder as that folder."}
+        validate=validate.OneOf(["/"]), metadata={"description": "List keys in a folder as one entry for that folder."}
     )
     order = fields.String(
         load_default="key",
         validate=validate.OneOf(["key", "-created_at"]),
-        metadata={"description": "By key, or the newest first."},
+        metadata={"description": "By key, or newest first."},
     )
 
 
 class ForceSchema(ma.Schema):
+    """The query of a bucket's deletion."""
+
     force = fields.String(
         load_default="false",
         validate=validate.OneOf(["true", "false"]),
@@ -236,10 +246,12 @@ class ForceSchema(ma.Schema):
 
 
 class OverwriteSchema(ma.Schema):
+    """The query of a raw upload."""
+
     overwrite = fields.String(
         load_default="true",
         validate=validate.OneOf(["true", "false"]),
-        metadata={"description": "Whether to replace a file that is there."},
+        metadata={"description": "Whether to replace an existing file."},
     )
 
 
@@ -248,29 +260,36 @@ class OverwriteSchema(ma.Schema):
 _EXPIRES_IN: dict[str, Any] = {
     "load_default": DEFAULT_EXPIRY_SECONDS,
     "validate": validate.Range(1, MAX_SIGNED_SECONDS),
-    "metadata": {"description": "In seconds."},
+    "metadata": {"description": "The lifetime of the URL, in seconds."},
 }
 
 
 class NewUploadSchema(ma.Schema):
-    """What is given here is bound into the URL, and enforced when it is used."""
+    """A request for an upload URL. The URL binds each value given here, and the upload must comply."""
 
     bucket_id = fields.String(required=True, **_BUCKET)
     filename = Text(required=True, **_FILENAME)
     file_id = Text(**_KEY)
     content_type = Text(**_CONTENT_TYPE)
-    size = Whole(validate=validate.Range(0, MAX_SIZE), metadata={"description": "In bytes.", "example": 8578})
-    sha256 = fields.String(validate=validate.Regexp("^[0-9a-f]{64}$"), metadata={"description": "In hex."})
+    size = Whole(
+        validate=validate.Range(0, MAX_SIZE),
+        metadata={"description": "The size of the file, in bytes.", "example": 8578},
+    )
+    sha256 = fields.String(
+        validate=validate.Regexp("^[0-9a-f]{64}$"), metadata={"description": "The digest of the file, in hex."}
+    )
     metadata = fields.Dict(
         keys=Text(),
         validate=Checked(lambda metadata: check_metadata(metadata, MAX_SIGNED_METADATA_BYTES)),
-        metadata={"description": f"At most {MAX_SIGNED_METADATA_BYTES} bytes as JSON."},
+        metadata={"description": f"Any JSON object, at most {MAX_SIGNED_METADATA_BYTES} bytes."},
     )
     overwrite = Flag(load_default=False)
     expires_in = Whole(**_EXPIRES_IN)
 
 
 class NewDownloadSchema(ma.Schema):
+    """A request for a download URL."""
+
     bucket_id = fields.String(required=True, **_BUCKET)
     file_id = Text(required=True, **_KEY)
     disposition = fields.String(
@@ -282,7 +301,7 @@ class NewDownloadSchema(ma.Schema):
 
 
 class PresignSchema(ma.Schema):
-    """The body of SelfDB 0.0.2's call; all of it may be left out."""
+    """The body of the call in SelfDB 0.0.2's form. Every field is optional."""
 
     expires_in_seconds = Whole(**_EXPIRES_IN)
     content_type = Text(allow_none=True, **_CONTENT_TYPE)

@@ -1,7 +1,7 @@
-"""What answers carry: the shapes of JSON.
+"""Schemas of responses, and the functions that build them.
 
-The schemas describe, in the OpenAPI document, what the functions beside them make. Nothing is dumped by a schema:
-marshmallow takes as long for a file as the look-up of it.
+The schemas only describe the responses in the OpenAPI document. They serialize nothing, because marshmallow takes as
+long for a file as its lookup in the index.
 """
 
 from datetime import UTC, datetime
@@ -18,40 +18,47 @@ from .requests import BucketSettingsSchema
 
 
 def rfc3339(moment: datetime) -> str:
+    """Return `moment` in UTC with microseconds, in the format of RFC 3339."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 class ProblemSchema(ma.Schema):
-    """RFC 9457 problem details."""
+    """A problem document (RFC 9457)."""
 
     type = fields.String(required=True, metadata={"format": "uri-reference", "example": "about:blank"})
     title = fields.String(required=True, metadata={"description": "The status phrase."})
     status = fields.Integer(required=True)
-    detail = fields.String(required=True, metadata={"description": "One sentence that names the thing and what to do."})
-    code = fields.String(
-        required=True, metadata={"description": "Stable; a program can test it.", "example": "bucket_not_found"}
+    detail = fields.String(
+        required=True, metadata={"description": "One sentence that names the problem and the way out."}
     )
-    request_id = fields.String(required=True, metadata={"description": "Also in X-Request-ID and in the log."})
+    code = fields.String(
+        required=True, metadata={"description": "A stable code for programs.", "example": "bucket_not_found"}
+    )
+    request_id = fields.String(
+        required=True, metadata={"description": "The request id, as in X-Request-ID and in the log."}
+    )
     errors = fields.Dict(
-        keys=fields.String(), metadata={"description": "With 422: what is wrong, by field.", "type": "object"}
+        keys=fields.String(), metadata={"description": "With 422: the problems by field.", "type": "object"}
     )
     limit = fields.Integer(metadata={"description": "With 413: the limit, in bytes."})
 
 
 class BucketSchema(BucketSettingsSchema):
-    """A bucket. `grants` and `quota` are there only for those who may change it."""
+    """A bucket. `grants` and `quota` are present only for those who may change it."""
 
     id = fields.String(required=True)
     name = fields.String(required=True)
     owner_id = fields.String(required=True)
     created_at = fields.String(required=True, metadata={"format": "date-time"})
-    updated_at = fields.String(required=True, metadata={"format": "date-time", "description": "Of its settings."})
+    updated_at = fields.String(
+        required=True, metadata={"format": "date-time", "description": "The last change of its settings."}
+    )
     file_count = fields.Integer(required=True)
-    total_size = fields.Integer(required=True, metadata={"description": "In bytes."})
+    total_size = fields.Integer(required=True, metadata={"description": "The size of all files, in bytes."})
 
 
 def bucket_json(bucket: Bucket, totals: Totals, *, manages: bool) -> dict[str, Any]:
-    """Show a bucket; what only its managers see is left out for the others."""
+    """Return a bucket as JSON. Only if `manages` is set, it has `grants` and `quota`."""
     shown = {
         "id": bucket.name,
         "name": bucket.name,
@@ -73,15 +80,15 @@ def bucket_json(bucket: Bucket, totals: Totals, *, manages: bool) -> dict[str, A
 
 
 class FileSchema(ma.Schema):
-    """A file, or in a list with `delimiter` a folder, which has `kind` and `id` only."""
+    """A file or, in a list with `delimiter`, a folder, which has only `kind` and `id`."""
 
     kind = fields.String(required=True, validate=validate.OneOf(["file", "folder"]))
     id = fields.String(required=True, metadata={"description": "The key."})
     bucket_id = fields.String()
-    bucket = fields.String(metadata={"description": "The same as bucket_id."})
+    bucket = fields.String(metadata={"description": "An alias of bucket_id."})
     filename = fields.String()
     content_type = fields.String()
-    size = fields.Integer(metadata={"description": "In bytes."})
+    size = fields.Integer(metadata={"description": "The size in bytes."})
     sha256 = fields.String(metadata={"pattern": "^[0-9a-f]{64}$"})
     etag = fields.String(metadata={"description": "As in the ETag header, quotes included."})
     owner_id = fields.String()
@@ -95,6 +102,7 @@ class FileSchema(ma.Schema):
 
 
 def file_json(settings: Settings, bucket_name: str, file: File) -> dict[str, Any]:
+    """Return a file as JSON, with its URLs."""
     path = f"{bucket_name}/{quote(file.key)}"
     return {
         "kind": "file",
@@ -118,12 +126,15 @@ def file_json(settings: Settings, bucket_name: str, file: File) -> dict[str, Any
 
 
 def entry_json(settings: Settings, bucket_name: str, entry: File | Folder) -> dict[str, Any]:
+    """Return an entry of a list as JSON."""
     if isinstance(entry, Folder):
         return {"kind": "folder", "id": entry.id}
     return file_json(settings, bucket_name, entry)
 
 
 class UploadLinkSchema(ma.Schema):
+    """A signed upload URL, and how to use it."""
+
     bucket_id = fields.String(required=True)
     file_id = fields.String(required=True)
     upload_url = fields.String(required=True)
@@ -138,12 +149,16 @@ class UploadLinkSchema(ma.Schema):
 
 
 class DownloadLinkSchema(ma.Schema):
+    """A signed download URL."""
+
     download_url = fields.String(required=True)
     method = fields.String(required=True, validate=validate.OneOf(["GET"]))
     expires_at = fields.String(required=True, metadata={"format": "date-time"})
 
 
 class PresignedSchema(ma.Schema):
+    """A signed upload URL in the form of SelfDB 0.0.2."""
+
     upload_url = fields.String(required=True)
     method = fields.String(required=True, validate=validate.OneOf(["PUT"]))
 
@@ -152,6 +167,8 @@ class PresignedSchema(ma.Schema):
 
 
 class LinksSchema(ma.Schema):
+    """The paths of the service's other routes."""
+
     docs = fields.String(required=True)
     openapi = fields.String(required=True)
     health = fields.String(required=True)
@@ -159,10 +176,14 @@ class LinksSchema(ma.Schema):
 
 
 class ServiceSchema(ma.Schema):
+    """The name, version and links of the service."""
+
     name = fields.String(required=True)
     version = fields.String(required=True)
     links = fields.Nested(LinksSchema, required=True)
 
 
 class HealthSchema(ma.Schema):
+    """The result of a health check."""
+
     status = fields.String(required=True, validate=validate.OneOf(["healthy", "ready"]))
