@@ -2,9 +2,9 @@
 
 import hashlib
 import re
+import secrets
+import time
 from functools import lru_cache
-
-from ..domain.files import new_generation
 
 BLOB_NAME = re.compile(r"[0-9a-f]{32}-[0-9a-f]{20}-[a-z0-9._-]*")
 MAX_SLUG_CHARACTERS = 64
@@ -25,6 +25,11 @@ def key_hash_of(blob: str) -> str:
 def new_blob_name(key: str) -> str:
     """Make the name of new bytes for `key`: hash, generation, slug. It is unique, and sorts by time within a key."""
     return f"{key_hash(key)}-{new_generation()}-{_slug(key)}"
+
+
+def new_generation() -> str:
+    """Return a new generation for a blob, in hex: 12 digits of milliseconds, so that it sorts by time, and 8 random."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
 
 
 def _slug(key: str) -> str:

@@ -2,8 +2,6 @@
 
 import json
 import re
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -115,8 +113,3 @@ def check_metadata(metadata: Mapping[str, Any], max_bytes: int = MAX_METADATA_BY
     if size > max_bytes:
         raise InvalidRequest(f"The metadata takes {size} bytes as JSON; the limit is {max_bytes} bytes.")
     return metadata
-
-
-def new_generation() -> str:
-    """Return a new generation for a blob, in hex: 12 digits of milliseconds, so that it sorts by time, and 8 random."""
-    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"

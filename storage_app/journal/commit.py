@@ -215,7 +215,7 @@ class Commits:
         """Lock `keys` and return the commit over them; None if `attempt` says what has to be done before."""
         transaction.lock_keys([(bucket.name, key) for bucket, key in keys], whole_buckets=attempt.quotas)
         intents = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
-        attempt.stale, attempt.unreconciled = self._recovery.stale(intents), []
+        attempt.stale, attempt.unreconciled = self._recovery.stale(intents) if intents else [], []
         self._logs.claim(transaction, intent)
         if attempt.stale:
             return None
@@ -279,7 +279,9 @@ class _Found:
         return self._file not in (self._row, None)
 
     def locked(self, transaction: Transaction, store: BlobStore) -> LockedKey:
-        current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
+        current = self._file
+        if current != self._row:
+            current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
         return LockedKey(self.bucket, self._totals, self.key, current)
 
 

@@ -238,6 +238,6 @@ def test_blob_names_are_unique_and_sort_by_time(monkeypatch: pytest.MonkeyPatch)
     assert len({new_blob_name("a") for _ in range(100)}) == 100
     made = []
     for milliseconds in (1, 2, 1_800_000_000_000):
-        monkeypatch.setattr("storage_app.domain.files.time.time_ns", lambda ms=milliseconds: ms * 1_000_000)
+        monkeypatch.setattr("storage_app.blobstore.names.time.time_ns", lambda ms=milliseconds: ms * 1_000_000)
         made.append(new_blob_name("a"))
     assert made == sorted(made)

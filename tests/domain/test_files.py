@@ -2,6 +2,7 @@
 
 import pytest
 
+from storage_app.blobstore.names import new_generation
 from storage_app.domain.buckets import RESERVED_BUCKET_NAMES, check_bucket_name, new_uid
 from storage_app.domain.files import (
     WriteConditions,
@@ -9,7 +10,6 @@ from storage_app.domain.files import (
     check_filename,
     check_key,
     check_metadata,
-    new_generation,
 )
 from storage_app.domain.text import quoted
 from storage_app.errors import InvalidName, InvalidRequest, PreconditionFailed
@@ -278,7 +278,7 @@ def test_uids_are_128_random_bits() -> None:
 def test_generations_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for milliseconds in (0, 1, 1_800_000_000_000, 1_800_000_000_001, 2**48 - 1):
-        monkeypatch.setattr("storage_app.domain.files.time.time_ns", lambda ms=milliseconds: ms * 1_000_000)
+        monkeypatch.setattr("storage_app.blobstore.names.time.time_ns", lambda ms=milliseconds: ms * 1_000_000)
         made.append(new_generation())
     assert made == sorted(made)
     assert {len(generation) for generation in made} == {20}

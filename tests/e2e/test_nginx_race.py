@@ -22,7 +22,7 @@ from tests.support.service import RunningService, bearer, wait_briefly
 SIZE = 60_000
 READERS = 5
 ROUNDS = 15
-# Replaced bytes stay for a minute, and a collect comes every quarter of one.
+# Replaced bytes stay for a minute, and a collection comes every quarter of one.
 LONG_SECONDS = 150
 
 OVERWRITTEN = ("over-1.bin", "over-2.bin", "over-3.bin")

@@ -55,7 +55,7 @@ BEFORE: State = {"photos": PHOTOS, "empty": Held()}
 def prepare(core: Core) -> None:
     """Bring a fresh store almost to `BEFORE`.
 
-    Something replaced, deleted and of a deleted bucket waits for a collect.
+    Something replaced, deleted and of a deleted bucket waits for collection.
     """
     core.bucket("photos", quota=QUOTA)
     core.put("old.txt", b"older")
@@ -64,7 +64,7 @@ def prepare(core: Core) -> None:
     core.bucket("dead")
     core.put("a.txt", b"dead", to="dead")
     core.buckets.delete(ALICE, "dead", force=True)
-    core.put("other.txt", OTHER.data, description=replace(UNDESCRIBED, metadata=OTHER.metadata))
+    core.put("other.txt", OTHER.data, attributes=replace(UNDESCRIBED, metadata=OTHER.metadata))
 
 
 def complete(core: Core) -> None:

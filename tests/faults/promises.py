@@ -76,7 +76,7 @@ def check_readers(core: Core) -> None:
 
 
 def check_going_on(core: Core, operation: Operation) -> None:
-    """Raise unless the next upload succeeds, and a collect leaves nothing but files and their records."""
+    """Raise unless the next upload succeeds, and a collection leaves nothing but files and their records."""
     for name in _unexplained(core):  # what an operator would put away
         next(core.root.glob(f"*/??/{name}")).unlink()
     bucket, key = operation.upload

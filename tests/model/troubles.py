@@ -82,7 +82,7 @@ def _sweep(state: State, rules: Rules) -> Iterator[Move]:
     collect, early = state.collect, not rules.keep(Clause.STRUCK_LAST)
     if collect is None:
         for blob in sorted(state.index.pending_deletions):
-            yield f"the collect syncs the directory and looks whether {blob} is named", _look(state, rules, blob)
+            yield f"the collection syncs the directory and looks whether {blob} is named", _look(state, rules, blob)
     elif early and not collect.cleared:
         if state.holder is None:
             yield (
@@ -94,7 +94,7 @@ def _sweep(state: State, rules: Rules) -> Iterator[Move]:
             state.disk.renamed(Change(collect.blob, removes=True)) if collect.blob in state.disk.blobs else state.disk
         )
         done = None if collect.cleared else collect._replace(removed=True)
-        yield f"the collect removes {collect.blob}", state._replace(disk=disk, collect=done)
+        yield f"the collection removes {collect.blob}", state._replace(disk=disk, collect=done)
     elif state.holder is None:
         yield "the collection clears its pending deletion", _cleared(state, rules, collect, None)
 

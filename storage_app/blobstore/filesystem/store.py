@@ -75,10 +75,11 @@ class FilesystemStore:
         try:
             self._check_is_there(bucket)
             try:
+                path = self._sidecar_path(bucket, hashed)
                 if blob is not None:
                     cast(BlobFile, blob).move_to(self._blob_path(bucket, record.file.blob))
                 # The commit: one rename, over the old sidecar where there is one.
-                record.move_to(self._sidecar_path(bucket, hashed))
+                record.move_to(path)
             except FileNotFoundError:
                 self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # somebody may have removed it
                 raise
