@@ -143,7 +143,7 @@ class Index:
         due = schema.pending_deletions.c.since <= rows.to_microseconds(until)
         query = sa.select(schema.pending_deletions).where(due, schema.pending_deletions.c.id > after)
         found = self._all(query.order_by(schema.pending_deletions.c.id).limit(limit))
-        return [PendingDeletion(*row[:4]) for row in found]
+        return [rows.PENDING_DELETIONS.from_row(row) for row in found]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Whether an intent that stands here or a pending deletion names these bytes."""
@@ -153,7 +153,7 @@ class Index:
         )
 
     def intents_of(self, process: str) -> list[Intent]:
-        return rows.intents_from(self._run(statements.INTENTS_OF, process=process))
+        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_OF, process=process)]
 
     def processes_with_intents(self) -> list[str]:
         """Return the ids of the processes that intents stand of."""
@@ -176,7 +176,7 @@ class Index:
 
     def file(self, bucket_uid: str, key: str) -> File | None:
         row = self._row(statements.FILE, of_bucket=bucket_uid, of_key=key)
-        return None if row is None else rows.file_from(row)
+        return None if row is None else rows.FILES.from_row(row)
 
     def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
         """Return the bucket called `bucket_name` with its file of `key`, in one look-up."""
@@ -206,7 +206,7 @@ class Index:
     def files_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[File]:
         """Return up to `limit` files whose key begins with `prefix`, from the key `start` on (`after`: beyond it)."""
         found = self._all(page_queries.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
-        return [rows.file_from(row) for row in found]
+        return [rows.FILES.from_row(row) for row in found]
 
     def files_by_creation(
         self, bucket_uid: str, *, prefix: str, before: tuple[int, str] | None, limit: int
@@ -216,7 +216,7 @@ class Index:
         A `prefix` is looked for along the way: few matches among many files take time.
         """
         found = self._all(page_queries.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
-        return [rows.file_from(row) for row in found]
+        return [rows.FILES.from_row(row) for row in found]
 
     def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated:

@@ -72,7 +72,7 @@ class Transaction:
 
     def put_bucket(self, bucket: Bucket) -> None:
         """Insert the bucket, or replace its settings; its totals stay."""
-        row = rows.bucket_row(bucket)
+        row = rows.BUCKETS.to_row(bucket)
         statement = self._database.insert(buckets).values(file_count=0, total_size=0, **row)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[buckets.c.uid], set_=row))
         self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == bucket.uid))
@@ -89,7 +89,7 @@ class Transaction:
 
     def file(self, bucket_uid: str, key: str) -> File | None:
         row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
-        return None if row is None else rows.file_from(row)
+        return None if row is None else rows.FILES.from_row(row)
 
     def bucket_and_file(self, bucket_uid: str, key: str) -> tuple[Bucket, Totals, File | None] | None:
         """Return what `bucket` does and what `file` does, in one look-up; None when there is no such bucket."""
@@ -99,7 +99,7 @@ class Transaction:
 
     def put_file(self, file: File, replaced: File | None) -> None:
         """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
-        row = rows.file_row(file)
+        row = rows.FILES.to_row(file)
         if replaced is None:
             self._run(statements.ADD_FILE, **row)
             self._count(file.bucket_uid, 1, file.size)
@@ -114,7 +114,7 @@ class Transaction:
     def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
         """Insert many files that have no row yet."""
         if batch:
-            self._connection.execute(sa.insert(files), [rows.file_row(file) for file in batch])
+            self._connection.execute(sa.insert(files), [rows.FILES.to_row(file) for file in batch])
             self._count(bucket_uid, len(batch), sum(file.size for file in batch))
 
     def drop_files_of(self, bucket_uid: str, *, limit: int) -> int:
@@ -127,29 +127,31 @@ class Transaction:
     # Intents
 
     def add_intent(self, intent: Intent) -> None:
-        self._run(statements.ADD_INTENT, **rows.intent_row(intent))
+        self._run(statements.ADD_INTENT, **rows.INTENTS.to_row(intent))
 
     def change_intent(self, intent: Intent) -> None:
-        self._run(statements.CHANGE_INTENT, intent_id=intent.id, **rows.intent_row(intent))
+        self._run(statements.CHANGE_INTENT, intent_id=intent.id, **rows.INTENTS.to_row(intent))
 
     def intent(self, intent_id: str) -> Intent | None:
         row = self._one(statements.INTENT, intent_id=intent_id)
-        return None if row is None else rows.intent_from(row)
+        return None if row is None else rows.INTENTS.from_row(row)
 
     def clear_intent(self, intent: Intent) -> None:
         self._run(statements.CLEAR_INTENT, intent_id=intent.id)
 
     def intents(self) -> list[Intent]:
         """Return the intents of every process."""
-        return rows.intents_from(self._run(statements.INTENTS))
+        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS)]
 
     def intents_on(self, bucket_uid: str, key: str) -> list[Intent]:
         """Return the intents on one key."""
-        return rows.intents_from(self._run(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key))
+        return [
+            rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key)
+        ]
 
     def intents_on_bucket(self, name: str) -> list[Intent]:
         """Return the intents on the bucket called `name` itself."""
-        return rows.intents_from(self._run(statements.INTENTS_ON_BUCKET, name=name))
+        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_ON_BUCKET, name=name)]
 
     def reserved(self, bucket_uid: str, *, but: Intent | None = None) -> int:
         """Return how many bytes the uploads in progress hold of the bucket's quota, that of intent `but` left out."""
