@@ -46,9 +46,9 @@ class Index:
         self._database.close()
 
     def create(self) -> None:
-        """Make the tables where they are missing."""
+        """Create the tables that are missing."""
         with self._translated:
-            schema.schema.create_all(self._engine)
+            schema.create(self._engine)
 
     def checkpoint(self) -> None:
         """Bring everything into the database file, synced."""
@@ -97,13 +97,13 @@ class Index:
             transaction.flush()
 
     def begin_anew(self) -> None:
-        """Make the index incomplete and empty; raises as `fill` does.
+        """Make the index incomplete and empty its CACHE tables. Raises as `fill` does.
 
-        Others that have it open answer 503 from before its first row goes until it is complete again.
+        Processes that have it open answer 503 from before the first row is removed until the index is complete again.
         """
         if self.version() not in (None, schema.VERSION):
             with self._translated:
-                schema.schema.drop_all(self._engine)
+                schema.CACHE.drop_all(self._engine)
         self.create()
         with self.fill() as transaction:
             transaction.make_incomplete()

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import translated
+from . import schema
 from .transaction import Sync
 
 _LOCK_WAIT_SECONDS = 30
@@ -217,6 +218,10 @@ class Sqlite:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        if schema.DURABLE.tables:
+            cursor.execute("ATTACH ? AS durable", [str(self.path.with_name("durable.sqlite3"))])
+            cursor.execute("PRAGMA durable.journal_mode=WAL")
+            cursor.execute("PRAGMA durable.synchronous=FULL")
         cursor.close()
         if self._opened is None:
             self._opened = _identity(self.path)

@@ -174,8 +174,8 @@ class Transaction:
     # The whole
 
     def clear(self) -> None:
-        """Empty every table."""
-        for table in schema.schema.sorted_tables:
+        """Empty every CACHE table."""
+        for table in schema.CACHE.sorted_tables:
             self._connection.execute(sa.delete(table))
         self._counted.clear()
 
