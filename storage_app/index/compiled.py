@@ -15,8 +15,8 @@ class Driver(Protocol):
     def execute(self, query: str, params: Mapping[str, Any], /) -> sa.engine.interfaces.DBAPICursor: ...
 
 
-def driver_of(connection: sa.PoolProxiedConnection) -> Driver:
-    """Return the driver's connection, without the pool's around it."""
+def driver_of(connection: sa.pool.ManagesConnection) -> Driver:
+    """Return the driver's connection inside SQLAlchemy's."""
     return cast(Driver, connection.dbapi_connection)
 
 
@@ -28,10 +28,10 @@ class Compiled:
         self._returns_rows = isinstance(statement, sa.Select)
         self._compiled: dict[str, tuple[str, dict[str, Any]]] = {}
 
-    def run(self, driver: Driver, dialect: sa.Dialect, **values: Any) -> Sequence[Sequence[Any]]:
+    def run(self, driver: Driver, dialect: sa.Dialect, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Execute it with `values`, and return its rows. Raises the driver's errors."""
         sql, constants = self._compiled.get(dialect.name) or self._compile(dialect)
-        cursor = driver.execute(sql, values | constants if constants else values)
+        cursor = driver.execute(sql, {**values, **constants} if constants else values)
         return cursor.fetchall() if self._returns_rows else ()
 
     def _compile(self, dialect: sa.Dialect) -> tuple[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
-from .compiled import Compiled, driver_of
+from .compiled import Compiled
 from .group_commit import GroupCommit, Work
 from .postgres import Postgres
 from .sqlite import Sqlite
@@ -220,11 +220,7 @@ class Index:
 
     def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated:
-            connection = self._database.borrow()
-            try:
-                return statement.run(driver_of(connection), self._engine.dialect, **values)
-            finally:
-                self._database.give_back(connection)
+            return self._database.look_up(statement, values)
 
     def _row(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
@@ -261,5 +257,5 @@ class _Translation:
                 self._database.report_damage()
                 raise Unavailable("The index is damaged; ask the operator to restart the service.") from error
             raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error
-        if isinstance(error, exc.TimeoutError):
+        if isinstance(error, exc.TimeoutError):  # every connection of PostgreSQL's pool is in use
             raise Unavailable("The index is too busy; try again in a moment.") from error

@@ -3,8 +3,9 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from ..errors import Unavailable
 from ..host.blocking import detach
 from . import schema
+from .compiled import Compiled, driver_of
 from .transaction import Sync
 
 _LOCK_WAIT = "30s"
@@ -54,12 +56,10 @@ class Postgres:
                 self._complete = True  # unknown; who asks it next hears why
         return self._complete
 
-    def borrow(self) -> sa.PoolProxiedConnection:
-        """Lend a connection of the driver for a look-up."""
-        return self.engine.raw_connection()
-
-    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
-        connection.close()
+    def look_up(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return the rows of `statement`, outside any transaction."""
+        with closing(self.engine.raw_connection()) as connection:
+            return statement.run(driver_of(connection), self.engine.dialect, values)
 
     @contextmanager
     def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import translated
 from . import schema
+from .compiled import Compiled, driver_of
 from .transaction import Sync
 
 _LOCK_WAIT_SECONDS = 30
@@ -26,8 +27,7 @@ _CHECKPOINT_WAIT_SECONDS = 2
 # Another process holds the lock for some tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
 _SPINS = 10
-_MAX_CONNECTIONS = 256
-_MAX_AT_HAND = 8
+_MAX_IDLE_READERS = 8
 _PASSING = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -37,6 +37,53 @@ _PASSING = (
     sqlite3.SQLITE_FULL,
 )
 _BUSY = "The index is too busy; try again in a moment."
+
+
+class _Readers(sa.Pool):
+    """The connections that nobody uses just now, the one used last at the end. SQLAlchemy's pool for its queries.
+
+    Look-ups take and give back the records themselves, because the way through a pool of SQLAlchemy's takes longer than
+    a look-up. A burst opens as many connections as it needs; the few used last stay open, with warm caches.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._idle: list[sa.pool.ConnectionPoolEntry] = []
+        self.is_closed = False
+
+    def take(self) -> sa.pool.ConnectionPoolEntry:
+        """Return the record of an open connection, for the caller to give back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._create_connection()
+
+    def give_back(self, record: sa.pool.ConnectionPoolEntry) -> None:
+        """Keep the connection for the next reader, or close it."""
+        if len(self._idle) < _MAX_IDLE_READERS and self.is_good(record):
+            self._idle.append(record)
+        else:
+            record.close()
+        if self.is_closed:  # checked last, because another thread may call `dispose` at any time
+            self._close_idle()
+
+    def is_good(self, connection: sa.pool.ManagesConnection) -> bool:
+        """Whether it can be used again."""
+        return not (self.is_closed or connection.info.get("read only") or connection.dbapi_connection is None)
+
+    def dispose(self) -> None:
+        """Close every idle connection, and those in use when they are given back."""
+        self.is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    # What SQLAlchemy calls.
+    _do_get = take
+    _do_return_conn = give_back
 
 
 class Sqlite:
@@ -50,19 +97,12 @@ class Sqlite:
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": _LOCK_WAIT_SECONDS},
             paramstyle="named",  # the values of a `Compiled` statement go to the driver as they are
-            pool_size=_MAX_CONNECTIONS,
-            max_overflow=0,
-            # The connection used last is used next: few of them stay warm, and the others hold no pages.
-            pool_use_lifo=True,
+            poolclass=_Readers,
             pool_reset_on_return=None,
         )
         event.listen(self.engine, "connect", self._configure)
-        event.listen(self.engine, "checkin", self._drop_what_is_useless)
-        # A few connections for look-ups, the one used last at the end. The way through the pool takes longer than a
-        # look-up; but whatever else needs a connection finds it there, and waits there for one.
-        self._at_hand: list[sa.PoolProxiedConnection] = []
+        self._readers = cast(_Readers, self.engine.pool)
         self._for_writing: sa.Connection | None = None
-        self._closed = False
         self._opened: tuple[int, int] | None = None
         # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
         # the next one is woken at once.
@@ -70,9 +110,7 @@ class Sqlite:
         self._lock_file: int | None = None
 
     def close(self) -> None:
-        self._closed = True  # connections in use are closed when they come back
-        self._let_go()
-        self.engine.dispose()
+        self._readers.dispose()
         with self._writer:
             if self._for_writing is not None:
                 self._for_writing.close()
@@ -85,26 +123,13 @@ class Sqlite:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
 
-    def borrow(self) -> sa.PoolProxiedConnection:
-        """Lend a connection of the driver for a look-up."""
+    def look_up(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return the rows of `statement`, outside any transaction."""
+        record = self._readers.take()
         try:
-            return self._at_hand.pop()
-        except IndexError:
-            return self.engine.raw_connection()
-
-    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
-        if len(self._at_hand) < _MAX_AT_HAND and not self._is_useless(connection.info):
-            self._at_hand.append(connection)
-        else:
-            connection.close()
-        if self._closed:  # looked at afterwards: that comes at any time
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Give the connections for look-ups back to the pool."""
-        with suppress(IndexError):
-            while True:
-                self._at_hand.pop().close()
+            return statement.run(driver_of(record), self.engine.dialect, values)
+        finally:
+            self._readers.give_back(record)
 
     def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
         """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
@@ -145,10 +170,10 @@ class Sqlite:
 
     def _keep(self, connection: sa.Connection) -> None:
         """Keep the one connection for writing: making one takes as long as a statement."""
-        if connection.invalidated or self._is_useless(connection.info):
-            connection.close()
-        else:
+        if not connection.invalidated and self._readers.is_good(connection.connection):
             self._for_writing = connection
+        else:
+            connection.close()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -165,7 +190,7 @@ class Sqlite:
         if not acquired(self._writer, timeout=_LOCK_WAIT_SECONDS):
             raise Unavailable(_BUSY)
         try:
-            if self._closed:
+            if self._readers.is_closed:
                 raise Unavailable("The index was closed just now; try again.")
             return self._locked(deadline)
         except BaseException:
@@ -225,13 +250,6 @@ class Sqlite:
         cursor.close()
         if self._opened is None:
             self._opened = _identity(self.path)
-
-    def _drop_what_is_useless(self, _connection: object, record: Any) -> None:
-        if self._is_useless(record.info):
-            record.invalidate()
-
-    def _is_useless(self, info: Mapping[str, Any]) -> bool:
-        return self._closed or bool(info.get("read only"))
 
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:

@@ -204,7 +204,7 @@ class Transaction:
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
     def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
-        return statement.run(self._driver, self._dialect, **values)
+        return statement.run(self._driver, self._dialect, values)
 
     def _one(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
