@@ -1,4 +1,4 @@
-"""The index in a SQLite file beside the buckets: nothing else to run."""
+"""The index in a SQLite file beside the buckets, which needs no server."""
 
 import fcntl
 import os
@@ -22,12 +22,13 @@ from .compiled import Compiled, driver_of
 from .transaction import Sync
 
 _LOCK_WAIT_SECONDS = 30
-# Others of ours are gone at a checkpoint, and a program that looks at the index must not hold up a stop.
+# Only a program that is not ours can be in the index at the checkpoint of a stop, and it must not delay the stop.
 _CHECKPOINT_WAIT_SECONDS = 2
-# Another process holds the lock for some tenths of a millisecond.
+# Another process holds the lock for a few tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
 _SPINS = 10
 _MAX_IDLE_READERS = 8
+# Primary result codes of errors that say nothing about the file: a lock, the disk or the memory is to blame.
 _PASSING = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -40,10 +41,10 @@ _BUSY = "The index is too busy; try again in a moment."
 
 
 class _Readers(sa.Pool):
-    """The connections that nobody uses just now, the one used last at the end. SQLAlchemy's pool for its queries.
+    """The idle connections. SQLAlchemy uses this as its pool; lookups call `take` and `give_back` themselves.
 
-    Look-ups take and give back the records themselves, because the way through a pool of SQLAlchemy's takes longer than
-    a look-up. A burst opens as many connections as it needs; the few used last stay open, with warm caches.
+    A checkout through SQLAlchemy takes longer than a lookup. The connection used last is taken first, so its cache is
+    warm. A burst of readers opens as many connections as it needs, and a few of them stay open.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -52,14 +53,14 @@ class _Readers(sa.Pool):
         self.is_closed = False
 
     def take(self) -> sa.pool.ConnectionPoolEntry:
-        """Return the record of an open connection, for the caller to give back."""
+        """Return the record of an open connection. The caller gives it back."""
         try:
             return self._idle.pop()
         except IndexError:
             return self._create_connection()
 
     def give_back(self, record: sa.pool.ConnectionPoolEntry) -> None:
-        """Keep the connection for the next reader, or close it."""
+        """Keep the connection for the next reader. Closes it if it must not be used again, or if enough are idle."""
         if len(self._idle) < _MAX_IDLE_READERS and self.is_good(record):
             self._idle.append(record)
         else:
@@ -68,11 +69,11 @@ class _Readers(sa.Pool):
             self._close_idle()
 
     def is_good(self, connection: sa.pool.ManagesConnection) -> bool:
-        """Whether it can be used again."""
+        """Whether the connection may be used again."""
         return not (self.is_closed or connection.info.get("read only") or connection.dbapi_connection is None)
 
     def dispose(self) -> None:
-        """Close every idle connection, and those in use when they are given back."""
+        """Close every idle connection now, and each other one when it is given back."""
         self.is_closed = True
         self._close_idle()
 
@@ -81,19 +82,19 @@ class _Readers(sa.Pool):
             while True:
                 self._idle.pop().close()
 
-    # What SQLAlchemy calls.
+    # The names that SQLAlchemy calls.
     _do_get = take
     _do_return_conn = give_back
 
 
 class Sqlite:
-    """A database in WAL mode at `path`. One write transaction at a time is the lock of every bucket and key."""
+    """The database at `path`, in WAL mode. It has one write transaction at a time, which locks every bucket and key."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine = sa.create_engine(
             f"sqlite:///{path}",
-            # We say BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
+            # We execute BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": _LOCK_WAIT_SECONDS},
             paramstyle="named",  # the values of a `Compiled` statement go to the driver as they are
@@ -104,12 +105,13 @@ class Sqlite:
         self._readers = cast(_Readers, self.engine.pool)
         self._for_writing: sa.Connection | None = None
         self._opened: tuple[int, int] | None = None
-        # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
-        # the next one is woken at once.
+        # SQLite admits one writer at a time, and makes the others sleep and retry. The writers of one process wait for
+        # this lock instead, which wakes the next one at once.
         self._writer = threading.Lock()
         self._lock_file: int | None = None
 
     def close(self) -> None:
+        """Close every connection; those in use are closed when they come back. Waits for the writer."""
         self._readers.dispose()
         with self._writer:
             if self._for_writing is not None:
@@ -132,20 +134,20 @@ class Sqlite:
             self._readers.give_back(record)
 
     def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
-        """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
+        """Like `transaction`: nobody else has the file open, because a new one replaces it before it is filled."""
         return self.transaction(())
 
     def wait_until_noticed(self) -> None:
-        """Nothing to wait for, for the same reason."""
+        """Return at once, because nobody else has the file open."""
 
     @contextmanager
     def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
         """Begin a transaction, and commit it on leaving.
 
-        A power cut may take the last COMMITs back (`synchronous=NORMAL`); the sidecars are what is synced. So `syncs`
-        are called afterwards, when others may write already.
+        COMMIT is not durable: with `synchronous=NORMAL`, a power cut may take it back, and sidecars alone are synced.
+        So `syncs` are called after COMMIT, when the next writer may already write.
         """
-        # One generator for all of it: each more would take as long as a statement's way to the driver.
+        # One generator does all of this, because a second one would cost as much as a statement.
         descriptor = self._keep_others_out()
         try:
             if not self.is_current():
@@ -169,7 +171,7 @@ class Sqlite:
             sync()
 
     def _keep(self, connection: sa.Connection) -> None:
-        """Keep the one connection for writing: making one takes as long as a statement."""
+        """Keep the writer's connection, because making one takes as long as a statement."""
         if not connection.invalidated and self._readers.is_good(connection.connection):
             self._for_writing = connection
         else:
@@ -177,7 +179,7 @@ class Sqlite:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other writer of this host out, those that have another file open in this one's place, too."""
+        """Keep every other writer of this host out, including those that have another file open at this path."""
         descriptor = self._keep_others_out()
         try:
             yield
@@ -185,7 +187,7 @@ class Sqlite:
             self._let_others_in(descriptor)
 
     def _keep_others_out(self) -> int:
-        """Wait until no other writer of this host is in, and return the descriptor to let them in by."""
+        """Wait until no other writer of this host is in. Return the descriptor for `_let_others_in`."""
         deadline = time.monotonic() + _LOCK_WAIT_SECONDS
         if not acquired(self._writer, timeout=_LOCK_WAIT_SECONDS):
             raise Unavailable(_BUSY)
@@ -204,41 +206,44 @@ class Sqlite:
             self._writer.release()
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
-        """The transaction itself is the lock."""
+        """Do nothing: the transaction itself is the lock."""
 
     def sync_first(self, sync: Sync) -> None:
-        """Nothing to do: after a power cut the sidecars alone decide."""
+        """Do nothing: after a power cut the sidecars alone decide."""
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
+        """Return an INSERT that has `on_conflict_do_update`."""
         return sqlite.insert(table)
 
     def checkpoint(self) -> None:
-        """Bring everything into the database file, synced. Raises `Unavailable` while another program is in it."""
+        """Write everything into the database file, and sync it. Raises `Unavailable` while another program uses it."""
         with self.engine.connect() as connection:
-            connection.detach()  # the only one that waits so briefly is not used again
+            connection.detach()  # so that no other statement gets this short timeout
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _CHECKPOINT_WAIT_SECONDS}")
             busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             if busy:
                 raise Unavailable("The index is in use by another program, so it could not be written out.")
 
     def is_full(self, error: BaseException | None) -> bool:
+        """Whether `error` says that the disk is full."""
         return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
     def is_damaged(self, error: BaseException | None) -> bool:
+        """Whether `error` says that the file is damaged, or is no database."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
         return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
     def is_passing(self, error: BaseException | None) -> bool:
-        """Whether it is the disk's or another program's, and says nothing about the file."""
+        """Whether `error` says nothing about the file, and may not come back."""
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
     def report_damage(self) -> None:
-        """Leave word for the next start, which makes the index again."""
+        """Leave a mark, so that the next start rebuilds the index."""
         with suppress(OSError):
             damage_mark(self.path).touch()
 
     def _configure(self, connection: Any, record: Any) -> None:
-        # On a disk that cannot be written for a while SQLite opens the file for reading alone, and never looks again.
+        # While the disk is read-only, SQLite opens the file for reading alone, and does not try again later.
         record.info["read only"] = not os.access(self.path, os.W_OK)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
@@ -266,19 +271,19 @@ class Sqlite:
                     raise Unavailable(_BUSY) from error
                 if pause >= PATIENCE_SECONDS:
                     detach()
-                time.sleep(pause)  # flock itself knows no bound
+                time.sleep(pause)  # flock(2) has no timeout
                 attempts += 1
                 if attempts > _SPINS:
                     pause = min(2 * pause, PATIENCE_SECONDS)
 
 
 def execute(driver: sqlite3.Connection, statement: str) -> None:
-    """Execute a statement that is the same every time, without what SQLAlchemy does for others."""
+    """Execute a constant statement directly, without the cost of SQLAlchemy's execution."""
     driver.execute(statement)
 
 
 def damage_mark(path: Path) -> Path:
-    """Return where word is left that the index at `path` is damaged."""
+    """Return the path of the file that marks the index at `path` as damaged."""
     return path.with_name(f"{path.name}-damaged")
 
 

@@ -150,7 +150,7 @@ def readers_of(index: Index) -> sqlite._Readers:
     return index._database._readers
 
 
-def test_look_ups_and_pages_use_the_same_connection(index: Index) -> None:
+def test_lookups_and_pages_use_the_same_connection(index: Index) -> None:
     readers = readers_of(index)
     index.bucket("photos")
     (record,) = readers._idle
@@ -184,7 +184,7 @@ def test_connection_in_use_is_closed_when_it_comes_back(path: Path, index: Index
     assert not path.with_name(f"{path.name}-wal").exists()
 
 
-def test_look_up_that_outlasts_the_index_leaves_no_connection(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lookup_that_outlasts_the_index_leaves_no_connection(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or what was written would not be brought into the file, which the last connection does."""
     readers = readers_of(index)
     is_good = readers.is_good
