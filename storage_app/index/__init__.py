@@ -1,4 +1,4 @@
-"""The SQL index: a cache of the sidecars, and what reads ask. Delete it, rebuild it, lose no file."""
+"""The SQL index: a cache of the sidecars that answers reads and lists. Deleting it loses no file."""
 
 from .database import Index
 from .group_commit import Work

@@ -1,4 +1,4 @@
-"""The index as an open database: reads, and the one way into a write transaction."""
+"""The index as an open database: every read, and the one way into a write transaction."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
-from .compiled import Compiled, driver_of
+from .compiled import Compiled
 from .group_commit import GroupCommit, Work
 from .postgres import Postgres
 from .sqlite import Sqlite
@@ -24,7 +24,10 @@ from .transaction import Sync, Transaction
 
 
 class Index:
-    """The index in a SQLite file (a path) or a PostgreSQL database (a URL), from several threads and processes."""
+    """The index in a SQLite file (a path) or a PostgreSQL database (a URL). Several threads and processes may use it.
+
+    A method that uses the database raises `Unavailable` if that fails, and `InsufficientStorage` if the disk is full.
+    """
 
     def __init__(self, where: Path | str) -> None:
         self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
@@ -34,31 +37,31 @@ class Index:
 
     @property
     def is_shared(self) -> bool:
-        """Whether it is a server's, which other hosts may use; else it is a file of this one."""
+        """Whether the index is on a server, which other hosts may use too. If not, it is a file of this host."""
         return not isinstance(self._database, Sqlite)
 
     def is_current(self) -> bool:
-        """Whether this is still the index that others use; a file may have been replaced while it was open."""
+        """Whether others still use this index. A file may have been replaced while it was open."""
         return self._database.is_current()
 
     def close(self) -> None:
-        """Close every connection; what was written is in the database file itself then (SQLite's checkpoint)."""
+        """Close every connection. The last one to close a SQLite file writes the log into it (a checkpoint)."""
         self._database.close()
 
     def create(self) -> None:
-        """Make the tables where they are missing."""
+        """Create the tables that are missing."""
         with self._translated:
-            schema.schema.create_all(self._engine)
+            schema.create(self._engine)
 
     def checkpoint(self) -> None:
-        """Bring everything into the database file, synced."""
+        """Write everything into the database file, and sync it."""
         with self._translated:
             self._database.checkpoint()
 
     def version(self) -> int | None:
-        """Return the version of a complete index; None when it is not complete, or no index of ours.
+        """Return the version of a complete index, or None if it is incomplete or has no tables of ours.
 
-        Raises `StoreUnusable` when it is no database, or cannot be reached.
+        Raises `StoreUnusable` if it is not a database or cannot be reached, and `Unavailable` if it cannot be read now.
         """
         query = sa.select(schema.properties.c.value).where(schema.properties.c.name == "version")
         try:
@@ -78,32 +81,32 @@ class Index:
         return self.version() == schema.VERSION
 
     def probe(self) -> None:
-        """Ask for something; raises as a read would."""
+        """Read something. Raises what any read would raise."""
         self._one(sa.select(schema.properties).limit(1))
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every write transaction on the file out, those of who has another open in its place, too."""
+        """Keep out every write transaction on the file, and on any other file that was opened at its path (SQLite)."""
         assert isinstance(self._database, Sqlite)
         with self._translated, self._database.alone():
             yield
 
     @contextmanager
     def fill(self) -> Iterator[Transaction]:
-        """Open a write transaction on an index that is not complete, with nobody else in one."""
+        """Open a write transaction with no other beside it. The index need not be complete."""
         with self._translated, self._database.transaction_alone() as connection:
             transaction = Transaction(connection, self._database)
             yield transaction
             transaction.flush()
 
     def begin_anew(self) -> None:
-        """Make the index incomplete and empty; raises as `fill` does.
+        """Make the index incomplete and empty its CACHE tables. Raises as `fill` does.
 
-        Others that have it open answer 503 from before its first row goes until it is complete again.
+        Processes that have it open answer 503 from before the first row is removed until the index is complete again.
         """
         if self.version() not in (None, schema.VERSION):
             with self._translated:
-                schema.schema.drop_all(self._engine)
+                schema.CACHE.drop_all(self._engine)
         self.create()
         with self.fill() as transaction:
             transaction.make_incomplete()
@@ -113,11 +116,11 @@ class Index:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """Open a write transaction, and commit it on leaving. Lock what it reads before it decides by that.
+        """Open a write transaction, and commit it on leaving. Lock a key or bucket before you read it to decide.
 
-        What it was asked to `sync` is synced, too: before the COMMIT where that is durable at once, after it where a
-        power cut may take it back. Raises `Unavailable` when a lock cannot be had or the COMMIT fails, whose outcome is
-        then unknown, and `InsufficientStorage`.
+        What `Transaction.sync` registered is synced before COMMIT if that is durable at once, and after it if a power
+        cut may take it back. Raises `Unavailable` if a lock cannot be had, or if COMMIT fails; its outcome is then
+        unknown. Raises `InsufficientStorage`.
         """
         syncs: list[Sync] = []
         with self._translated, self._database.transaction(syncs) as connection:
@@ -126,10 +129,10 @@ class Index:
             transaction.flush()
 
     def write_grouped(self, work: Work) -> None:
-        """Do `work` in a write transaction that others may share; when it raises, it must not have written.
+        """Do `work` in a write transaction that other threads may share. If `work` raises, it must not have written.
 
-        Raises as `write` does, and what `work` does. A server commits for many at once by itself, and its locks are
-        held until the COMMIT, so there nobody shares.
+        Raises what `write` raises, and what `work` raises. PostgreSQL groups commits by itself, and a shared
+        transaction would hold the locks of all until COMMIT, so there each has its own.
         """
         if self.is_shared:
             with self.write() as transaction:
@@ -139,24 +142,25 @@ class Index:
                 self._group_commit.run(work)
 
     def pending_deletions(self, until: datetime, *, after: int, limit: int) -> list[PendingDeletion]:
-        """Return up to `limit` pending_deletions from `until` or before whose id is greater than `after`, by id."""
+        """Return up to `limit` pending deletions scheduled at `until` or before, by id, with ids above `after`."""
         due = schema.pending_deletions.c.since <= rows.to_microseconds(until)
         query = sa.select(schema.pending_deletions).where(due, schema.pending_deletions.c.id > after)
         found = self._all(query.order_by(schema.pending_deletions.c.id).limit(limit))
-        return [PendingDeletion(*row[:4]) for row in found]
+        return [rows.PENDING_DELETIONS.from_row(row) for row in found]
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether an intent that stands here or a pending deletion names these bytes."""
+        """Whether an intent in the index or a pending deletion names this blob."""
         return any(
             self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
             for table in (schema.intents, schema.pending_deletions)
         )
 
     def intents_of(self, process: str) -> list[Intent]:
-        return rows.intents_from(self._run(statements.INTENTS_OF, process=process))
+        """Return the intents of one process."""
+        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_OF, process=process)]
 
     def processes_with_intents(self) -> list[str]:
-        """Return the ids of the processes that intents stand of."""
+        """Return the ids of the processes that have intents in the index."""
         return [row[0] for row in self._all(sa.select(schema.intents.c.process).distinct())]
 
     def bucket_with(self, uid: str) -> Bucket | None:
@@ -165,21 +169,23 @@ class Index:
         return None if row is None else rows.bucket_from(row)[0]
 
     def bucket(self, name: str) -> tuple[Bucket, Totals] | None:
+        """Return the bucket called `name`."""
         row = self._row(statements.BUCKET_NAMED, name=name)
         return None if row is None else rows.bucket_from(row)
 
     def public_buckets_without_quota(self, *, limit: int) -> list[str]:
-        """Return the names of up to `limit` public buckets that nothing keeps from growing."""
+        """Return the names of up to `limit` public buckets without a quota."""
         columns = schema.buckets.c
         query = sa.select(columns.name).where(columns.is_public, columns.quota.is_(None)).order_by(columns.name)
         return [row[0] for row in self._all(query.limit(limit))]
 
     def file(self, bucket_uid: str, key: str) -> File | None:
+        """Return the file of `key`."""
         row = self._row(statements.FILE, of_bucket=bucket_uid, of_key=key)
-        return None if row is None else rows.file_from(row)
+        return None if row is None else rows.FILES.from_row(row)
 
     def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
-        """Return the bucket called `bucket_name` with its file of `key`, in one look-up."""
+        """Return the bucket called `bucket_name` and its file of `key`, in one lookup."""
         row = self._row(statements.BUCKET_NAMED_AND_FILE, name=bucket_name, of_key=key)
         if row is None:
             return None
@@ -193,38 +199,34 @@ class Index:
         return self._one(query.limit(1)) is not None
 
     def buckets(self, visible: BucketFilter, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
-        """Return up to `limit` buckets by name, beginning after the name `after`."""
+        """Return up to `limit` visible buckets by name, from the first name after `after`."""
         found = self._all(page_queries.buckets_query(visible, after=after, limit=limit))
         return [rows.bucket_from(row) for row in found]
 
     def bucket_names(self, *, after: str | None, limit: int) -> list[str]:
-        """Return the names of up to `limit` buckets, in order, beginning after the name `after`."""
+        """Return the names of up to `limit` buckets, in order, from the first one after `after`."""
         name = schema.buckets.c.name
         query = sa.select(name).order_by(name).limit(limit)
         return [row[0] for row in self._all(query if after is None else query.where(name > after))]
 
     def files_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[File]:
-        """Return up to `limit` files whose key begins with `prefix`, from the key `start` on (`after`: beyond it)."""
+        """Return up to `limit` files with `prefix` by key, from `start` on; `after` leaves out `start` itself."""
         found = self._all(page_queries.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
-        return [rows.file_from(row) for row in found]
+        return [rows.FILES.from_row(row) for row in found]
 
     def files_by_creation(
         self, bucket_uid: str, *, prefix: str, before: tuple[int, str] | None, limit: int
     ) -> list[File]:
         """Return up to `limit` files, newest first, older than `before` (microseconds since the epoch, key).
 
-        A `prefix` is looked for along the way: few matches among many files take time.
+        A `prefix` filters the files one by one, so finding few matches among many files takes time.
         """
         found = self._all(page_queries.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
-        return [rows.file_from(row) for row in found]
+        return [rows.FILES.from_row(row) for row in found]
 
     def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated:
-            connection = self._database.borrow()
-            try:
-                return statement.run(driver_of(connection), self._engine.dialect, **values)
-            finally:
-                self._database.give_back(connection)
+            return self._database.look_up(statement, values)
 
     def _row(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
@@ -240,11 +242,11 @@ class Index:
 
 
 class _Translation:
-    """Turns what the database refuses in the body of `with` into our errors. It keeps nothing of the body."""
+    """Translates the database's errors in the body of `with`. It has no state, so threads share one."""
 
     def __init__(self, database: Sqlite | Postgres) -> None:
         self._database = database
-        # Of SQLAlchemy's statements, and of `Compiled` ones.
+        # SQLAlchemy's statements raise the first, and `Compiled` ones the second.
         self._errors = (exc.DBAPIError, database.engine.dialect.loaded_dbapi.Error)
 
     def __enter__(self) -> None:
@@ -261,5 +263,5 @@ class _Translation:
                 self._database.report_damage()
                 raise Unavailable("The index is damaged; ask the operator to restart the service.") from error
             raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error
-        if isinstance(error, exc.TimeoutError):
+        if isinstance(error, exc.TimeoutError):  # every connection of PostgreSQL's pool is in use
             raise Unavailable("The index is too busy; try again in a moment.") from error

@@ -1,4 +1,4 @@
-"""Write transactions of several threads in one: who comes while another commits shares the next COMMIT."""
+"""Group commit: threads that arrive while another one commits share the next transaction."""
 
 import threading
 from collections import deque
@@ -10,12 +10,12 @@ from ..errors import StorageError
 from ..host.blocking import acquired
 from .transaction import Transaction
 
-# What is done in a write transaction. When it raises, it must not have written.
+# Something to do in a write transaction. If it raises, it must not have written.
 Work = Callable[[Transaction], None]
 
 
 class GroupCommit:
-    """Runs work in transactions that `write` opens, as much of it in each as has come meanwhile."""
+    """Runs work in transactions that `write` opens. Each takes all the work that is waiting when it begins."""
 
     def __init__(self, write: Callable[[], AbstractContextManager[Transaction]]) -> None:
         self._write = write
@@ -23,12 +23,12 @@ class GroupCommit:
         self._running = threading.Lock()
 
     def run(self, work: Work) -> None:
-        """Return when `work` is done and committed. Raises what it raises, and what `write` does."""
+        """Return when `work` is done and committed. Raises what `work` raises, and what `write` raises."""
         done: Future[None] = Future()
         self._waiting.append((work, done))
         acquired(self._running)
         try:
-            if not done.done():  # else another thread has done it with its own
+            if not done.done():  # another thread may have done it along with its own
                 self._run_all()
         finally:
             self._running.release()
@@ -36,7 +36,7 @@ class GroupCommit:
 
     def _run_all(self) -> None:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        # A refusal concerns one. Any other failure may have ended the transaction, and so concerns all.
+        # A refusal concerns its own work. Any other failure may have ended the transaction, so it concerns all of them.
         refused: dict[int, BaseException] = {}
         try:
             with self._write() as transaction:

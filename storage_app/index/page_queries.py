@@ -1,4 +1,4 @@
-"""Queries for one page of a list. Each begins where the page before ended, so that every page costs the same."""
+"""Queries for one page of a list. Each begins where the previous page ended, so every page costs the same."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 def successor(prefix: str) -> str | None:
-    """Return the least string greater than all that begin with `prefix`, by code points; None when there is none.
+    """Return the least string greater than all that begin with `prefix`, by code points. Return None if none is.
 
     UTF-8 sorts bytewise as code points do, so this bounds a prefix in an index with binary collation.
     """
@@ -25,6 +25,7 @@ def successor(prefix: str) -> str | None:
 
 
 def buckets_query(visible: BucketFilter, *, after: str | None, limit: int) -> sa.Select[Any]:
+    """Select visible buckets by name, from the first name after `after`."""
     query = sa.select(buckets).order_by(buckets.c.name).limit(limit)
     if after is not None:
         query = query.where(buckets.c.name > after)
@@ -38,12 +39,14 @@ def buckets_query(visible: BucketFilter, *, after: str | None, limit: int) -> sa
 
 
 def by_key_query(bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> sa.Select[Any]:
+    """Select files with `prefix` by key, from `start` on; `after` leaves out `start` itself."""
     key = files.c.key
     query = sa.select(files).where(files.c.bucket_uid == bucket_uid, key > start if after else key >= start)
     return _within(query, prefix).order_by(key).limit(limit)
 
 
 def by_creation_query(bucket_uid: str, *, prefix: str, before: tuple[int, str] | None, limit: int) -> sa.Select[Any]:
+    """Select files with `prefix`, newest first, older than `before` (microseconds since the epoch, key)."""
     position = sa.tuple_(files.c.created_at, files.c.key)
     query = sa.select(files).where(files.c.bucket_uid == bucket_uid)
     if before is not None:

@@ -1,10 +1,11 @@
-"""The index in a PostgreSQL database, for a machine that runs one anyway."""
+"""The index in a PostgreSQL database, which several hosts can share."""
 
 import hashlib
 import math
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -12,6 +13,7 @@ from sqlalchemy.dialects import postgresql
 from ..errors import Unavailable
 from ..host.blocking import detach
 from . import schema
+from .compiled import Compiled, driver_of
 from .transaction import Sync
 
 _LOCK_WAIT = "30s"
@@ -22,48 +24,51 @@ _DISK_FULL = "53100"  # PostgreSQL's Appendix A, "Error Codes"
 
 
 class Postgres:
-    """A database at `url`. Buckets and keys have locks of their own, which end with their transaction."""
+    """The database at `url`. Locks of buckets and keys are advisory locks, released when their transaction ends."""
 
     def __init__(self, url: str) -> None:
         self.engine = sa.create_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"),
-            # Each statement sees what was committed before it: what a lock was waited for is seen, too.
+            # Each statement sees everything committed before it, so one that runs after a wait for a lock sees what the
+            # previous holder committed.
             isolation_level="READ COMMITTED",
-            # A server whose machine is gone answers nothing, not even that: it is given up after half a minute.
+            # If the server's machine is gone, not even a TCP reset comes back. Give up after half a minute.
             connect_args={"connect_timeout": 10, "keepalives_idle": 30, "tcp_user_timeout": 30_000},
             pool_size=_MAX_CONNECTIONS,
             max_overflow=0,
             pool_use_lifo=True,
-            pool_pre_ping=True,  # a server that was restarted costs no request
+            pool_pre_ping=True,  # so that no request fails because the server was restarted
         )
         self._looked_at = -math.inf
         self._complete = True
 
     def close(self) -> None:
+        """Close every idle connection."""
         self.engine.dispose()
 
     def is_current(self) -> bool:
-        """Whether it is complete, as of a second ago: a rebuild makes it incomplete, and waits, before it begins."""
-        detach()  # each request comes by here first; from now on every statement waits for the server
+        """Whether the index is complete, as of a second ago.
+
+        A rebuild first marks it incomplete, and waits until every process has looked.
+        """
+        detach()  # each request calls this first, and every statement after it waits for the server
         if time.monotonic() >= self._looked_at + _LOOK_SECONDS:
             self._looked_at = time.monotonic()
             try:
                 with self.engine.connect() as connection:
                     self._complete = _is_complete(connection)
             except sa.exc.SQLAlchemyError:
-                self._complete = True  # unknown; who asks it next hears why
+                self._complete = True  # unknown; the next statement raises the reason
         return self._complete
 
-    def borrow(self) -> sa.PoolProxiedConnection:
-        """Lend a connection of the driver for a look-up."""
-        return self.engine.raw_connection()
-
-    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
-        connection.close()
+    def look_up(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return the rows of `statement`, outside any transaction."""
+        with closing(self.engine.raw_connection()) as connection:
+            return statement.run(driver_of(connection), self.engine.dialect, values)
 
     @contextmanager
     def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
-        """Begin a transaction, and commit it on leaving. What was committed stays, so `syncs` are called before."""
+        """Begin a transaction, and commit it on leaving. COMMIT is durable at once, so `syncs` are called before it."""
         with self._begun() as connection:
             self.lock(connection, _EVERYTHING, shared=True)
             if not _is_complete(connection):
@@ -74,7 +79,7 @@ class Postgres:
 
     @contextmanager
     def transaction_alone(self) -> Iterator[sa.Connection]:
-        """A transaction of whoever makes the index: it need not be complete."""
+        """Begin a transaction with no other beside it. The index need not be complete."""
         with self._begun() as connection:
             self.lock(connection, _EVERYTHING, shared=False)
             yield connection
@@ -86,7 +91,7 @@ class Postgres:
             yield connection
 
     def wait_until_noticed(self) -> None:
-        """Wait until every process has looked whether the index is complete."""
+        """Wait until every process has checked whether the index is complete."""
         time.sleep(2 * _LOOK_SECONDS)
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
@@ -96,25 +101,30 @@ class Postgres:
         connection.execute(sa.select(take(sa.cast(number, sa.BigInteger))))
 
     def sync_first(self, sync: Sync) -> None:
+        """Sync now, because COMMIT is durable at once."""
         sync()
 
     def insert(self, table: sa.Table) -> postgresql.Insert:
+        """Return an INSERT that has `on_conflict_do_update`."""
         return postgresql.insert(table)
 
     def checkpoint(self) -> None:
-        """Nothing to do: what was committed is durable."""
+        """Do nothing: committed transactions are durable."""
 
     def is_full(self, error: BaseException | None) -> bool:
+        """Whether `error` says that the disk is full."""
         return getattr(error, "sqlstate", None) == _DISK_FULL
 
     def is_damaged(self, error: BaseException | None) -> bool:
+        """Return False: a server looks after its own files."""
         return False
 
     def is_passing(self, error: BaseException | None) -> bool:
+        """Return False: `Index.version` reports every failure of a server as `StoreUnusable`."""
         return False
 
     def report_damage(self) -> None:
-        """Nothing to do: PostgreSQL looks after its files."""
+        """Do nothing: a server looks after its own files."""
 
 
 def _is_complete(connection: sa.Connection) -> bool:

@@ -1,122 +1,143 @@
-"""Nouns to rows of the index, and rows to nouns."""
+"""Converts nouns to rows of the index, and rows to nouns, by the names of fields and columns."""
 
+import dataclasses
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter, itemgetter
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+
+import sqlalchemy as sa
 
 from ..domain.buckets import Bucket, Grant, Totals
 from ..domain.files import File
-from ..domain.intents import Intent, IntentKind
-from .schema import buckets
+from ..domain.intents import Intent, IntentKind, PendingDeletion
+from .schema import buckets, files, intents, pending_deletions
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_BUCKET_COLUMNS = len(buckets.columns)
 
 
 def to_microseconds(moment: datetime) -> int:
+    """Return the microseconds from the epoch to `moment`; negative before 1970."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
+    """Return the moment, in UTC, that many microseconds after the epoch."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def bucket_row(bucket: Bucket) -> dict[str, Any]:
-    types = bucket.allowed_content_types
-    return {
-        "uid": bucket.uid,
-        "name": bucket.name,
-        "owner_id": bucket.owner_id,
-        "created_at": to_microseconds(bucket.created_at),
-        "updated_at": to_microseconds(bucket.updated_at),
-        "is_public": bucket.is_public,
-        "description": bucket.description,
-        "max_file_size": bucket.max_file_size,
-        "quota": bucket.quota,
-        "allowed_content_types": None if types is None else json.dumps(types),
-        "cache_control": bucket.cache_control,
-        "grants": json.dumps(dict(bucket.grants)),
-    }
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+Noun = TypeVar("Noun", bound=_Dataclass)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How the value of a field is written to its column, and read back."""
+
+    to_column: Callable[[Any], Any]
+    to_field: Callable[[Any], Any]
+
+
+class Rows(Generic[Noun]):
+    """Rows of `table` as nouns. Each field of the noun is in the column of its name, converted if `conversions` say so.
+
+    Drivers return rows as tuples. `selected` lists the tables whose columns the statement selects, in order, and so
+    tells where each column is; without it, the statement selects `table` alone. A field without a column is a
+    `KeyError` here, when the module is imported.
+    """
+
+    def __init__(
+        self,
+        noun: type[Noun],
+        table: sa.Table,
+        conversions: dict[str, Conversion] | None = None,
+        *,
+        selected: Sequence[sa.Table] = (),
+    ) -> None:
+        self._noun: Callable[..., Noun] = noun
+        self._names = [field.name for field in dataclasses.fields(noun)]
+        self._fields = attrgetter(*self._names)
+        columns = [column for each in selected or (table,) for column in each.columns]
+        positions = {column: position for position, column in enumerate(columns)}
+        # Picks the values of the fields from a row, in the order in which the noun is called with them.
+        self.pick: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(
+            *(positions[table.columns[name]] for name in self._names)
+        )
+        self._conversions = [
+            (self._names.index(name), each.to_column, each.to_field) for name, each in (conversions or {}).items()
+        ]
+
+    def to_row(self, noun: Noun) -> dict[str, Any]:
+        """Return the values of the noun's columns, by name."""
+        values = list(self._fields(noun))
+        for number, to_column, _ in self._conversions:
+            values[number] = to_column(values[number])
+        return dict(zip(self._names, values, strict=True))
+
+    def from_row(self, row: Sequence[Any]) -> Noun:
+        """Return the noun of a row."""
+        return self.from_values(self.pick(row))
+
+    def from_values(self, picked: tuple[Any, ...]) -> Noun:
+        """Return the noun of what `pick` returned for its row."""
+        values = list(picked)
+        for number, _, to_field in self._conversions:
+            values[number] = to_field(values[number])
+        return self._noun(*values)
+
+
+def _metadata_text(metadata: dict[str, Any]) -> str:
+    return json.dumps(dict(metadata)) if metadata else "{}"
+
+
+def _metadata(text: str) -> dict[str, Any]:
+    return {} if text == "{}" else json.loads(text)
+
+
+_TIME = Conversion(to_microseconds, from_microseconds)
+_OF_FILE = {"metadata": Conversion(_metadata_text, _metadata), "created_at": _TIME, "updated_at": _TIME}
+
+FILES = Rows(File, files, _OF_FILE)
+BUCKETS = Rows(
+    Bucket,
+    buckets,
+    {
+        "created_at": _TIME,
+        "updated_at": _TIME,
+        "is_public": Conversion(bool, bool),
+        "grants": Conversion(
+            lambda grants: json.dumps(dict(grants)),
+            lambda text: {grantee: Grant(grant) for grantee, grant in json.loads(text).items()},
+        ),
+        "allowed_content_types": Conversion(
+            lambda types: None if types is None else json.dumps(types),
+            lambda text: None if text is None else tuple(json.loads(text)),
+        ),
+    },
+)
+INTENTS = Rows(Intent, intents, {"kind": Conversion(lambda kind: kind.value, IntentKind)})
+PENDING_DELETIONS = Rows(PendingDeletion, pending_deletions)
+
+_TOTALS = Rows(Totals, buckets)
+_FILES_BESIDE_BUCKETS = Rows(File, files, _OF_FILE, selected=(buckets, files))
+# Requests ask for few buckets again and again, and these seldom change.
+_bucket_of = lru_cache(maxsize=256)(BUCKETS.from_values)
 
 
 def bucket_from(row: Sequence[Any]) -> tuple[Bucket, Totals]:
-    """Read a row of `buckets`, whose columns stand as the table has them."""
-    file_count, total_size = row[-2:]
-    return _bucket_of(tuple(row[:-2])), Totals(file_count, total_size)
-
-
-@lru_cache(maxsize=256)
-def _bucket_of(values: tuple[Any, ...]) -> Bucket:
-    """Make the bucket of all but the totals. Few buckets are asked for again and again, and they seldom change."""
-    uid, name, owner_id, created_at, updated_at, is_public, description, max_file_size, quota, types, *more = values
-    cache_control, grants = more
-    return Bucket(
-        uid=uid,
-        name=name,
-        owner_id=owner_id,
-        created_at=from_microseconds(created_at),
-        updated_at=from_microseconds(updated_at),
-        is_public=bool(is_public),
-        description=description,
-        grants={grantee: Grant(grant) for grantee, grant in json.loads(grants).items()},
-        max_file_size=max_file_size,
-        quota=quota,
-        allowed_content_types=None if types is None else tuple(json.loads(types)),
-        cache_control=cache_control,
-    )
-
-
-def file_row(file: File) -> dict[str, Any]:
-    return {
-        "bucket_uid": file.bucket_uid,
-        "key": file.key,
-        "blob": file.blob,
-        "filename": file.filename,
-        "content_type": file.content_type,
-        "size": file.size,
-        "sha256": file.sha256,
-        "owner_id": file.owner_id,
-        "metadata": json.dumps(dict(file.metadata)) if file.metadata else "{}",
-        "cache_control": file.cache_control,
-        "created_at": to_microseconds(file.created_at),
-        "updated_at": to_microseconds(file.updated_at),
-    }
-
-
-def file_from(row: Sequence[Any]) -> File:
-    """Read a row of `files`, whose columns stand in the order of the fields of `File`."""
-    *plain, metadata, cache_control, created_at, updated_at = row
-    moments = map(from_microseconds, (created_at, updated_at))
-    values = [*plain, json.loads(metadata), cache_control, *moments]
-    return File(*values)
+    """Return the bucket of a row of `buckets`, with its totals."""
+    return _bucket_of(BUCKETS.pick(row)), _TOTALS.from_row(row)
 
 
 def bucket_and_file_from(row: Sequence[Any]) -> tuple[Bucket, Totals, File | None]:
-    """Read a row of `buckets` with one of `files` behind it, or NULLs."""
-    of_bucket, of_file = row[:_BUCKET_COLUMNS], row[_BUCKET_COLUMNS:]
-    return *bucket_from(of_bucket), None if of_file[0] is None else file_from(of_file)
-
-
-def intent_row(intent: Intent) -> dict[str, Any]:
-    return {
-        "id": intent.id,
-        "process": intent.process,
-        "kind": intent.kind.value,
-        "bucket_uid": intent.bucket_uid,
-        "key": intent.key,
-        "blob": intent.blob,
-        "size": intent.size,
-    }
-
-
-def intents_from(rows: Iterable[Sequence[Any]]) -> list[Intent]:
-    return [intent_from(row) for row in rows]
-
-
-def intent_from(row: Sequence[Any]) -> Intent:
-    """Read a row of `intents`, whose columns stand as the table has them."""
-    intent_id, process, kind, bucket_uid, key, blob, size = row
-    return Intent(process, IntentKind(kind), bucket_uid, key, blob, size, intent_id)
+    """Return the bucket and the file of a row of `buckets` and `files`; no file if an outer join found none."""
+    values = _FILES_BESIDE_BUCKETS.pick(row)
+    file = _FILES_BESIDE_BUCKETS.from_values(values) if any(values) else None
+    return *bucket_from(row), file

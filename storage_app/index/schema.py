@@ -1,24 +1,46 @@
-"""The tables of the index."""
+"""The tables of the index: CACHE, which a rebuild makes again, and DURABLE, which it leaves alone."""
 
 import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.schema import CreateSchema
 
-# No migrations: the index is a cache, and one of another version is rebuilt.
+# The cache has no migrations: an index of another version is rebuilt.
 VERSION = 5
-schema = sa.MetaData()
 
-# Compared and sorted by bytes everywhere, which for UTF-8 is by code points; a database's own locale is not asked.
+# No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
+# them first, and on SQLite it may replace the file that they are in.
+CACHE = sa.MetaData()
+
+# The rows of these tables cannot be made from sidecars and blobs. There are no such tables yet, so no connection
+# attaches anything, and no file or schema is created. On SQLite they are in a database beside the index, which each
+# connection attaches as `durable`; on PostgreSQL they are in the schema of that name. Before you add the first one:
+#
+# - A SQLite transaction that writes to both databases is atomic in each file, but not across the two: with WAL, a kill
+#   during COMMIT may keep the cache's row without the durable one, or the other way round. Recovery has to tell and
+#   mend either case. PostgreSQL has no such gap.
+# - SQLite syncs the durable database at each COMMIT that changes it, and other writers wait meanwhile. A COMMIT that
+#   changes the index alone syncs nothing.
+# - `Index.create` makes missing tables, and runs when an index is made. So a new durable table needs a new VERSION, and
+#   a changed one needs a migration.
+# - Damage in the durable database is reported as damage in the index, and a rebuild does not repair it.
+# - A backup without `.system` lacks these tables.
+DURABLE = sa.MetaData(schema="durable")
+_CREATE_SCHEMA = CreateSchema("durable", if_not_exists=True)
+event.listen(DURABLE, "before_create", _CREATE_SCHEMA.execute_if(dialect="postgresql"))
+
+# Text is compared and sorted by bytes on every database, whatever its locale; for UTF-8 that is by code points.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
-# One row, `version`, written last: an index without it is not complete.
+# A complete index has one row here, `version`, which is written last.
 properties = sa.Table(
     "properties",
-    schema,
+    CACHE,
     sa.Column("name", _TEXT, primary_key=True),
     sa.Column("value", _TEXT, nullable=False),
 )
 buckets = sa.Table(
     "buckets",
-    schema,
+    CACHE,
     sa.Column("uid", _TEXT, primary_key=True),
     sa.Column("name", _TEXT, nullable=False, unique=True),
     sa.Column("owner_id", _TEXT, nullable=False, index=True),
@@ -35,16 +57,16 @@ buckets = sa.Table(
     sa.Column("total_size", sa.BigInteger, nullable=False, default=0),
 )
 
-# The grants once more, so that "which buckets may she see" is a lookup.
+# The grants of `buckets` by grantee, so that the buckets that a user may see are a lookup.
 bucket_grants = sa.Table(
     "bucket_grants",
-    schema,
+    CACHE,
     sa.Column("grantee", _TEXT, primary_key=True),
     sa.Column("bucket_uid", _TEXT, primary_key=True),
 )
 files = sa.Table(
     "files",
-    schema,
+    CACHE,
     sa.Column("bucket_uid", _TEXT, primary_key=True),
     sa.Column("key", _TEXT, primary_key=True),
     sa.Column("blob", _TEXT, nullable=False),
@@ -61,12 +83,12 @@ files = sa.Table(
     sa.Index("files_by_owner", "bucket_uid", "owner_id"),
 )
 
-# What a process is about to do. It reserves `size` bytes of the bucket's quota, and says which key to look at again if
-# the process does not come back. There are as many as writes in progress, and each is written and cleared: SQLite keeps
-# them in one tree, and looks through all for those of a bucket. A server's dead rows would be in the way of that.
+# An intent reserves `size` bytes of the bucket's quota, and names the key that recovery reads if the process dies. Each
+# write in progress has one, so there are few. SQLite keeps them in one tree, without a rowid, and scans it for those of
+# a bucket. PostgreSQL has an index for that, because a scan would also read the dead rows of cleared intents.
 intents = sa.Table(
     "intents",
-    schema,
+    CACHE,
     sa.Column("id", _TEXT, primary_key=True),
     sa.Column("process", _TEXT, nullable=False),
     sa.Column("kind", _TEXT, nullable=False),
@@ -78,14 +100,20 @@ intents = sa.Table(
     sqlite_with_rowid=False,
 )
 
-# What is to be removed a minute from `since`: bytes of `key` that were replaced or deleted, or, where there is no key,
-# the rest of a bucket.
+# A blob of `key` that was replaced or deleted at `since`, or, without a key, what is left of a bucket.
 pending_deletions = sa.Table(
     "pending_deletions",
-    schema,
+    CACHE,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
     sa.Column("bucket_uid", _TEXT, nullable=False),
     sa.Column("key", _TEXT),
     sa.Column("blob", _TEXT),
     sa.Column("since", sa.BigInteger, nullable=False, index=True),
 )
+
+
+def create(engine: sa.Engine) -> None:
+    """Create the tables that are missing."""
+    CACHE.create_all(engine)
+    if DURABLE.tables:
+        DURABLE.create_all(engine)

@@ -1,11 +1,11 @@
-"""The index in a SQLite file beside the buckets: nothing else to run."""
+"""The index in a SQLite file beside the buckets, which needs no server."""
 
 import fcntl
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
@@ -17,16 +17,18 @@ from sqlalchemy.dialects import sqlite
 from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import translated
+from . import schema
+from .compiled import Compiled, driver_of
 from .transaction import Sync
 
 _LOCK_WAIT_SECONDS = 30
-# Others of ours are gone at a checkpoint, and a program that looks at the index must not hold up a stop.
+# Only a program that is not ours can be in the index at the checkpoint of a stop, and it must not delay the stop.
 _CHECKPOINT_WAIT_SECONDS = 2
-# Another process holds the lock for some tenths of a millisecond.
+# Another process holds the lock for a few tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
 _SPINS = 10
-_MAX_CONNECTIONS = 256
-_MAX_AT_HAND = 8
+_MAX_IDLE_READERS = 8
+# Primary result codes of errors that say nothing about the file: a lock, the disk or the memory is to blame.
 _PASSING = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -38,40 +40,79 @@ _PASSING = (
 _BUSY = "The index is too busy; try again in a moment."
 
 
+class _Readers(sa.Pool):
+    """The idle connections. SQLAlchemy uses this as its pool; lookups call `take` and `give_back` themselves.
+
+    A checkout through SQLAlchemy takes longer than a lookup. The connection used last is taken first, so its cache is
+    warm. A burst of readers opens as many connections as it needs, and a few of them stay open.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._idle: list[sa.pool.ConnectionPoolEntry] = []
+        self.is_closed = False
+
+    def take(self) -> sa.pool.ConnectionPoolEntry:
+        """Return the record of an open connection. The caller gives it back."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._create_connection()
+
+    def give_back(self, record: sa.pool.ConnectionPoolEntry) -> None:
+        """Keep the connection for the next reader. Closes it if it must not be used again, or if enough are idle."""
+        if len(self._idle) < _MAX_IDLE_READERS and self.is_good(record):
+            self._idle.append(record)
+        else:
+            record.close()
+        if self.is_closed:  # checked last, because another thread may call `dispose` at any time
+            self._close_idle()
+
+    def is_good(self, connection: sa.pool.ManagesConnection) -> bool:
+        """Whether the connection may be used again."""
+        return not (self.is_closed or connection.info.get("read only") or connection.dbapi_connection is None)
+
+    def dispose(self) -> None:
+        """Close every idle connection now, and each other one when it is given back."""
+        self.is_closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    # The names that SQLAlchemy calls.
+    _do_get = take
+    _do_return_conn = give_back
+
+
 class Sqlite:
-    """A database in WAL mode at `path`. One write transaction at a time is the lock of every bucket and key."""
+    """The database at `path`, in WAL mode. It has one write transaction at a time, which locks every bucket and key."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.engine = sa.create_engine(
             f"sqlite:///{path}",
-            # We say BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
+            # We execute BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": _LOCK_WAIT_SECONDS},
             paramstyle="named",  # the values of a `Compiled` statement go to the driver as they are
-            pool_size=_MAX_CONNECTIONS,
-            max_overflow=0,
-            # The connection used last is used next: few of them stay warm, and the others hold no pages.
-            pool_use_lifo=True,
+            poolclass=_Readers,
             pool_reset_on_return=None,
         )
         event.listen(self.engine, "connect", self._configure)
-        event.listen(self.engine, "checkin", self._drop_what_is_useless)
-        # A few connections for look-ups, the one used last at the end. The way through the pool takes longer than a
-        # look-up; but whatever else needs a connection finds it there, and waits there for one.
-        self._at_hand: list[sa.PoolProxiedConnection] = []
+        self._readers = cast(_Readers, self.engine.pool)
         self._for_writing: sa.Connection | None = None
-        self._closed = False
         self._opened: tuple[int, int] | None = None
-        # SQLite lets one writer in at a time, and those that wait sleep. In one process they wait here instead, where
-        # the next one is woken at once.
+        # SQLite admits one writer at a time, and makes the others sleep and retry. The writers of one process wait for
+        # this lock instead, which wakes the next one at once.
         self._writer = threading.Lock()
         self._lock_file: int | None = None
 
     def close(self) -> None:
-        self._closed = True  # connections in use are closed when they come back
-        self._let_go()
-        self.engine.dispose()
+        """Close every connection; those in use are closed when they come back. Waits for the writer."""
+        self._readers.dispose()
         with self._writer:
             if self._for_writing is not None:
                 self._for_writing.close()
@@ -84,42 +125,29 @@ class Sqlite:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
 
-    def borrow(self) -> sa.PoolProxiedConnection:
-        """Lend a connection of the driver for a look-up."""
+    def look_up(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return the rows of `statement`, outside any transaction."""
+        record = self._readers.take()
         try:
-            return self._at_hand.pop()
-        except IndexError:
-            return self.engine.raw_connection()
-
-    def give_back(self, connection: sa.PoolProxiedConnection) -> None:
-        if len(self._at_hand) < _MAX_AT_HAND and not self._is_useless(connection.info):
-            self._at_hand.append(connection)
-        else:
-            connection.close()
-        if self._closed:  # looked at afterwards: that comes at any time
-            self._let_go()
-
-    def _let_go(self) -> None:
-        """Give the connections for look-ups back to the pool."""
-        with suppress(IndexError):
-            while True:
-                self._at_hand.pop().close()
+            return statement.run(driver_of(record), self.engine.dialect, values)
+        finally:
+            self._readers.give_back(record)
 
     def transaction_alone(self) -> AbstractContextManager[sa.Connection]:
-        """The same: a file is replaced by a new one before it is filled, so that nobody else has it open."""
+        """Like `transaction`: nobody else has the file open, because a new one replaces it before it is filled."""
         return self.transaction(())
 
     def wait_until_noticed(self) -> None:
-        """Nothing to wait for, for the same reason."""
+        """Return at once, because nobody else has the file open."""
 
     @contextmanager
     def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
         """Begin a transaction, and commit it on leaving.
 
-        A power cut may take the last COMMITs back (`synchronous=NORMAL`); the sidecars are what is synced. So `syncs`
-        are called afterwards, when others may write already.
+        COMMIT is not durable: with `synchronous=NORMAL`, a power cut may take it back, and sidecars alone are synced.
+        So `syncs` are called after COMMIT, when the next writer may already write.
         """
-        # One generator for all of it: each more would take as long as a statement's way to the driver.
+        # One generator does all of this, because a second one would cost as much as a statement.
         descriptor = self._keep_others_out()
         try:
             if not self.is_current():
@@ -143,15 +171,15 @@ class Sqlite:
             sync()
 
     def _keep(self, connection: sa.Connection) -> None:
-        """Keep the one connection for writing: making one takes as long as a statement."""
-        if connection.invalidated or self._is_useless(connection.info):
-            connection.close()
-        else:
+        """Keep the writer's connection, because making one takes as long as a statement."""
+        if not connection.invalidated and self._readers.is_good(connection.connection):
             self._for_writing = connection
+        else:
+            connection.close()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Keep every other writer of this host out, those that have another file open in this one's place, too."""
+        """Keep every other writer of this host out, including those that have another file open at this path."""
         descriptor = self._keep_others_out()
         try:
             yield
@@ -159,12 +187,12 @@ class Sqlite:
             self._let_others_in(descriptor)
 
     def _keep_others_out(self) -> int:
-        """Wait until no other writer of this host is in, and return the descriptor to let them in by."""
+        """Wait until no other writer of this host is in. Return the descriptor for `_let_others_in`."""
         deadline = time.monotonic() + _LOCK_WAIT_SECONDS
         if not acquired(self._writer, timeout=_LOCK_WAIT_SECONDS):
             raise Unavailable(_BUSY)
         try:
-            if self._closed:
+            if self._readers.is_closed:
                 raise Unavailable("The index was closed just now; try again.")
             return self._locked(deadline)
         except BaseException:
@@ -178,55 +206,55 @@ class Sqlite:
             self._writer.release()
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
-        """The transaction itself is the lock."""
+        """Do nothing: the transaction itself is the lock."""
 
     def sync_first(self, sync: Sync) -> None:
-        """Nothing to do: after a power cut the sidecars alone decide."""
+        """Do nothing: after a power cut the sidecars alone decide."""
 
     def insert(self, table: sa.Table) -> sqlite.Insert:
+        """Return an INSERT that has `on_conflict_do_update`."""
         return sqlite.insert(table)
 
     def checkpoint(self) -> None:
-        """Bring everything into the database file, synced. Raises `Unavailable` while another program is in it."""
+        """Write everything into the database file, and sync it. Raises `Unavailable` while another program uses it."""
         with self.engine.connect() as connection:
-            connection.detach()  # the only one that waits so briefly is not used again
+            connection.detach()  # so that no other statement gets this short timeout
             connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _CHECKPOINT_WAIT_SECONDS}")
             busy, *_ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
             if busy:
                 raise Unavailable("The index is in use by another program, so it could not be written out.")
 
     def is_full(self, error: BaseException | None) -> bool:
+        """Whether `error` says that the disk is full."""
         return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
     def is_damaged(self, error: BaseException | None) -> bool:
+        """Whether `error` says that the file is damaged, or is no database."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
         return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
     def is_passing(self, error: BaseException | None) -> bool:
-        """Whether it is the disk's or another program's, and says nothing about the file."""
+        """Whether `error` says nothing about the file, and may not come back."""
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
     def report_damage(self) -> None:
-        """Leave word for the next start, which makes the index again."""
+        """Leave a mark, so that the next start rebuilds the index."""
         with suppress(OSError):
             damage_mark(self.path).touch()
 
     def _configure(self, connection: Any, record: Any) -> None:
-        # On a disk that cannot be written for a while SQLite opens the file for reading alone, and never looks again.
+        # While the disk is read-only, SQLite opens the file for reading alone, and does not try again later.
         record.info["read only"] = not os.access(self.path, os.W_OK)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=NORMAL")
+        if schema.DURABLE.tables:
+            cursor.execute("ATTACH ? AS durable", [str(self.path.with_name("durable.sqlite3"))])
+            cursor.execute("PRAGMA durable.journal_mode=WAL")
+            cursor.execute("PRAGMA durable.synchronous=FULL")
         cursor.close()
         if self._opened is None:
             self._opened = _identity(self.path)
-
-    def _drop_what_is_useless(self, _connection: object, record: Any) -> None:
-        if self._is_useless(record.info):
-            record.invalidate()
-
-    def _is_useless(self, info: Mapping[str, Any]) -> bool:
-        return self._closed or bool(info.get("read only"))
 
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
@@ -245,19 +273,19 @@ class Sqlite:
                     raise Unavailable(_BUSY) from error
                 if pause >= PATIENCE_SECONDS:
                     detach()
-                time.sleep(pause)  # flock itself knows no bound
+                time.sleep(pause)  # flock(2) has no timeout
                 attempts += 1
                 if attempts > _SPINS:
                     pause = min(2 * pause, PATIENCE_SECONDS)
 
 
 def execute(driver: sqlite3.Connection, statement: str) -> None:
-    """Execute a statement that is the same every time, without what SQLAlchemy does for others."""
+    """Execute a constant statement directly, without the cost of SQLAlchemy's execution."""
     driver.execute(statement)
 
 
 def damage_mark(path: Path) -> Path:
-    """Return where word is left that the index at `path` is damaged."""
+    """Return the path of the file that marks the index at `path` as damaged."""
     return path.with_name(f"{path.name}-damaged")
 
 

@@ -1,4 +1,4 @@
-"""The statements of every request."""
+"""The compiled statements: those that run in most requests."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter
     return {column.name: bindparam(column.name) for column in table.columns if column.name != but}
 
 
-# Where the plain name of a column is its new value, its old one has another name.
+# In an UPDATE, the parameter called like a column is its new value. So parameters in WHERE have other names.
 _THIS_INTENT = intents.c.id == bindparam("intent_id")
 _THIS_FILE = sa.and_(files.c.bucket_uid == bindparam("of_bucket"), files.c.key == bindparam("of_key"))
 _ON_KEY = sa.and_(
@@ -34,7 +34,7 @@ COUNT = Compiled(
 )
 
 FILE = Compiled(sa.select(files).where(_THIS_FILE))
-# The bucket, and beside it the file, or NULLs.
+# The columns of the bucket, then those of the file, which are NULL if there is none.
 _BUCKET_AND_FILE = sa.select(buckets, files).select_from(
     buckets.outerjoin(files, sa.and_(files.c.bucket_uid == buckets.c.uid, files.c.key == bindparam("of_key")))
 )
@@ -53,5 +53,5 @@ ADD_INTENT = Compiled(sa.insert(intents))
 CHANGE_INTENT = Compiled(sa.update(intents).where(_THIS_INTENT).values(_new_values(intents)))
 CLEAR_INTENT = Compiled(sa.delete(intents).where(_THIS_INTENT))
 
-# The id is the database's to choose.
+# The database chooses the id.
 SCHEDULE_DELETION = Compiled(sa.insert(pending_deletions).values(_new_values(pending_deletions, but="id")).inline())

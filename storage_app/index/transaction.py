@@ -1,4 +1,4 @@
-"""What happens to the index inside one write transaction."""
+"""One write transaction on the index: its locks, reads and writes."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -18,20 +18,20 @@ Sync = Callable[[], object]
 
 
 class Database(Protocol):
-    """What a transaction asks of the kind of database that it is in."""
+    """What differs between databases inside a transaction."""
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
         """Wait for the lock called `name`, held until the transaction ends."""
 
     def sync_first(self, sync: Sync) -> None:
-        """Sync now, if a COMMIT is durable at once."""
+        """Sync now if a COMMIT is durable at once; otherwise do nothing."""
 
     def insert(self, table: sa.Table) -> Any:
-        """Return an INSERT that knows `on_conflict_do_update`."""
+        """Return an INSERT that has `on_conflict_do_update`."""
 
 
 class Transaction:
-    """Reads and writes under locks. Totals change with the rows they count."""
+    """An open write transaction. Totals change in the same transaction as the rows that they count."""
 
     def __init__(self, connection: sa.Connection, database: Database, syncs: list[Sync] | None = None) -> None:
         self._connection = connection
@@ -44,21 +44,21 @@ class Transaction:
     # The disk
 
     def sync(self, sync: Sync) -> None:
-        """Make durable with this transaction what `sync` syncs: neither outlives a power cut without the other."""
+        """Call `sync` before COMMIT if that is durable at once, and after it if a power cut may take it back."""
         self._syncs.append(sync)
 
     def sync_first(self, sync: Sync) -> None:
-        """Sync before what follows can become durable; where a power cut may take the COMMIT back, that needs none."""
+        """Call `sync` now if COMMIT is durable at once. If a power cut may take COMMIT back, do nothing."""
         self._database.sync_first(sync)
 
-    # Locks, all held until the end. Bucket before key, so that no two transactions wait for each other.
+    # Locks are held until the transaction ends. A bucket is locked before its keys, which prevents deadlocks.
 
     def lock_bucket(self, name: str) -> None:
-        """Wait until nobody else decides anything in the bucket called `name`, and keep it so."""
+        """Lock the bucket called `name` and all its keys. Waits until no other transaction holds any of these locks."""
         self._database.lock(self._connection, f"bucket {name}", shared=False)
 
     def lock_keys(self, keys: Collection[tuple[str, str]], *, whole_buckets: Collection[str] = ()) -> None:
-        """Lock `keys`, pairs of a bucket's name and a key, and keep everybody from changing their buckets.
+        """Lock `keys`, pairs of a bucket's name and a key, and, shared, their buckets. Waits for other holders.
 
         The buckets in `whole_buckets` are locked as by `lock_bucket`. Call it once in a transaction.
         """
@@ -70,14 +70,16 @@ class Transaction:
     # Buckets
 
     def bucket(self, uid: str) -> tuple[Bucket, Totals] | None:
+        """Return the bucket with this uid."""
         return self._bucket(statements.BUCKET_WITH, uid=uid)
 
     def bucket_named(self, name: str) -> tuple[Bucket, Totals] | None:
+        """Return the bucket called `name`."""
         return self._bucket(statements.BUCKET_NAMED, name=name)
 
     def put_bucket(self, bucket: Bucket) -> None:
-        """Insert the bucket, or replace its settings; its totals stay."""
-        row = rows.bucket_row(bucket)
+        """Insert the bucket, or replace its settings and grants. Its totals stay."""
+        row = rows.BUCKETS.to_row(bucket)
         statement = self._database.insert(buckets).values(file_count=0, total_size=0, **row)
         self._connection.execute(statement.on_conflict_do_update(index_elements=[buckets.c.uid], set_=row))
         self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == bucket.uid))
@@ -86,25 +88,26 @@ class Transaction:
             self._connection.execute(sa.insert(bucket_grants), grants)
 
     def drop_bucket(self, uid: str) -> None:
-        """Remove the bucket's row. The rows of its files stay, unreachable, until `drop_files_of`."""
+        """Delete the bucket's row. The rows of its files stay, unreachable, until `drop_files_of`."""
         self._connection.execute(sa.delete(bucket_grants).where(bucket_grants.c.bucket_uid == uid))
         self._connection.execute(sa.delete(buckets).where(buckets.c.uid == uid))
 
     # Files
 
     def file(self, bucket_uid: str, key: str) -> File | None:
+        """Return the file of `key`."""
         row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
-        return None if row is None else rows.file_from(row)
+        return None if row is None else rows.FILES.from_row(row)
 
     def bucket_and_file(self, bucket_uid: str, key: str) -> tuple[Bucket, Totals, File | None] | None:
-        """Return what `bucket` does and what `file` does, in one look-up; None when there is no such bucket."""
+        """Return the bucket with its totals and its file of `key`, in one lookup. Return None without the bucket."""
         self.flush()
         row = self._one(statements.BUCKET_WITH_AND_FILE, uid=bucket_uid, of_key=key)
         return None if row is None else rows.bucket_and_file_from(row)
 
     def put_file(self, file: File, replaced: File | None) -> None:
-        """Insert the file's row or switch it, and count the difference to `replaced`, the file of the row before."""
-        row = rows.file_row(file)
+        """Insert the file's row, or switch it from `replaced` to `file`. Counts the difference in the totals."""
+        row = rows.FILES.to_row(file)
         if replaced is None:
             self._run(statements.ADD_FILE, **row)
             self._count(file.bucket_uid, 1, file.size)
@@ -113,17 +116,18 @@ class Transaction:
             self._count(file.bucket_uid, 0, file.size - replaced.size)
 
     def drop_file(self, file: File) -> None:
+        """Delete the file's row, and count it out of the totals."""
         self._run(statements.DROP_FILE, **_this(file))
         self._count(file.bucket_uid, -1, -file.size)
 
     def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
         """Insert many files that have no row yet."""
         if batch:
-            self._connection.execute(sa.insert(files), [rows.file_row(file) for file in batch])
+            self._connection.execute(sa.insert(files), [rows.FILES.to_row(file) for file in batch])
             self._count(bucket_uid, len(batch), sum(file.size for file in batch))
 
     def drop_files_of(self, bucket_uid: str, *, limit: int) -> int:
-        """Remove up to `limit` rows of a bucket that is gone; return how many there were."""
+        """Delete up to `limit` rows of files of a dropped bucket. Return the number deleted."""
         keys = sa.select(files.c.key).where(files.c.bucket_uid == bucket_uid).limit(limit)
         return self._connection.execute(
             sa.delete(files).where(files.c.bucket_uid == bucket_uid, files.c.key.in_(keys))
@@ -132,64 +136,73 @@ class Transaction:
     # Intents
 
     def add_intent(self, intent: Intent) -> None:
-        self._run(statements.ADD_INTENT, **rows.intent_row(intent))
+        """Record an intent."""
+        self._run(statements.ADD_INTENT, **rows.INTENTS.to_row(intent))
 
     def change_intent(self, intent: Intent) -> None:
-        self._run(statements.CHANGE_INTENT, intent_id=intent.id, **rows.intent_row(intent))
+        """Replace the recorded intent that has the id of `intent`."""
+        self._run(statements.CHANGE_INTENT, intent_id=intent.id, **rows.INTENTS.to_row(intent))
 
     def intent(self, intent_id: str) -> Intent | None:
+        """Return the intent with this id, or None if it was cleared."""
         row = self._one(statements.INTENT, intent_id=intent_id)
-        return None if row is None else rows.intent_from(row)
+        return None if row is None else rows.INTENTS.from_row(row)
 
     def clear_intent(self, intent: Intent) -> None:
+        """Delete a recorded intent."""
         self._run(statements.CLEAR_INTENT, intent_id=intent.id)
 
     def intents(self) -> list[Intent]:
         """Return the intents of every process."""
-        return rows.intents_from(self._run(statements.INTENTS))
+        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS)]
 
     def intents_on(self, bucket_uid: str, key: str) -> list[Intent]:
         """Return the intents on one key."""
-        return rows.intents_from(self._run(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key))
+        return [
+            rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key)
+        ]
 
     def intents_on_bucket(self, name: str) -> list[Intent]:
         """Return the intents on the bucket called `name` itself."""
-        return rows.intents_from(self._run(statements.INTENTS_ON_BUCKET, name=name))
+        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_ON_BUCKET, name=name)]
 
     def reserved(self, bucket_uid: str, *, but: Intent | None = None) -> int:
-        """Return how many bytes the uploads in progress hold of the bucket's quota, that of intent `but` left out."""
+        """Return how many bytes of the bucket's quota its intents reserve, leaving out the intent `but`."""
         query = sa.select(sa.func.coalesce(sa.func.sum(intents.c.size), 0)).where(intents.c.bucket_uid == bucket_uid)
         if but is not None:
             query = query.where(intents.c.id != but.id)
         return int(self._connection.execute(query).scalar_one())
 
-    # Memories
+    # Pending deletions
 
     def schedule_deletion(self, bucket_uid: str, key: str, blob: str, since: datetime) -> None:
+        """Schedule a blob of `key`, which was replaced or deleted at `since`, for deletion."""
         self._schedule(bucket_uid, key, blob, since)
 
     def schedule_bucket_deletion(self, uid: str, since: datetime) -> None:
+        """Schedule the rest of a bucket, which was deleted at `since`, for deletion."""
         self._schedule(uid, None, None, since)
 
     def clear_deletion(self, deletion: PendingDeletion) -> None:
+        """Delete a pending deletion that is done."""
         self._connection.execute(sa.delete(pending_deletions).where(pending_deletions.c.id == deletion.id))
 
-    # The whole
+    # The whole index
 
     def clear(self) -> None:
-        """Empty every table."""
-        for table in schema.schema.sorted_tables:
+        """Empty every CACHE table."""
+        for table in schema.CACHE.sorted_tables:
             self._connection.execute(sa.delete(table))
         self._counted.clear()
 
     def flush(self) -> None:
-        """Change the totals by what was counted: last, so that a bucket's writers do not queue behind each other."""
+        """Add what was counted to the totals. Done last, because PostgreSQL locks the bucket's row until COMMIT."""
         for uid, (count, size) in sorted(self._counted.items()):
             self._run(statements.COUNT, of_bucket=uid, files_more=count, bytes_more=size)
         self._counted.clear()
 
     def recount(self, bucket_uid: str) -> None:
-        """Make the totals of the bucket what its rows add up to. Takes time with many files."""
+        """Compute the totals of the bucket from its rows. Reads them all."""
         self._counted.pop(bucket_uid, None)
         of_bucket = files.c.bucket_uid == bucket_uid
         count = sa.select(sa.func.count()).select_from(files).where(of_bucket).scalar_subquery()
@@ -199,6 +212,7 @@ class Transaction:
         )
 
     def make_incomplete(self) -> None:
+        """Mark the index as incomplete, so that nobody else uses it."""
         self._connection.execute(sa.delete(schema.properties))
 
     def complete(self) -> None:
@@ -207,7 +221,7 @@ class Transaction:
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
     def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
-        return statement.run(self._driver, self._dialect, **values)
+        return statement.run(self._driver, self._dialect, values)
 
     def _one(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)

@@ -7,13 +7,24 @@ from datetime import timedelta, timezone
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from storage_app.blobstore.names import key_hash, new_blob_name
-from storage_app.blobstore.sidecars import UnreadableRecord, dump_bucket, dump_file, load_bucket, load_file
+from storage_app.blobstore.sidecars import (
+    _BUCKET_RULES,
+    _FILE_RULES,
+    Rule,
+    UnreadableRecord,
+    dump_bucket,
+    dump_file,
+    load_bucket,
+    load_file,
+)
 from storage_app.domain.buckets import Bucket, Grant
 from storage_app.domain.files import File
+from storage_app.index import schema
 from tests.support.core import a_bucket, a_file
 
 FILE = a_file("a/猫.txt", metadata={"k": ["é", 1, None]}, cache_control="no-store", filename='"猫".txt', size=2**53 + 1)
@@ -53,6 +64,19 @@ def test_bucket_record_is_complete_and_readable_by_people() -> None:
     assert '\n  "description": "Bilder 猫",\n' in text
     assert set(json.loads(text)) == {field.name for field in dataclasses.fields(Bucket)} | {"format"}
     assert json.loads(text)["format"] == 1
+
+
+@pytest.mark.parametrize(
+    ("noun", "rules", "table", "totals"),
+    [(File, _FILE_RULES, schema.files, set()), (Bucket, _BUCKET_RULES, schema.buckets, {"file_count", "total_size"})],
+    ids=["file", "bucket"],
+)
+def test_sidecar_and_index_keep_every_field(
+    noun: Any, rules: dict[str, Rule], table: sa.Table, totals: set[str]
+) -> None:
+    names = {field.name for field in dataclasses.fields(noun)}
+    assert set(rules) == names
+    assert set(table.columns.keys()) == names | totals
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from storage_app.index import postgres
-from storage_app.index.schema import pending_deletions, schema
+from storage_app.index.schema import CACHE, pending_deletions
 
 _numbers = itertools.count(1)
 _free: list[str] = []
@@ -24,8 +24,8 @@ def copy(url: str) -> str:
     made = _free.pop() if _free else _created(url)
     source, target = _engine(url), _engine(made)
     with source.begin() as old, target.begin() as new:
-        schema.create_all(new)
-        for table in schema.sorted_tables:
+        CACHE.create_all(new)
+        for table in CACHE.sorted_tables:
             new.execute(sa.delete(table))
             rows = [dict(row) for row in old.execute(sa.select(table)).mappings()]
             if rows:
@@ -41,7 +41,7 @@ def empty(url: str) -> None:
     """Take everything out of the database."""
     _disconnect(url)
     engine = _engine(url)
-    schema.drop_all(engine)
+    CACHE.drop_all(engine)
     engine.dispose()
 
 

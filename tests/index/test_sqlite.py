@@ -1,16 +1,17 @@
 """What only the index in a SQLite file does: one write lock for everything, and damage."""
 
 import multiprocessing
+import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
-from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from storage_app.domain.buckets import Totals
 from storage_app.errors import InsufficientStorage, StoreUnusable, Unavailable
@@ -132,33 +133,72 @@ def test_full_database_is_insufficient_storage_to_who_shares_a_transaction(index
     assert index.bucket("photos") is None
 
 
-def test_look_ups_leave_connections_for_others(index: Index) -> None:
-    """However many there were at once."""
-    database = index._database
-    assert isinstance(database, Sqlite)
-    borrowed = [database.borrow() for _ in range(sqlite._MAX_CONNECTIONS - 1)]  # one is for writing
-    for connection in borrowed:
-        database.give_back(connection)
-    assert index._engine.pool.checkedout() <= sqlite._MAX_AT_HAND + 1  # type: ignore[attr-defined]
+def test_few_connections_stay_open_however_many_there_were_at_once(index: Index) -> None:
+    readers = readers_of(index)
+    taken = [readers.take() for _ in range(100)]
     assert index.bucket_names(after=None, limit=1) == []
+    for record in taken:
+        readers.give_back(record)
+    assert sum(record.dbapi_connection is not None for record in taken) <= sqlite._MAX_IDLE_READERS
+    assert len(readers._idle) == sqlite._MAX_IDLE_READERS
     with index.write():
         pass
 
 
-def test_look_up_that_outlasts_the_index_leaves_no_connection(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or what was written would not be brought into the file, which the last connection does."""
-    database = index._database
-    assert isinstance(database, Sqlite)
-    is_useless = database._is_useless
+def readers_of(index: Index) -> sqlite._Readers:
+    assert isinstance(index._database, Sqlite)
+    return index._database._readers
 
-    def close_meanwhile(info: Mapping[str, Any]) -> bool:
-        monkeypatch.undo()
-        was_useless = is_useless(info)
+
+def test_lookups_and_pages_use_the_same_connection(index: Index) -> None:
+    readers = readers_of(index)
+    index.bucket("photos")
+    (record,) = readers._idle
+    for _ in range(3):
+        index.bucket("photos")
+        index.bucket_names(after=None, limit=1)
+        assert readers._idle == [record]
+
+
+def test_connection_that_was_opened_for_reading_alone_is_not_used_again(
+    index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers = readers_of(index)
+    readers._close_idle()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "access", lambda path, mode: False)
+        index.bucket("photos")
+        index.bucket_names(after=None, limit=1)
+        assert readers._idle == []
+    index.bucket("photos")
+    assert len(readers._idle) == 1
+
+
+def test_connection_in_use_is_closed_when_it_comes_back(path: Path, index: Index) -> None:
+    with index._engine.connect() as connection:
+        record = readers_of(index).take()
         index.close()
-        return was_useless
+        connection.exec_driver_sql("SELECT 1 FROM buckets")
+        readers_of(index).give_back(record)
+    assert readers_of(index)._idle == []
+    assert not path.with_name(f"{path.name}-wal").exists()
 
-    borrowed = database.borrow()
-    monkeypatch.setattr(database, "_is_useless", close_meanwhile)
-    database.give_back(borrowed)
-    assert database._at_hand == []
-    assert not database.path.with_name(f"{database.path.name}-wal").exists()
+
+def test_lookup_that_outlasts_the_index_leaves_no_connection(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or what was written would not be brought into the file, which the last connection does."""
+    readers = readers_of(index)
+    is_good = readers.is_good
+
+    def close_meanwhile(connection: sa.pool.ManagesConnection) -> bool:
+        monkeypatch.undo()
+        was_good = is_good(connection)
+        index.close()
+        return was_good
+
+    taken = readers.take()
+    monkeypatch.setattr(readers, "is_good", close_meanwhile)
+    readers.give_back(taken)
+    assert readers._idle == []
+    path = Path(index._engine.url.database or "")
+    assert path.exists()
+    assert not path.with_name(f"{path.name}-wal").exists()
