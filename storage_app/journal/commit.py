@@ -279,10 +279,11 @@ class _Found:
         return self._file not in (self._row, None)
 
     def locked(self, transaction: Transaction, store: BlobStore) -> LockedKey:
-        current = self._file
-        if current != self._row:
-            current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
-        return LockedKey(self.bucket, self._totals, self.key, current)
+        if self._file == self._row:
+            return LockedKey(self.bucket, self._totals, self.key, self._file)
+        current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
+        found = transaction.bucket(self.bucket.uid)  # reconciling changed the totals
+        return LockedKey(self.bucket, found[1] if found else self._totals, self.key, current)
 
 
 def _kind_of(before: File | None, file: File) -> ChangeKind:
