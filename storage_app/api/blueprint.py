@@ -13,9 +13,8 @@ from flask import Request, Response, request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
-from ..domain import strict_json
 from ..domain.principals import PrincipalKind
-from ..domain.text import quoted
+from ..domain.text import parse_json, quoted
 from ..errors import (
     BodyTimeout,
     InvalidCredential,
@@ -84,7 +83,7 @@ class JsonParser(FlaskParser):
             return missing
         if not req.is_json:
             raise UnsupportedMediaType("Send the body as application/json.")
-        return strict_json.parse(body)
+        return parse_json(body)
 
     def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:
         # webargs nests the errors by location: {"json": {"name": [...]}}

@@ -5,7 +5,6 @@ that is no JSON.
 """
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from ..domain.buckets import Bucket, Grant, check_bucket_name
 from ..domain.files import File, check_key
+from ..domain.text import is_storable, parse_json
 from ..errors import InvalidRequest
 from .names import BLOB_NAME, key_hash
 
@@ -94,23 +94,13 @@ def _dump(record: Mapping[str, Any]) -> bytes:
 
 def _load(text: bytes, rules: Mapping[str, Rule]) -> dict[str, Any]:
     try:
-        record = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        record = parse_json(text)
         version = record["format"]
         if version == FORMAT:
             return {name: rule(record[name]) for name, rule in rules.items()}
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, InvalidRequest) as error:
         raise UnreadableRecord(f"it is not a complete record: {error!r}") from error
     raise UnreadableRecord(f"its format is {version!r}, and this version reads {FORMAT}")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(value := float(text)):
-        raise ValueError(f"{text} is too large")
-    return value
 
 
 def _moment_text(moment: datetime) -> str:
@@ -120,9 +110,8 @@ def _moment_text(moment: datetime) -> str:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
-    if "\0" in value:
-        raise ValueError(f"{value!r} contains NUL, which not every database takes")
-    value.encode()  # lone surrogates are a ValueError
+    if not is_storable(value):
+        raise ValueError(f"{value!r} contains NUL or a lone surrogate, which not every database takes")
     return value
 
 

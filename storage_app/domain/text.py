@@ -1,8 +1,11 @@
-"""Rules for text from clients, and its quoted form for messages."""
+"""Rules for text from clients and in sidecars, JSON among it, and the quoted form of text for messages."""
 
+import json
+import math
 import unicodedata
+from typing import Any, NoReturn
 
-from ..errors import InvalidName
+from ..errors import InvalidJson, InvalidName
 
 
 def check_text(text: str, noun: str, max_bytes: int) -> str:
@@ -23,7 +26,42 @@ def check_text(text: str, noun: str, max_bytes: int) -> str:
     return text
 
 
+def is_storable(text: str) -> bool:
+    """Whether every store and database can keep `text`: it has no NUL, and no lone surrogates."""
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def parse_json(text: bytes | str) -> Any:
+    """Return the value of `text`, which is JSON as RFC 8259 defines it: less than Python accepts.
+
+    Raises `InvalidJson` if it is not JSON in UTF-8, is nested too deeply, or has a number beyond a float's range.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode()  # section 8.1 demands UTF-8; json.loads would guess
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise InvalidJson(f"The JSON cannot be read: {error}.") from error
+
+
 def quoted(text: str, max_characters: int = 80) -> str:
     """Return `text` for a message: in quotes, unprintable characters escaped, cut after `max_characters`."""
     shown = text if len(text) <= max_characters else text[:max_characters] + "…"
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown) + "'"
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is larger than any number that can be kept")
+    return number
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON value")

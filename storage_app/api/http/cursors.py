@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from flask import request
 
 from ...domain.pages import Position
+from ...domain.text import is_storable
 from ...errors import ValidationFailed
 
 
@@ -26,7 +27,7 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
         key, after, created_at = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise _wrong_cursor() from error
-    valid = isinstance(key, str) and isinstance(after, bool) and _can_be_compared(key)
+    valid = isinstance(key, str) and isinstance(after, bool) and is_storable(key)
     valid_moment = type(created_at) is int and abs(created_at) < 2**63 if by_creation else created_at is None
     if not valid or not valid_moment:
         raise _wrong_cursor()
@@ -43,17 +44,6 @@ def next_link(following: Position | None) -> dict[str, str]:
         return {}
     query: dict[str, Any] = request.args.to_dict() | {"cursor": encode(following)}
     return {"Link": f'<{quote(request.path)}?{urlencode(query)}>; rel="next"'}
-
-
-def _can_be_compared(text: str) -> bool:
-    """Tell whether a database accepts `text`: it must be valid Unicode without NUL."""
-    if "\0" in text:
-        return False
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _wrong_cursor() -> ValidationFailed:

@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from ...domain import strict_json
+from ...domain.text import is_storable, parse_json
 from ...errors import InvalidJson, InvalidRequest
 
 
@@ -31,7 +31,7 @@ class Text(fields.String):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if not is_storable(text):
             raise ma.ValidationError("It contains a NUL or a lone surrogate.")
         return text
 
@@ -72,7 +72,7 @@ class JsonObject(fields.Field[dict[str, Any]]):
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
         try:
-            loaded = strict_json.parse(value)
+            loaded = parse_json(value)
         except InvalidJson as error:
             raise ma.ValidationError(error.detail) from error
         if not isinstance(loaded, dict):
