@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .. import media_types
 from ..domain.buckets import Bucket, Totals
-from ..domain.files import File, check_filename, check_key, check_metadata
+from ..domain.files import File, check_filename, check_metadata
 from ..domain.principals import UploadRight
 from ..domain.text import quoted
 from ..domain.times import now
@@ -135,9 +135,9 @@ def describe(request: UploadRequest, target: Target, received: Received) -> File
     """Return the file that the received bytes become, without the name of its blob.
 
     Raises `InvalidRequest` or `DigestMismatch` unless the bytes are those that were declared, `ContentTypeNotAllowed`,
-    and `InvalidName` for a key or filename that came with them.
+    and `InvalidName` for a filename that came with them.
     """
-    attributes, key = request.attributes, check_key(request.key or "")
+    attributes, key = request.attributes, request.key or ""
     check_bound_size(request.constraints, received.size)
     if not attributes.sha256 <= {received.sha256}:
         raise DigestMismatch(

@@ -9,7 +9,7 @@ from ..auth.permissions import Action, upload_right
 from ..auth.signed_urls import SignedUpload
 from ..blobstore import BlobStore, StagedBlob, new_blob_name
 from ..domain.buckets import Bucket, check_bucket_name
-from ..domain.files import File
+from ..domain.files import File, check_key
 from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, Replace, UploadRight
 from ..domain.text import quoted
@@ -80,7 +80,7 @@ class Uploads:
         ):
             upload = _Upload(parts, request, target, intent, staged)
             body.send_to(upload.write if spooled is None else upload.examine)
-            return upload.finish(rules.bound(body.complete(request)), has_size=declared.size is not None)
+            return upload.finish(body.complete(request), has_size=declared.size is not None)
 
     def check(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> None:
         """Refuse all that `receive` would refuse now, for a gateway that takes the bytes first. Reserves nothing."""
@@ -198,6 +198,8 @@ class _Upload:
 
         With `has_size`, the intent has reserved the size. Return the file, and whether its key is new.
         """
+        if request is not self._request:  # some of it came with the body
+            request = rules.bound(replace(request, key=check_key(request.key or "")))
         received = Received(self._size, self._hash.hexdigest(), self._head)
         file = rules.describe(request, self._target, received)
         if self._request.key is None or not has_size:

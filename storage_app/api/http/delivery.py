@@ -62,7 +62,7 @@ def deliver(
     """
     last_modified = file.updated_at.replace(microsecond=0)
     headers = _headers(file, disposition, filename or file.filename, cache_control)
-    if evaluate(request.headers, etag=file.etag, last_modified=last_modified) is Outcome.NOT_MODIFIED:
+    if evaluate(request.headers, etag=headers["ETag"], last_modified=last_modified) is Outcome.NOT_MODIFIED:
         return Response(status=304, headers=headers)
     _add_representation(headers, file, last_modified)
     ranges = _ranges(request, file, last_modified)
@@ -207,13 +207,14 @@ def _send(
     if ranges is not None and len(ranges) > 1:
         return _send_parts(file, ranges, headers, blob)
     span = ByteRange(0, file.size) if ranges is None else ranges[0]
-    headers["Content-Length"] = str(span.length)
+    length = span.length
+    headers["Content-Length"] = str(length)
     if ranges is not None:
         headers["Content-Range"] = span.content_range(file.size)
     body: Iterable[bytes]
-    if span.length <= STEP_BYTES:
+    if length <= STEP_BYTES:
         with blob:
-            body = [Window(blob, span).read(span.length)]
+            body = [Window(blob, span).read(length)]
     else:
         window = Window(blob, span)
         body = wrap_file(request.environ, cast(IO[bytes], window), STEP_BYTES)
