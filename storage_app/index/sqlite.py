@@ -27,7 +27,7 @@ _CHECKPOINT_WAIT_SECONDS = 2
 # Another process holds the lock for a few tenths of a millisecond.
 _LOCK_POLL_SECONDS = 0.00002
 _SPINS = 10
-_MAX_IDLE_READERS = 8
+_MAX_IDLE_READERS = 32  # one for each thread, as THREADS is by default
 # Primary result codes of errors that say nothing about the file: a lock, the disk or the memory is to blame.
 _PASSING = (
     sqlite3.SQLITE_BUSY,
