@@ -158,7 +158,7 @@ class Commits:
 
     @contextmanager
     def keys(self, intent: Intent, keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
-        """Commit a change of `keys` under their locks. The body of `with` decides, and calls `replace` or `delete`.
+        """Commit a change of `keys` under their locks. The body decides, and calls `replace` and `delete`.
 
         After the body, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was deleted, `Unavailable`
         if this process was declared dead, and what `Index.write` raises.
