@@ -160,8 +160,8 @@ class Commits:
     def keys(self, intent: Intent, keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
         """Commit a change of `keys` under their locks. The body decides, and calls `replace` and `delete`.
 
-        After the body, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was deleted, `Unavailable`
-        if this process was declared dead, and what `Index.write` raises.
+        After the body, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was deleted,
+        `Unavailable` if this process was declared dead, and what `Index.write` raises.
         """
         attempt = _Attempt(quotas={bucket.name for bucket, _ in keys if bucket.quota is not None})
         commit = None

@@ -53,7 +53,7 @@ class Lookups:
         return bucket, self.check_file(principal, bucket, key, file, action)
 
     def bucket_and_file(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File | None]:
-        """Return the bucket and the file at `key`, without checking permissions. Raises as `bucket`, then `InvalidName`."""
+        """Return the bucket and the file at `key`, whatever the permissions. Raises as `bucket`, then `InvalidName`."""
         try:
             check_key(key)
         except InvalidName:
