@@ -1,4 +1,4 @@
-"""Signed URLs over HTTP: making them, and what they lead to."""
+"""Signed URLs over HTTP: views that make them, and views that serve them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ from .schemas.responses import DownloadLinkSchema, FileSchema, PresignedSchema, 
 
 blueprint = Blueprint("Signed URLs", __name__, url_prefix="/files", description="Links that carry a right.")
 
-# What gunicorn.conf.py sets, and nginx takes by default.
+# The limit in gunicorn.conf.py, and nginx's default.
 MAX_REQUEST_LINE_BYTES = 8190
 
 _SIGNING_REFUSALS = (InvalidName, Forbidden, BucketNotFound, *JSON_REFUSALS)
