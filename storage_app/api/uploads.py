@@ -85,7 +85,7 @@ class RawUpload(MethodView):
     @blueprint.alt_response(201, schema=FileSchema, headers=written_headers(), description="Created", success=True)
     @blueprint.response(200, FileSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
-        """Upload a file as it is; it replaces the one that is there."""
+        """Upload a file as a raw body. It replaces an existing file."""
         upload = UploadRequest(
             bucket_id,
             key=file_id,

@@ -71,19 +71,19 @@ def recover(
         try:
             reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
             if reason is None:
-                recovery = Recovered(visit.recover_dead(index))
+                recovered = Recovered(visit.recover_dead(index))
             elif visit.must_share(index):
                 log.info("reconciling the index: %s", reason)
-                recovery = visit.reconcile(index, progress)
+                recovered = visit.reconcile(index, progress)
             else:
-                log.info("making the index: %s", reason)
+                log.info("rebuilding the index: %s", reason)
                 index = _renewed(layout, index)
-                recovery = visit.fill(index, progress)
+                recovered = visit.fill(index, progress)
             unbounded = tuple(index.public_buckets_without_quota(limit=_UNBOUNDED_SHOWN))
         finally:
             index.close()
         _write_last_start(layout, clean=False)
-    return replace(recovery, unbounded=unbounded)
+    return replace(recovered, unbounded=unbounded)
 
 
 def is_recovered(layout: Layout, index: Index) -> bool:

@@ -71,16 +71,16 @@ class FilesystemStore:
         return SidecarFile(self._staging, file, cast(BlobFile | None, blob))
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
-        record = cast(SidecarFile, sidecar)
-        hashed = key_hash(record.file.key)
+        staged = cast(SidecarFile, sidecar)
+        hashed = key_hash(staged.file.key)
         try:
             self._check_is_there(bucket)
             try:
                 path = self._sidecar_path(bucket, hashed)
                 if blob is not None:
-                    cast(BlobFile, blob).move_to(self._blob_path(bucket, record.file.blob))
+                    cast(BlobFile, blob).move_to(self._blob_path(bucket, staged.file.blob))
                 # The commit: one rename, which replaces the old sidecar if there is one.
-                record.move_to(path)
+                staged.move_to(path)
             except FileNotFoundError:
                 self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # an operator may have removed it
                 raise
