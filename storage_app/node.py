@@ -1,4 +1,4 @@
-"""One process's hold on a store: its parts, wired, opened when they are first needed and after any fork."""
+"""The node: one process with its open store. It wires the parts, and opens them on first use, after any fork."""
 
 import logging
 import shutil
@@ -35,7 +35,7 @@ _NOT_READY = "The index is not ready: start the service with gunicorn, or run 'f
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What the views call."""
+    """The open parts of a node, which the views and commands call."""
 
     index: Index
     store: Inventory
@@ -51,7 +51,7 @@ class Services:
 
 
 class Storage:
-    """The store at STORAGE_PATH as this process uses it."""
+    """The store at STORAGE_PATH, as this process uses it. Threads may share it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -61,13 +61,14 @@ class Storage:
         self._opening = threading.Lock()
         self._presence: Presence | None = None
         self._services: Services | None = None
-        self._looks_after = False
+        self._runs_background = False
 
     @property
     def services(self) -> Services:
-        """The services, opened at the first use, and again under a new name when others declared this process dead.
+        """The services. Opened on first use, and again if the index was replaced or this process was declared dead.
 
-        Raises `Unavailable` while the store was not recovered.
+        Each opening has a new process id. Raises `StorageError` if the store cannot be opened: `Unavailable` if it is
+        not recovered.
         """
         services = self._services
         if services is not None and self._is_current(services):
@@ -81,23 +82,23 @@ class Storage:
             return self._services
 
     def ensure_open(self) -> None:
-        """Open everything if it never was; does not look at the disk else. Raises as `services` does."""
+        """Open the store on first use. Later calls do not touch the disk. Raises as `services` does."""
         if self._services is None:
             _ = self.services
 
     def start(self) -> None:
-        """Open everything now, and look after the store beside the requests. Raises as `services` does.
+        """Open the store, and run the background thread from now on. Raises as `services` does.
 
-        What cannot be opened now is tried again by every request.
+        If the store cannot be opened now, every request tries again.
         """
-        self._looks_after = True
+        self._runs_background = True
         _ = self.services
 
     def stop(self) -> None:
-        """Let go of everything; what is in progress must have ended."""
+        """Close the store. No request may be in progress."""
         with self._opening:
             self._close(wait=True)
-            self._looks_after = False
+            self._runs_background = False
 
     def _is_current(self, services: Services) -> bool:
         presence = self._presence
@@ -109,7 +110,7 @@ class Storage:
         )
 
     def _open(self) -> Services:
-        # Alive before it looks: a recovery that comes now knows that somebody is here.
+        # Announce this process first, so that a recovery that starts now shares the index instead of replacing it.
         presence = open_liveness(self._layout).announce()
         index = open_index(self._layout, self.settings.index_url)
         try:
@@ -121,7 +122,7 @@ class Storage:
             presence.release()
             raise
         self._presence = presence
-        if self._looks_after:
+        if self._runs_background:
             services.background.start()
         return services
 

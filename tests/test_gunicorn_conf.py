@@ -2,9 +2,11 @@
 
 import importlib.util
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
 
 PATH = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
 
@@ -40,3 +42,16 @@ def test_worker_can_be_gunicorns_own(worker: str, expected: str, monkeypatch: py
     monkeypatch.setenv("SECRET_KEY", "k" * 32)
     monkeypatch.setenv("WORKER", worker)
     assert load().worker_class == expected
+
+
+def test_files_are_sent_by_sendfile_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    monkeypatch.setenv("SERVER_SOFTWARE", "")  # the arbiter sets it
+    monkeypatch.setenv("SENDFILE", "no")
+    config = Config()
+    assert not config.sendfile
+    config.set("raw_env", load().raw_env)
+    Arbiter(SimpleNamespace(cfg=config))
+    assert config.sendfile
+    config.set("sendfile", True)
+    assert not config.sendfile, "gunicorn's own setting works now: use it in the place of raw_env"

@@ -1,19 +1,21 @@
-"""nginx in front, which carries bytes: how it proves itself, and what of it is believed then.
+"""The protocol between nginx and this service: how nginx authenticates, and which of its headers we trust.
 
-A body of less than 100,000 bytes nginx reads to its end before it passes the request on.
+nginx reads a body of less than 100,000 bytes to its end before it passes the request on.
 
-Before it takes the larger body of a raw upload into its spool, it asks without the body whether it should:
-`X-Upload-Check: verdict` is answered with 204 or 403, all that its `auth_request` understands. After a 403 it passes
-the upload on as any other, and so the refusal is the usual one. Where it has waited for a body it sends
+Before nginx spools the larger body of a raw upload, it asks without the body whether the service would take it. The
+service answers `X-Upload-Check: verdict` with 204 or 403, because nginx's `auth_request` understands no other refusal.
+After a 403 nginx passes the upload on unspooled, and the client gets the usual refusal.
 
-    X-Upload-Seconds  how long ago the client's request began
+If nginx has waited for the body, it sends
 
-and with one that lies in the spool, too
+    X-Upload-Seconds  for how many seconds the client's request has lasted
 
-    X-Spool-File      where the body lies; nothing for an empty one
+and if it has spooled the body, it also sends
+
+    X-Spool-File      the path of the spooled body, empty for an empty body
     X-Upload-Length   the Content-Length that the client sent
 
-Each counts only beside the right `X-Offload-Secret`, which nobody but nginx knows.
+We trust these headers only beside the right `X-Offload-Secret`, which only nginx knows.
 """
 
 import hmac
@@ -37,12 +39,13 @@ _READ_BACK_BYTES = 1024 * 1024
 
 
 def init_app(app: Flask) -> None:
+    """Add the checks of nginx's requests, and the answers to its questions, to `app`."""
     app.before_request(_begin)
     app.after_request(_only_a_verdict)
 
 
 def is_nginx(req: Request) -> bool:
-    """Whether the request comes from nginx, by the secret that it shares with this service."""
+    """Return whether the request carries the secret that nginx shares with this service."""
     secret = storage().settings.offload_secret
     sent = req.headers.get("X-Offload-Secret")
     if secret is None or sent is None:
@@ -51,27 +54,27 @@ def is_nginx(req: Request) -> bool:
 
 
 def sends_downloads(req: Request) -> bool:
-    """Whether nginx asks, and is to send the bytes of the answer."""
+    """Return whether the request comes from nginx, and DOWNLOAD_OFFLOAD lets nginx send the bytes of the answer."""
     return storage().settings.download_offload == "nginx" and is_nginx(req)
 
 
 def is_check(req: Request) -> bool:
-    """Whether nginx only asks if it should take the body."""
+    """Return whether nginx only asks if it should spool the body."""
     return _value(req, "X-Upload-Check") == "verdict"
 
 
 def spooled_body(req: Request, spool: Spool) -> "SpooledBody | None":
-    """Return the body that nginx took into `spool`, or is about to; None if the body comes with the request."""
+    """Return the body that nginx has spooled or is about to spool, or None if the body comes with the request."""
     return None if _value(req, "X-Upload-Length") is None else SpooledBody(req, spool)
 
 
 def has_whole_body(req: Request) -> bool:
-    """Whether nginx waited for the body, so that nobody here has to."""
+    """Return whether nginx has waited for the body, so that reading it does not block."""
     return _value(req, "X-Upload-Seconds") is not None
 
 
 def seconds_waited(req: Request) -> float:
-    """Return how many seconds ago the client's request began, which is when its credential is judged."""
+    """Return how many seconds ago the client's request began. Its credential must have been valid then."""
     try:
         seconds = float(_value(req, "X-Upload-Seconds") or 0)
     except ValueError:
@@ -80,7 +83,7 @@ def seconds_waited(req: Request) -> float:
 
 
 class SpooledBody:
-    """The raw body of an upload in a file that nginx has spooled."""
+    """The raw body of an upload, in a file that nginx has spooled, as a `services.uploads.Body`."""
 
     def __init__(self, request: Request, spool: Spool) -> None:
         self._request = request
@@ -93,7 +96,7 @@ class SpooledBody:
 
     @contextmanager
     def opened(self) -> Iterator[BinaryIO | None]:
-        """Open the file; nginx writes none for an empty body. Raises `TruncatedBody` if it has another size."""
+        """Open the spooled file. nginx writes none for an empty body. Raises `TruncatedBody` if its size differs."""
         self._file: BinaryIO | None = None
         path = _value(self._request, "X-Spool-File")
         if path is None and self._size == 0:
@@ -125,18 +128,18 @@ def _value(req: Request, name: str) -> str | None:
 def _begin() -> None:
     if "X-Upload-Length" not in request.headers or not is_nginx(request):
         return
-    if storage().settings.upload_offload != "nginx":  # every upload would come without its body
+    if storage().settings.upload_offload != "nginx":  # or every upload would arrive without its body
         raise Unavailable("nginx spools the bodies of uploads, but UPLOAD_OFFLOAD is off here: set it to nginx.")
-    if _wants_a_verdict(request):
+    if _asks_for_verdict(request):
         g.log_level = logging.DEBUG  # one upload is one line in the log
 
 
 def _only_a_verdict(response: Response) -> Response:
-    # nginx takes any 2xx for a yes.
-    if response.status_code != 204 and _wants_a_verdict(request) and is_nginx(request):
+    # nginx takes any 2xx as a yes.
+    if response.status_code != 204 and _asks_for_verdict(request) and is_nginx(request):
         return Response(status=403)
     return response
 
 
-def _wants_a_verdict(req: Request) -> bool:
+def _asks_for_verdict(req: Request) -> bool:
     return req.headers.get("X-Upload-Check") == "verdict"

@@ -1,4 +1,4 @@
-"""Signed URLs over HTTP: making them, and what they lead to."""
+"""Signed URLs over HTTP: views that make them, and views that serve them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ from .schemas.responses import DownloadLinkSchema, FileSchema, PresignedSchema, 
 
 blueprint = Blueprint("Signed URLs", __name__, url_prefix="/files", description="Links that carry a right.")
 
-# What gunicorn.conf.py sets, and nginx takes by default.
+# The limit in gunicorn.conf.py, and nginx's default.
 MAX_REQUEST_LINE_BYTES = 8190
 
 _SIGNING_REFUSALS = (InvalidName, Forbidden, BucketNotFound, *JSON_REFUSALS)
@@ -54,7 +54,7 @@ class InitiateUpload(MethodView):
     @blueprint.arguments(NewUploadSchema, example={"bucket_id": "photos", "filename": "cat.jpg"})
     @blueprint.response(201, UploadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
-        """Make a URL that a client without an account can upload one file to."""
+        """Sign a URL by which a client without an account can upload one file."""
         constraints = UploadConstraints(
             filename=body["filename"],
             content_type=body.get("content_type"),
@@ -85,7 +85,7 @@ class InitiateDownload(MethodView):
     @blueprint.arguments(NewDownloadSchema, example={"bucket_id": "photos", "file_id": "2026/cat.jpg"})
     @blueprint.response(201, DownloadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
-        """Make a URL that a client without an account can download one file from."""
+        """Sign a URL by which a client without an account can download one file."""
         link = services().signing.download(
             g.principal,
             body["bucket_id"],
@@ -103,7 +103,7 @@ class PresignUpload(MethodView):
     @blueprint.arguments(PresignSchema, required=False)
     @blueprint.response(200, PresignedSchema)
     def post(self, body: dict[str, Any], bucket_id: str, file_id: str) -> Any:
-        """Make an upload URL as SelfDB 0.0.2's backend asks for it; the upload may replace what its signer may."""
+        """Sign an upload URL for SelfDB 0.0.2's backend. The upload may replace what the signer may."""
         constraints = UploadConstraints(content_type=body.get("content_type"))
         request = UploadRequest(bucket_id, key=file_id, overwrite=True, constraints=constraints)
         link = services().signing.upload(g.principal, request, expires_in=body["expires_in_seconds"])
@@ -115,7 +115,7 @@ class Signed(MethodView):
     @blueprint.access(Access.SIGNED, InvalidSignedUrl, *downloads.REFUSALS)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, token: str, bucket_id: str, file_id: str) -> Response:
-        """Download by a signed URL; no other credential is looked at."""
+        """Download by a signed URL. Other credentials are ignored."""
         return downloads.deliver_signed(token, bucket_id, file_id)
 
     @blueprint.access(Access.SIGNED, InvalidSignedUrl, LengthRequired, ValidationFailed, *uploads.REFUSALS)
@@ -123,7 +123,7 @@ class Signed(MethodView):
     @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
     @blueprint.response(201, FileSchema, headers=written_headers())
     def put(self, token: str, bucket_id: str, file_id: str) -> Response:
-        """Upload by a signed URL; no other credential is looked at, and the file belongs to who signed."""
+        """Upload by a signed URL. Other credentials are ignored, and the file belongs to the signer."""
         return uploads.receive_signed(token, bucket_id, file_id)
 
 

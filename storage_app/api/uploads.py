@@ -1,4 +1,4 @@
-"""Bytes in over HTTP: forms, raw bodies, and both by signed URL."""
+"""Uploads over HTTP: forms and raw bodies, also by signed URL."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -85,7 +85,7 @@ class RawUpload(MethodView):
     @blueprint.alt_response(201, schema=FileSchema, headers=written_headers(), description="Created", success=True)
     @blueprint.response(200, FileSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
-        """Upload a file as it is; it replaces the one that is there."""
+        """Upload a file as a raw body. It replaces an existing file."""
         upload = UploadRequest(
             bucket_id,
             key=file_id,
@@ -96,7 +96,7 @@ class RawUpload(MethodView):
 
 
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
-    """Answer `PUT /files/signed/...`: the file as it is, or a form with the one part `file`."""
+    """Answer `PUT /files/signed/...`, with a raw body or with a form whose only part is `file`."""
     grant = storage().signed_urls.upload(token, file_id, waited=nginx.seconds_waited(request))
     upload = UploadRequest(
         bucket_id,
@@ -129,7 +129,7 @@ def _form_body(interpret: Callable[[Form, UploadRequest], UploadRequest]) -> Bod
 
 
 def _with_fields(form: Form, upload: UploadRequest) -> UploadRequest:
-    """Add what the fields of an upload form say."""
+    """Return `upload` with the key, the options and the attributes from an upload form."""
     fields = _form_fields(form)
     attributes = FileAttributes(
         filename=form.filename,
@@ -142,14 +142,14 @@ def _with_fields(form: Form, upload: UploadRequest) -> UploadRequest:
 
 
 def _with_part(form: Form, upload: UploadRequest) -> UploadRequest:
-    """Add what the one part of a form for a signed URL says."""
+    """Return `upload` with the attributes of the file part, the only one that a form for a signed URL may have."""
     if form.fields:
         refuse_fields({name: ["Unknown field."] for name in form.fields})
     return replace(upload, attributes=FileAttributes(filename=form.filename, content_type=form.content_type))
 
 
 def _form_fields(form: Form) -> dict[str, Any]:
-    """Check the fields of an upload form."""
+    """Return the fields of an upload form, checked. Raises `ValidationFailed`."""
     twice = [name for name, values in form.fields.lists() if len(values) > 1]
     if twice:
         refuse_fields({name: ["The field is there more than once."] for name in twice})

@@ -9,11 +9,12 @@ import jwt
 
 from ..domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind
 from ..errors import InvalidCredential
-from .signed_urls import _MAX_REMEMBERED
 
 LEEWAY_SECONDS = 30
 MAX_SUB_BYTES = 255
 SERVICE_ROLE = "service_role"
+
+_MAX_CACHED = 1024
 
 
 class Logins:
@@ -24,7 +25,7 @@ class Logins:
         self._algorithm = algorithm
         self._anon_key = anon_key
         # Clients send one token with many requests. Expiry is checked to the second, so a result holds that long.
-        self._bearer_in = lru_cache(maxsize=_MAX_REMEMBERED)(self._bearer_in_second)
+        self._bearer_in = lru_cache(maxsize=_MAX_CACHED)(self._bearer_in_second)
 
     def principal(self, *, authorization: str | None, api_key: str | None, waited: float = 0) -> Principal:
         """Return the principal of a request that began `waited` seconds ago with these headers.

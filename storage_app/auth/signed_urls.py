@@ -18,7 +18,7 @@ from ..domain.text import quoted
 from ..domain.uploads import UNCONSTRAINED, UploadConstraints
 from ..errors import InvalidSignedUrl
 
-_MAX_REMEMBERED = 1024
+_MAX_CACHED = 1024
 MAX_SIGNED_SECONDS = 7 * 24 * 3600
 
 _SIGNED_URL_ALGORITHM = "HS256"
@@ -67,7 +67,7 @@ class SignedUrls:
         self._key = hmac.digest(secret_key.encode(), _SIGNED_URL_PURPOSE + b"\x01", "sha256")
         self._jws = jwt.PyJWS(algorithms=[_SIGNED_URL_ALGORITHM])
         # Players fetch a film in many requests. The claims of a token never change; its expiry is checked each time.
-        self._read = lru_cache(maxsize=_MAX_REMEMBERED)(self._read_anew)
+        self._read = lru_cache(maxsize=_MAX_CACHED)(self._read_anew)
 
     def sign(self, grant: SignedUpload | SignedDownload) -> str:
         """Return a token that carries `grant`."""

@@ -1,4 +1,4 @@
-"""Where blobs and sidecars are kept: the port (`base`), and the stores that fulfil it."""
+"""Storage of blobs and sidecars: the port (`base`), and the stores that implement it."""
 
 from .base import BlobStore, DamagedRecord, Inventory, NginxPath, StagedBlob, StagedSidecar
 from .factory import open_store

@@ -1,18 +1,18 @@
-"""The port that every store fulfils: what a write and a read need of a place that keeps bytes.
+"""The port that every store implements: the operations that writes and reads need.
 
 A store holds one record for each bucket; for each key at most one *sidecar*, the file's record; and *blobs*, the
-immutable bytes that sidecars name. The sidecar is the truth: a blob that no sidecar names is nothing, however complete.
+immutable bytes that sidecars name. The sidecar is the truth: a blob that no sidecar names is no part of any file.
 
 The port knows no rename, no lock and no directory. The caller holds the lock of the key (or the bucket) while it calls
 `place`, `remove` and the methods that change buckets, so a store need not guard against two writers of one key. Readers
 come at any time, and must see the old sidecar or the new one, never a part of either.
 
-What only some stores can do is a capability, a protocol of its own: `Inventory`, without which an index cannot be
-rebuilt.
+An operation that only some stores can offer belongs to a capability, which is a protocol of its own. `Inventory` is
+one: an index can be rebuilt only from a store that lists what it holds.
 
 Errors. A store raises `InsufficientStorage` when it is full, `Unavailable` when it cannot be written or reached (the
-call may be tried again), `DamagedFile` when a record cannot be read, and `FileNotFoundError` from `open` alone. Nothing
-else leaves a store: its own errors are translated there, once.
+call may be tried again), `DamagedFile` when a record cannot be read, and `FileNotFoundError` from `open` alone. A store
+translates all other errors of its own, once.
 """
 
 from collections.abc import Iterator
@@ -25,24 +25,24 @@ from ..domain.files import File
 
 
 class DamagedRecord(str):
-    """Stands in an iteration for a record that cannot be read: where it lies and what is wrong, for an operator."""
+    """A record that cannot be read, as an item of an iteration: its place and the error, for an operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class NginxPath:
-    """Where nginx can read a blob: a path relative to the store."""
+    """The path of a blob relative to the store, from which nginx can read it."""
 
     path: str
 
 
 class StagedBlob(Protocol):
-    """Bytes on their way in, which no reader can see. Leaving it as a context discards them unless they were placed."""
+    """A blob that no reader can see yet. On leaving its context it is discarded, unless it was placed."""
 
     def write(self, data: bytes) -> int:
         """Append all of `data`, or raise."""
 
     def discard(self) -> None:
-        """Discard the bytes, wherever they are. Does nothing once they are placed. Never raises."""
+        """Discard the bytes. Does nothing once they are placed. Never raises."""
 
     def __enter__(self) -> Self: ...
 
@@ -52,13 +52,13 @@ class StagedBlob(Protocol):
 
 
 class StagedSidecar(Protocol):
-    """A sidecar ready to be placed, durable already if the store is. Leaving it as a context discards it likewise."""
+    """A sidecar ready to be placed, and synced if the store is durable. Its context discards it likewise."""
 
     @property
     def file(self) -> File: ...
 
     def restage(self, file: File) -> None:
-        """Make it the sidecar of `file`, which has the same key. Does nothing if it is already."""
+        """Make it the sidecar of `file`, which has the same key. Does nothing if it describes `file` already."""
 
     def discard(self) -> None:
         """Discard it. Does nothing once it is placed. Never raises."""
@@ -71,15 +71,15 @@ class StagedSidecar(Protocol):
 
 
 class BlobStore(Protocol):
-    """A place that keeps buckets. Methods may be called from several threads and processes."""
+    """A store of buckets, blobs and sidecars. Threads and processes may call its methods at the same time."""
 
     # Writes
 
     def stage(self, bucket: Bucket) -> StagedBlob:
-        """Begin new bytes for some key of `bucket`."""
+        """Begin a new blob for some key of `bucket`."""
 
     def adopt(self, bucket: Bucket, source: BinaryIO) -> StagedBlob:
-        """Begin new bytes that are complete: those of the open file `source`, to which nobody writes any more.
+        """Begin a new blob that is complete: the bytes of the open file `source`, which nobody writes to any more.
 
         The store may move the file away, by its `name`, or read it. The caller closes it.
         """
@@ -87,42 +87,42 @@ class BlobStore(Protocol):
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedSidecar:
         """Stage the sidecar of `file`, and prepare its place. Raises `BucketNotFound` if the bucket was removed.
 
-        With `blob`, end its bytes too: both become durable together, which takes less time than one after the other.
+        With `blob`, ends its bytes too. Both become durable together, which takes less time than one after the other.
         """
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
-        """Make `sidecar` the record of its key, after its bytes if `blob` is given. This is the commit of a write.
+        """Place `blob`, if given, and then `sidecar` at its key. This is the commit of a write.
 
-        A `blob` has gone through `stage_sidecar`. The sidecar is replaced atomically: after any failure there is the
-        old one or the new one, and with the new one its bytes. Raises `BucketNotFound`, and places nothing, if the
+        `blob` was passed to `stage_sidecar` before. The sidecar is replaced atomically: after any failure the old one
+        is there or the new one, and with the new one its bytes. Raises `BucketNotFound`, and places nothing, if the
         bucket was removed or another has its name.
         """
 
     def remove(self, bucket: Bucket, key: str) -> None:
-        """Remove the sidecar of `key`, atomically. This is the commit of a delete. The bytes stay.
+        """Remove the sidecar of `key`, atomically. This is the commit of a delete. The blob stays.
 
-        Does nothing if there is none. Raises `BucketNotFound` as `place` does.
+        Does nothing if there is no sidecar. Raises `BucketNotFound` as `place` does.
         """
 
     def sync(self, bucket: Bucket, key: str) -> None:
-        """Make durable what `place` or `remove` did to `key`. The caller answers its client only after this."""
+        """Make durable what `place` or `remove` did to `key`. The client is answered only after this."""
 
     def delete_blob(self, bucket: Bucket, blob: str) -> None:
-        """Delete bytes for good, if they are there. The caller knows that no sidecar names them."""
+        """Delete a blob for good, if it exists. The caller has made sure that no sidecar names it."""
 
     # Reads
 
     def read(self, bucket: Bucket, key: str) -> File | None:
-        """Return what the sidecar of `key` says now, None if there is none.
+        """Return the file that the sidecar of `key` describes now, or None if there is no sidecar.
 
-        A sidecar with another bucket's uid counts as none: it belonged to a bucket that was deleted since.
+        A sidecar with the uid of another bucket counts as missing. It belonged to a bucket that was deleted since.
         """
 
     def open(self, bucket: Bucket, blob: str) -> BinaryIO:
-        """Open bytes for reading. The caller closes them. Raises `FileNotFoundError` if they are not there."""
+        """Open a blob for reading. The caller closes it. Raises `FileNotFoundError` if it is missing."""
 
     def locate(self, bucket: Bucket, blob: str) -> NginxPath | None:
-        """Return where bytes can be fetched without this process; None if nowhere.
+        """Return where a blob can be fetched without this process, or None.
 
         A store whose bytes have a URL adds a class beside `NginxPath`; `api/downloads.py` decides what a client gets.
         """
@@ -130,67 +130,67 @@ class BlobStore(Protocol):
     # Buckets
 
     def create_bucket(self, bucket: Bucket) -> None:
-        """Create the bucket and its record, atomically. Raises `BucketExists` if something is in its place."""
+        """Create the bucket with its record, atomically. Raises `BucketExists` if something else has its name."""
 
     def replace_bucket(self, bucket: Bucket) -> None:
-        """Replace the record of a bucket, atomically."""
+        """Replace the record of a bucket, atomically. Raises `BucketNotFound` as `place` does."""
 
     def remove_bucket(self, bucket: Bucket) -> None:
-        """Remove the bucket with all it holds, atomically, if it is there. `purge_bucket` frees the space."""
+        """Remove the bucket with all it holds, atomically, if it exists. `purge_bucket` frees the space."""
 
     def sync_bucket(self, bucket: Bucket) -> None:
         """Make durable what the three methods above did."""
 
     def purge_bucket(self, uid: str) -> None:
-        """Free the space of a removed bucket. May take long; if interrupted, it is called again."""
+        """Free the space of a removed bucket. This may take long. If it is interrupted, the caller repeats it."""
 
     def read_bucket(self, name: str) -> Bucket | None:
-        """Return the record of the bucket called `name`, None if there is none."""
+        """Return the bucket that the record at `name` describes, or None if there is no record."""
 
     def has_files(self, bucket: Bucket) -> bool:
-        """Whether the bucket holds a sidecar, readable or not."""
+        """Return whether the bucket holds a sidecar, readable or not."""
 
     # The store itself
 
     def free_bytes(self) -> int | None:
-        """Return how many bytes are free, None if the store has no limit."""
+        """Return how many bytes are free, or None if the store has no limit."""
 
     def is_fenced(self) -> bool:
-        """Whether others declared this process dead, and so removed what it had staged."""
+        """Return whether another process has declared this one dead, and fenced what it had staged."""
 
     def tidy(self) -> None:
-        """Discard what could not be discarded before because the store could not be written. Never raises."""
+        """Discard staged data that could not be discarded before. Never raises."""
 
     def probe(self) -> None:
         """Write, sync and delete a few bytes. Raises as a write would."""
 
 
 class Inventory(BlobStore, Protocol):
-    """A store that can list what it holds, in any order and in constant memory: for rebuilding and checking."""
+    """A store that can list what it holds, in any order and in constant memory, for rebuilds and checks."""
 
     def buckets(self) -> Iterator[Bucket | DamagedRecord]:
-        """Yield the record of every bucket."""
+        """Yield every bucket that has a record."""
 
     def removed_buckets(self) -> Iterator[str]:
         """Yield the uids of buckets that were removed and not purged."""
 
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
-        """Yield what every sidecar of `bucket` says."""
+        """Yield the files that the sidecars of `bucket` describe."""
 
     def file_count(self, bucket: Bucket) -> int:
-        """Return how many sidecars `files` is about to yield, for a progress bar."""
+        """Return how many items `files` would yield, for a progress bar. The number may change meanwhile."""
 
     def blobs(self, bucket: Bucket) -> Iterator[str]:
         """Yield the names of all blobs in `bucket`."""
 
     def replaced_blobs(self, bucket: Bucket) -> Iterator[tuple[str, str]]:
-        """Yield the key and name of each blob whose sidecar names another one, which is there."""
+        """Yield the key and name of each blob whose sidecar names another blob that exists."""
 
     def blob_size(self, bucket: Bucket, blob: str) -> int | None:
-        """Return how many bytes a blob has, None if it is not there."""
+        """Return the size of a blob in bytes, or None if it is missing."""
 
     def is_named(self, bucket: Bucket, blob: str) -> bool:
-        """Whether a sidecar names the blob, or may: one that cannot be read may name any blob of its key."""
+        """Return whether a sidecar names the blob, or may: one that cannot be read may name any blob of its key."""
 
     def set_aside(self, bucket: Bucket, blob: str) -> None:
-        """Move a blob to where only an operator looks, if it is there."""
+        """Move a blob, if it exists, to a place where only an operator looks."""

@@ -7,5 +7,5 @@ from .filesystem.store import FilesystemStore
 
 
 def open_store(root: Path, *, process: str, durable: bool) -> Inventory:
-    """Return the store at `root` for the process with this id; with `durable` False nothing is synced."""
+    """Return the store at `root` for the process with this id. If `durable` is False, nothing is synced."""
     return FilesystemStore(root, process=process, durable=durable)

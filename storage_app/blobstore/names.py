@@ -1,4 +1,4 @@
-"""Names on disk, which follow from a key and carry nothing else of it than a reduced slug."""
+"""Names on disk. They follow from a key, and the only text of it that they contain is a reduced slug."""
 
 import hashlib
 import re
@@ -11,29 +11,29 @@ MAX_SLUG_CHARACTERS = 64
 MAX_EXTENSION_CHARACTERS = 16
 
 
-@lru_cache(maxsize=1024)  # a request asks for it up to five times
+@lru_cache(maxsize=1024)  # a request needs it up to five times
 def key_hash(key: str) -> str:
-    """Return the name that a key's sidecar and blobs begin with: 128 bits of SHA-256, hex."""
+    """Return the hash that the names of a key's sidecar and blobs begin with: 128 bits of SHA-256, hex."""
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def key_hash_of(blob: str) -> str:
-    """Return the hash of the key that a blob's name begins with."""
+    """Return the hash of the key from the name of a blob."""
     return blob.partition("-")[0]
 
 
 def new_blob_name(key: str) -> str:
-    """Make the name of new bytes for `key`: hash, generation, slug. It is unique, and sorts by time within a key."""
+    """Return a name for a new blob of `key`: hash, generation, slug. It is unique, and sorts by time within a key."""
     return f"{key_hash(key)}-{new_generation()}-{_slug(key)}"
 
 
 def new_generation() -> str:
-    """Return a new generation for a blob, in hex: 12 digits of milliseconds, so that it sorts by time, and 8 random."""
+    """Return a new generation in hex: 12 digits of milliseconds, by which generations sort, and 8 random digits."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(4)}"
 
 
 def _slug(key: str) -> str:
-    """Reduce the key's last segment to `[a-z0-9._-]`, extension kept; possibly empty."""
+    """Return the key's last segment reduced to `[a-z0-9._-]`, with its extension. It may be empty."""
     segment = key.rpartition("/")[2].lower()
     stem, dot, extension = segment.rpartition(".")
     if not dot or not stem or len(extension) > MAX_EXTENSION_CHARACTERS:

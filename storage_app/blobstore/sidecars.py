@@ -1,7 +1,7 @@
-"""Sidecars and bucket records as JSON, for people with `ls` and `jq` too.
+"""Sidecars and bucket records as JSON, which people can read with `jq` too.
 
-People edit them, so reading trusts nothing: a record whose values are not what they should be is unreadable, as one
-that is no JSON.
+People may also edit them, so reading trusts nothing. A record with a value that breaks a rule is as unreadable as one
+that is not JSON.
 """
 
 import json
@@ -24,7 +24,7 @@ Rule = Callable[[Any], Any]
 
 
 class UnreadableRecord(ValueError):
-    """The text is not a record of a format that this version reads; the message says why."""
+    """The text is not a record in a format that this version reads. The message says why."""
 
 
 def dump_file(file: File) -> bytes:
@@ -47,7 +47,7 @@ def dump_file(file: File) -> bytes:
 
 
 def load_file(text: bytes) -> File:
-    """Read a sidecar; raise `UnreadableRecord` when it is none."""
+    """Return the file that a sidecar describes. Raises `UnreadableRecord` if the text is not a sidecar."""
     file = File(**_load(text, _FILE_RULES))
     if not file.blob.startswith(key_hash(file.key)):
         raise UnreadableRecord("its blob belongs to another key")
@@ -74,15 +74,15 @@ def dump_bucket(bucket: Bucket) -> bytes:
 
 
 def load_bucket(text: bytes) -> Bucket:
-    """Read a bucket's record; raise `UnreadableRecord` when it is none."""
+    """Return the bucket that a record describes. Raises `UnreadableRecord` if the text is not a bucket's record."""
     return Bucket(**_load(text, _BUCKET_RULES))
 
 
 def _dump(record: Mapping[str, Any]) -> bytes:
-    """Write a record as JSON, with two spaces of indentation.
+    """Return a record as JSON with an indentation of two spaces.
 
-    With `indent`, Python's encoder runs in Python. Where there is nothing to indent but the record itself, that in C
-    writes the same.
+    With `indent`, Python's encoder runs in Python. If no value needs indentation, the faster encoder in C produces
+    identical text.
     """
     values = {"format": FORMAT, **record}
     if any(isinstance(value, dict | list | tuple) and value for value in values.values()):
@@ -104,7 +104,7 @@ def _load(text: bytes, rules: Mapping[str, Rule]) -> dict[str, Any]:
 
 
 def _moment_text(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds")  # the same length always
+    return moment.isoformat(timespec="microseconds")  # with zeros, so that the length is always the same
 
 
 def _text(value: Any) -> str:

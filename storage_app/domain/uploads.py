@@ -1,4 +1,4 @@
-"""Uploads: what a client asks for, what it says of the file, and what is known of a body before its first byte."""
+"""The nouns of an upload: the request, the attributes of the file, their constraints, and the declared body."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from .files import UNCONDITIONAL, WriteConditions
 
 @dataclass(frozen=True, slots=True)
 class FileAttributes:
-    """What the uploader says of the file. A `filename` of None is the key. Every digest of `sha256` (hex) must hold."""
+    """The uploader's description of the file. A `filename` of None is the key. All of `sha256` (hex) must match."""
 
     filename: str | None = None
     content_type: str | None = None
@@ -20,7 +20,7 @@ class FileAttributes:
 
 @dataclass(frozen=True, slots=True)
 class UploadConstraints:
-    """What a signed URL binds of the file, and enforces. None = not bound. `size` is in bytes, `sha256` is hex."""
+    """The attributes of the file that a signed URL binds. None = not bound. `size` is in bytes, `sha256` is hex."""
 
     filename: str | None = None
     content_type: str | None = None
@@ -34,7 +34,7 @@ UNCONSTRAINED = UploadConstraints()
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """An upload as it is asked for. A `key` of None comes with the body."""
+    """The request for an upload. If `key` is None, it comes in the body."""
 
     bucket_name: str
     key: str | None = None
@@ -46,11 +46,11 @@ class UploadRequest:
 
 @dataclass(frozen=True, slots=True)
 class DeclaredBody:
-    """What is known of a body before its first byte.
+    """The facts about a body that are known before its first byte.
 
-    `size` is how many bytes the file has, None if that is unknown, and `least_size` how many it has at least. Nobody
-    waits for a body that `is_here`; the bytes of one that `is_stored` take no more space. `attributes` are those that
-    the request's headers give.
+    `size` is the size of the file in bytes, None if that is unknown, and `least_size` the least that it can be. A body
+    that `is_here` has arrived, so no thread waits for it. One that `is_stored` takes no more space on the disk.
+    `attributes` are from the headers of the request.
     """
 
     size: int | None = None

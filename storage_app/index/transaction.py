@@ -18,7 +18,7 @@ Sync = Callable[[], object]
 
 
 class Database(Protocol):
-    """What differs between databases inside a transaction."""
+    """The operations of a transaction that differ between databases."""
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
         """Wait for the lock called `name`, held until the transaction ends."""

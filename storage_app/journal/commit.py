@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LockedKey:
-    """A key that nobody else can change now, with its bucket and the file that is there, as they are under the lock.
+    """A key whose lock is held, with its bucket and its current file, None if it has none.
 
-    `totals` are the bucket's before this commit. Others may change them, unless the bucket has a quota.
+    `totals` are the bucket's before this commit. Other commits may change them, unless the bucket has a quota.
     """
 
     bucket: Bucket
@@ -36,13 +36,13 @@ class LockedKey:
 
 
 class _Announcing:
-    """Collects what a commit changes; `Commits` announces it once that is durable."""
+    """The changes that a commit makes. `Commits` announces them once they are durable."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
 
     def emit(self, change: Change) -> None:
-        """Announce `change` with this commit. Every change of a file or a bucket passes through here."""
+        """Add `change` to those that this commit announces. Every change of a file or a bucket passes through here."""
         self.changes.append(change)
 
 
@@ -57,14 +57,14 @@ class Commit(_Announcing):
 
     @property
     def only(self) -> LockedKey:
-        """The key of a commit that has one."""
+        """The key of a commit over a single key."""
         (locked,) = self.keys
         return locked
 
     def replace(self, locked: LockedKey, sidecar: StagedSidecar, blob: StagedBlob | None = None) -> None:
-        """Make `sidecar` the record of its key, with new bytes if `blob` is given.
+        """Place `sidecar` at its key, and its new bytes before it if `blob` is given.
 
-        The row is switched, and replaced bytes are scheduled for deletion. Raises what `BlobStore.place` raises.
+        Switches the row, and schedules a replaced blob for deletion. Raises what `BlobStore.place` raises.
         """
         file, before = sidecar.file, locked.current
         self._store.place(locked.bucket, sidecar, blob)
@@ -74,7 +74,10 @@ class Commit(_Announcing):
         self.emit(Change(_kind_of(before, file), locked.bucket.name, locked.key))
 
     def delete(self, locked: LockedKey) -> None:
-        """Delete the file of a key that has one. Raises what `BlobStore.remove` raises."""
+        """Delete the file of `locked`, which must have one, and schedule its blob for deletion.
+
+        Raises what `BlobStore.remove` raises.
+        """
         assert locked.current is not None, "there is nothing to delete"
         self._store.remove(locked.bucket, locked.key)
         self._transaction.drop_file(locked.current)
@@ -83,7 +86,7 @@ class Commit(_Announcing):
 
 
 class BucketCommit(_Announcing):
-    """A commit in progress over a bucket as a whole. `current` is the bucket that has its name now, with totals."""
+    """A commit in progress over a whole bucket. `current` is the bucket that has its name now, with totals, or None."""
 
     def __init__(self, transaction: Transaction, store: BlobStore, current: tuple[Bucket, Totals] | None) -> None:
         super().__init__()
@@ -98,7 +101,7 @@ class BucketCommit(_Announcing):
         self.emit(Change(ChangeKind.BUCKET_CREATED, bucket.name))
 
     def replace(self, bucket: Bucket) -> None:
-        """Replace the record of the bucket with this uid."""
+        """Replace the record of the bucket that has this uid."""
         self._store.replace_bucket(bucket)
         self._transaction.put_bucket(bucket)
         self.emit(Change(ChangeKind.BUCKET_EDITED, bucket.name))
@@ -123,37 +126,42 @@ class Commits:
 
     @contextmanager
     def recorded(self, intent: Intent, check: Work | None = None) -> Iterator[Intent]:
-        """Keep `intent` open while the body runs, which commits. If the body fails, clear or resolve the intent.
+        """Record `intent`, and keep it open while the body of `with` runs, which commits.
 
-        `check` may refuse, in the transaction that records the intent; when it raises, it must not have written.
+        If the body raises a refusal (4xx), nothing was changed, and the intent is cleared. After any other error the
+        outcome may be unknown, and the intent is resolved. `check` may refuse in the transaction that records the
+        intent. It must not have written anything when it raises.
         """
         try:
             intent_log = self._logs.record(intent, check)
             try:
                 yield intent
             except BaseException as error:
-                if _is_refusal(error):  # it has done nothing yet
+                if _is_refusal(error):  # refusals come before any change
                     self._recovery.clear(intent)
                 else:
                     self._recovery.resolve(intent)
                 raise
             try:
                 intent_log.finish(intent)
-            except StorageError:
+            except StorageError:  # the change is durable, so this must not fail it
                 self._recovery.finish(intent)
         finally:
             self._logs.release(intent)
 
     def update(self, intent: Intent, check: Work | None) -> None:
-        """Record what a recorded `intent` says by now. `check` may refuse, in the transaction that records it."""
+        """Replace the recorded intent that has the id of `intent`. `check` may refuse; then the recorded one stays.
+
+        Raises `Unavailable` if this process was declared dead.
+        """
         self._logs.of(intent).update(intent, check)
 
     @contextmanager
     def keys(self, intent: Intent, keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
-        """Commit a change of `keys` under their locks: the body decides, and calls `replace` and `delete`.
+        """Commit a change of `keys` under their locks. The body decides, and calls `replace` and `delete`.
 
-        On leaving, the change is durable and announced. Raises `BucketNotFound` if a bucket was deleted, `Unavailable`
-        if this process was declared dead, and what `Index.write` raises.
+        After the body, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was deleted,
+        `Unavailable` if this process was declared dead, and what `Index.write` raises.
         """
         attempt = _Attempt(quotas={bucket.name for bucket, _ in keys if bucket.quota is not None})
         commit = None
@@ -165,7 +173,7 @@ class Commits:
                     self._logs.of(intent).clear_in(transaction, intent)
                     for bucket, key in keys:
                         transaction.sync(partial(self._store.sync, bucket, key))
-            # Each in a transaction of its own: the body may refuse, and roll back.
+            # Each in its own transaction, because the body may refuse, which rolls back.
             for stale in attempt.stale:
                 self._recovery.resolve_stale(stale)
             for bucket, key in attempt.unreconciled:
@@ -175,7 +183,7 @@ class Commits:
     @contextmanager
     def bucket(self, intent: Intent, bucket: Bucket) -> Iterator[BucketCommit]:
         """Commit a change of `bucket` under its lock, like `keys`."""
-        detach()  # the store syncs under the lock, which every writer in the bucket waits for
+        detach()  # the store syncs under the bucket's lock, and every writer in the bucket waits for that lock
         commit = None
         while commit is None:
             with self._index.write() as transaction:
@@ -195,7 +203,7 @@ class Commits:
     def restore(self, bucket: Bucket, file: File) -> None:
         """Write the sidecar of `file` again, if it is still missing and the row still describes this file.
 
-        A commit in its own right, because any other takes the sidecar for the truth.
+        This commit stands apart, because `keys` would take the missing sidecar for the truth. It announces nothing.
         """
         intent = Intent(self.process, IntentKind.WRITE, bucket.uid, file.key)
         with (
@@ -212,7 +220,7 @@ class Commits:
     def _begun(
         self, transaction: Transaction, intent: Intent, keys: Sequence[tuple[Bucket, str]], attempt: "_Attempt"
     ) -> Commit | None:
-        """Lock `keys` and return the commit over them; None if `attempt` says what has to be done before."""
+        """Lock `keys` and return the commit over them, or None if `attempt` lists work that must be done first."""
         transaction.lock_keys([(bucket.name, key) for bucket, key in keys], whole_buckets=attempt.quotas)
         intents = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
         attempt.stale, attempt.unreconciled = self._recovery.stale(intents) if intents else [], []
@@ -221,7 +229,7 @@ class Commits:
             return None
         found = [_Found(transaction, self._store, bucket, key) for bucket, key in keys]
         with_quota = {each.bucket.name for each in found if each.bucket.quota is not None}
-        if not with_quota <= attempt.quotas:  # a quota was set just now, and wants the whole bucket locked
+        if not with_quota <= attempt.quotas:  # a quota was set since, so the bucket must be locked as a whole
             attempt.quotas |= with_quota
             return None
         if not attempt.is_reconciled:
@@ -240,16 +248,16 @@ class Commits:
 
     @staticmethod
     def _announce(changes: Sequence[Change]) -> None:
-        """Announce durable `changes`. The one place that does."""
+        """Log durable `changes`. No other code announces any."""
         for change in changes:
             log.debug("%s", change.kind, extra={"bucket": change.bucket, "key": change.key})
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What an attempt to commit found that has to be done before the next one.
+    """The work that an attempt to commit has found, to be done before the next attempt.
 
-    `quotas` names the buckets to lock as a whole: of two writers at once, each would find room for itself alone.
+    `quotas` names the buckets to lock as a whole. Otherwise two writers could each find that their own bytes fit.
     """
 
     quotas: set[str]
@@ -259,7 +267,7 @@ class _Attempt:
 
 
 class _Found:
-    """A locked key with its row, and with its sidecar, which is the truth."""
+    """A locked key with its row and its sidecar. Raises `BucketNotFound` if the bucket was deleted."""
 
     def __init__(self, transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> None:
         found = transaction.bucket_and_file(bucket.uid, key)
@@ -271,14 +279,15 @@ class _Found:
 
     @property
     def must_be_reconciled(self) -> bool:
-        """Whether the row contradicts a sidecar that is there.
+        """True if there is a sidecar and the row contradicts it.
 
-        No write takes a sidecar away, and the intent of a delete would have been resolved by now. So a missing sidecar
-        is damage, and stays as it is if the commit ends in a refusal.
+        A missing sidecar is damage: no write removes one, and an open delete has been resolved by now. The row is then
+        reconciled by the commit itself, so that it stays if the commit ends in a refusal.
         """
         return self._file not in (self._row, None)
 
     def locked(self, transaction: Transaction, store: BlobStore) -> LockedKey:
+        """Return the key for the commit, with its row reconciled in the commit's `transaction`."""
         if self._file == self._row:
             return LockedKey(self.bucket, self._totals, self.key, self._file)
         current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)

@@ -1,8 +1,8 @@
-"""Intents in one file for each process, where a transaction for each would cost more than the write it is for.
+"""The intent log of a process as a file, because a transaction for each intent would cost more than its write.
 
-Other processes read the file when its process is dead. Nothing is synced: a kill leaves the page cache intact. A power
-cut may take entries, but after one the index is rebuilt from the sidecars alone, unless the service was stopped in
-order with no intent open.
+Other processes read the file once its process is dead. It is never synced: a kill leaves the page cache intact. A power
+cut may lose entries, but after one the index is rebuilt from the sidecars alone, unless the last stop was clean, and
+then no intent was open.
 """
 
 import itertools
@@ -18,7 +18,7 @@ from ..errors import StorageError
 from ..host.files import scan, translated
 from ..index import Transaction, Work
 
-# An intent has a page of its own while it is open. The longest key takes half a page with every character escaped.
+# An open intent has a page of its own. The longest key, with every character escaped, takes half a page.
 PAGE_BYTES = 4096
 
 _CLEARED = b"\0"
@@ -27,10 +27,10 @@ _FIELDS = Intent.__dataclass_fields__
 
 
 class FileLog:
-    """The `IntentLog` of this process at `path`, a file that is made with the first intent. Threads may share it.
+    """The `IntentLog` of this process, in a file at `path` that the first intent creates. Threads may share it.
 
-    No other process resolves what it records unless it declared this one dead, and then fencing keeps the change from
-    landing. So an intent here cannot be missing at the commit, and is cleared when the commit is durable.
+    Another process resolves these intents only if it declared this one dead, and then fencing keeps the change from
+    landing. So an intent cannot be missing at its commit, and is cleared only once the commit is durable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class FileLog:
             return not self._open
 
     def record(self, intent: Intent, check: Work | None = None) -> None:
-        """Record `intent`, over what it said before. Raises `InsufficientStorage` and `Unavailable`."""
+        """Record `intent`, or replace the open one with its id. Raises `InsufficientStorage` and `Unavailable`."""
         assert check is None, "only a transaction can check"
         text = _JSON.encode({name: getattr(intent, name) for name in _FIELDS}).encode() + b"\n"
         assert len(text) <= PAGE_BYTES, "an intent is longer than its page"
@@ -76,7 +76,7 @@ class FileLog:
         """Do nothing: no transaction of the index covers this file. `finish` clears it."""
 
     def clear(self, intent: Intent) -> None:
-        """Clear an open intent; do nothing if it is not. Raises as `record` does."""
+        """Clear `intent`. Do nothing if it is not open. Raises as `record` does."""
         with self._using:
             if intent.id in self._open:
                 _, page = self._open[intent.id]
@@ -128,7 +128,7 @@ class FileLogs:
         return FileLog(self._directory / process)
 
     def processes(self) -> list[str]:
-        """Return the ids of the processes that have one."""
+        """Return the ids of the processes that have a log."""
         entries = (entry for entry in scan(self._directory) if not entry.name.startswith("."))
         return [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
 
@@ -149,13 +149,13 @@ class FileLogs:
             raise translated(error) from error
 
     def remove(self, process: str) -> None:
-        """Remove a log without open intents. If the disk refuses, whoever looks next removes it."""
+        """Remove the log of `process`, which has no open intents. If the disk refuses, the next recovery removes it."""
         with suppress(OSError):
             (self._directory / process).unlink()
 
 
 def _intent_from(page: bytes) -> Intent | None:
-    """Return the open intent on `page`, or None if it was cleared, or not written to its end."""
+    """Return the open intent on `page`, or None if it was cleared or written only in part."""
     try:
         fields = json.loads(page[: page.index(b"\n")])
         return Intent(**fields | {"kind": IntentKind(fields["kind"])})

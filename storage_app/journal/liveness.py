@@ -1,7 +1,7 @@
 """Liveness: which processes are alive, and how a dead one is fenced.
 
-A process that can take another's lock knows that its owner is dead. A pid would not do: in a container it is the same
-after every restart.
+A process that acquires the lock of another knows that the other is dead. A pid would not do: in a container it is the
+same after every restart.
 """
 
 import fcntl
@@ -18,32 +18,32 @@ from ..host.locks import is_free
 
 
 class Presence(Protocol):
-    """What shows others that this process is alive, under a random `id`, until it ends, however it ends."""
+    """The sign by which others see that this process is alive, under a random `id`. Any end of the process ends it."""
 
     @property
     def id(self) -> str: ...
 
     def is_held(self) -> bool:
-        """Whether others can still see it. If they cannot, they may have declared this process dead."""
+        """Return whether others can still see this presence. If not, they may have declared this process dead."""
 
     def release(self) -> None:
-        """Say that this process is done. From now on others recover what it left."""
+        """End this presence. From now on others recover what this process left."""
 
 
 class Liveness(Protocol):
-    """A way to know which processes are alive. A wrong verdict of death costs a retry, never a file."""
+    """A way to tell which processes are alive. A wrong verdict of death costs a retry, never a file."""
 
     def announce(self) -> Presence:
         """Show others that this process is alive. Call it after a fork."""
 
     def is_dead(self, process: str) -> bool:
-        """Whether `process` has ended. If that cannot be told, it is alive."""
+        """Return whether `process` has ended. If that cannot be determined, assume that it is alive."""
 
     def known(self) -> list[str]:
         """Return the ids of the processes that announced themselves and were not forgotten."""
 
     def forget(self, process: str) -> None:
-        """Remove what a dead `process` announced."""
+        """Remove the announcement of a dead `process`. Raises `Unavailable` and `InsufficientStorage`."""
 
 
 class FileLocks:
@@ -74,7 +74,7 @@ class ProcessLock:
     def __init__(self, directory: Path) -> None:
         self.id = secrets.token_hex(8)
         self._path = directory / self.id
-        # Locked before it is named, so that nobody ever finds it unlocked.
+        # Lock the file before it gets its name, so that nobody finds it unlocked.
         unnamed = directory / f".{self.id}"
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -105,14 +105,14 @@ class ProcessLock:
 
 
 class Processes:
-    """The processes that use a store: who of them is dead, and what they left in the directory `staging`."""
+    """The processes that use a store: which are dead, and what those left in the directory `staging`."""
 
     def __init__(self, liveness: Liveness, staging: Path) -> None:
         self._liveness = liveness
         self._staging = staging
 
     def is_dead(self, process: str) -> bool:
-        """Whether `process` has ended. If that cannot be told, it is alive."""
+        """Return whether `process` has ended. If that cannot be determined, assume that it is alive."""
         return self._liveness.is_dead(process)
 
     def alive(self) -> list[str]:
@@ -121,21 +121,24 @@ class Processes:
 
     def dead_with_leftovers(self) -> list[str]:
         """Return the ids of dead processes that have not been fenced."""
-        # Staging is listed first: a process announces itself, and then makes its directory.
+        # List staging first, because a process announces itself before it makes its directory.
         left = _names(self._staging)
         return sorted(process for process in {*left, *self._liveness.known()} if self.is_dead(process))
 
     def fence(self, process: str) -> None:
-        """Remove what a dead `process` staged, so that no late rename of it can land, and then forget the process.
+        """Remove the staging directory of a dead `process`, so that no late rename of it can land, then its presence.
 
-        The directory is renamed away in one step: late threads could go on using one that is emptied bit by bit.
+        The directory is first renamed away, which is atomic. While it is emptied in place, late threads could still
+        rename files out of it. Raises `Unavailable` and `InsufficientStorage`.
         """
         away = self._staging / secrets.token_hex(8)
         try:
             with suppress(FileNotFoundError):
                 os.rename(self._staging / process, away)
                 if away.is_dir():
-                    shutil.rmtree(away, ignore_errors=True)  # the rest belongs to nobody, and is removed next time
+                    shutil.rmtree(
+                        away, ignore_errors=True
+                    )  # a rest is fenced by the next recovery, like a dead process
                 else:
                     away.unlink()
         except OSError as error:

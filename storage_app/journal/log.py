@@ -1,4 +1,4 @@
-"""Intent logs: the port, the two that there are, and which of them takes which intent."""
+"""Intent logs: the port, and the rule that decides which of a process's two logs takes an intent."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,36 +11,39 @@ from .table_log import TableLog, declared_dead
 
 
 class IntentLog(Protocol):
-    """Where one process records its intents. A recorded intent is open until it is cleared.
+    """The place where one process records its intents. A recorded intent is open until it is cleared.
 
-    An open intent survives a kill of the process, and can be read by the others. Methods may be called from several
+    An open intent survives a kill of the process, and other processes can read it. Methods may be called from several
     threads. They raise `InsufficientStorage` and `Unavailable`.
     """
 
     def record(self, intent: Intent, check: Work | None) -> None:
-        """Record `intent`. `check` may refuse it, in the transaction that records it."""
+        """Record `intent`. `check` may refuse it. A log that takes a check records in the transaction of the check."""
 
     def update(self, intent: Intent, check: Work | None) -> None:
-        """Replace the open intent with this id. `check` may refuse; then the intent stays as it was."""
+        """Replace the open intent with this id. `check` may refuse; then the intent stays as it was.
+
+        Raises `Unavailable` if the log is part of the index and the intent is not open any more.
+        """
 
     def current(self, transaction: Transaction, intent: Intent) -> Intent | None:
-        """Return what the intent with this id says by now, as `transaction` sees it; None if it is not open."""
+        """Return the open intent with this id as `transaction` sees it, or None if it is not open."""
 
     def clear_in(self, transaction: Transaction, intent: Intent) -> None:
-        """Clear `intent` with the COMMIT of `transaction`, if the log is a part of the index."""
+        """Clear `intent` with the COMMIT of `transaction`, if the log is part of the index."""
 
     def finish(self, intent: Intent) -> None:
-        """Clear `intent` after such a COMMIT, if the log is not a part of the index."""
+        """Clear `intent` after that COMMIT, if the log is not part of the index."""
 
     def clear(self, intent: Intent) -> None:
-        """Clear `intent` without a change. Does nothing if it is not open."""
+        """Clear `intent`, whose change was not made. Does nothing if it is not open."""
 
     def open_intents(self) -> list[Intent]:
         """Return the open intents of this process."""
 
 
 class IntentLogs:
-    """The logs of this process, which of its intents a thread holds, and what others have in theirs."""
+    """The two intent logs of this process, the intents that its threads hold, and the logs of other processes."""
 
     def __init__(self, index: Index, directory: Path, *, process: str) -> None:
         self.process = process
@@ -51,28 +54,28 @@ class IntentLogs:
         self._held: dict[str, IntentLog] = {}
 
     def taking(self, intent: Intent, *, is_checked: bool) -> IntentLog:
-        """Return the log that takes `intent`: the one rule.
+        """Return the log that takes `intent`. This is the one rule.
 
-        The file takes a write of bytes or metadata that nothing has to check, where no other host needs to see it:
-        the sidecar alone says what became of it. The table takes everything else: the intent of a delete explains a
-        missing sidecar, and a check (for a quota) needs a transaction.
+        The file takes a write that needs no check, unless other hosts use the index: its sidecar alone shows its
+        outcome. All other intents go into the table. The intent of a delete explains a missing sidecar, and a check
+        (for a quota) needs a transaction.
         """
         if intent.kind is IntentKind.WRITE and not is_checked and not self._index.is_shared:
             return self._file
         return self._table
 
     def record(self, intent: Intent, check: Work | None) -> IntentLog:
-        """Record `intent` in the log that takes it, and hold it until `release`, which must follow a failure too."""
+        """Record `intent` in the log that takes it, and hold it. The caller must `release` it, also after a failure."""
         log = self._held[intent.id] = self.taking(intent, is_checked=check is not None)
         log.record(intent, check)
         return log
 
     def release(self, intent: Intent) -> None:
-        """Let others, and later threads of this process, resolve `intent` if it is open."""
+        """Stop holding `intent`. If it is still open, any thread may resolve it from now on."""
         self._held.pop(intent.id, None)
 
     def is_held(self, intent: Intent) -> bool:
-        """Whether a thread of this process is at work on it."""
+        """Return whether a thread of this process is working on `intent`."""
         return intent.id in self._held
 
     def of(self, intent: Intent) -> IntentLog:
@@ -96,16 +99,16 @@ class IntentLogs:
         return {*self._index.processes_with_intents(), *self.files.processes()}
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether an open intent in any log, or a pending deletion, names these bytes."""
+        """Return whether an open intent in any log, or a pending deletion, names this blob."""
         in_files = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self.files.open_intents())
         return in_files or self._index.explains(bucket_uid, blob)
 
     def probe(self) -> None:
-        """Record an intent where uploads record theirs, and clear it. Raises as they would."""
+        """Record an empty intent in the file log and clear it, if writes use that log. Raises as they would."""
         if not self._index.is_shared:
             self._file.probe()
 
     def close(self) -> None:
-        """Close the file log, and remove it unless intents in it are left to others."""
+        """Close the file log, and remove it unless it leaves open intents for others to resolve."""
         if self._file.close():
             self.files.remove(self.process)

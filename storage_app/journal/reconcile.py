@@ -1,4 +1,7 @@
-"""Reconciles rows of the index with sidecars and bucket records, which are the truth. The caller holds the locks."""
+"""Reconciliation of rows in the index with sidecars and bucket records, which are the truth.
+
+`reconcile_intent` takes the locks that it needs. For the other functions, the caller holds them.
+"""
 
 import logging
 
@@ -15,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 def reconcile_intent(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
-    """Reconcile the row of the key or bucket that `intent` is on, whose lock is taken here.
+    """Lock the key or bucket of `intent`, and reconcile its row.
 
-    The intent's blob is scheduled for deletion unless the sidecar names it. A sidecar that cannot be read is damage
-    that the intent does not explain: row and bytes stay as they are.
+    The intent's blob is scheduled for deletion unless the sidecar names it. If the sidecar cannot be read, it is
+    damaged, which the intent does not explain: the error is logged, and row and bytes stay as they are.
     """
     try:
         if intent.kind is IntentKind.BUCKET and intent.key is not None:
@@ -35,7 +38,7 @@ def _reconcile_key(transaction: Transaction, store: BlobStore, intent: Intent, k
     if found is not None:
         transaction.lock_keys([(found[0].name, key)])
         found = transaction.bucket(intent.bucket_uid)
-    if found is None:  # in the trash, with all its bytes
+    if found is None:  # the bucket is in the trash, with all its bytes
         return
     file = reconcile_file(transaction, store, found[0], key)
     if intent.blob is not None and (file is None or file.blob != intent.blob):
@@ -45,8 +48,9 @@ def _reconcile_key(transaction: Transaction, store: BlobStore, intent: Intent, k
 def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
     """Reconcile the row of `key` with its sidecar, and return the file that the sidecar describes.
 
-    The blob of a row that the sidecar contradicts is scheduled for deletion. If the sidecar is missing, that needs the
-    intent of a delete: without one it is damage, and the blob could be somebody's.
+    The row's blob is scheduled for deletion if the sidecar names another. If the sidecar is missing, the blob is
+    scheduled only if there is the intent of a delete. Otherwise the sidecar was lost, and its file may be recovered
+    from the blob. Raises `DamagedFile` and `Unavailable` as `BlobStore.read` does.
     """
     return reconcile_row(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
 
@@ -54,11 +58,11 @@ def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, k
 def reconcile_row(
     transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
 ) -> File | None:
-    """Reconcile like `reconcile_file`, with the sidecar's `file` and the `row` that the caller has read."""
+    """Do what `reconcile_file` does, with the sidecar's `file` and the `row` as the caller has read them."""
     if file == row:
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
-    transaction.sync_first(lambda: store.sync(bucket, key))  # or a power cut could take back what the row says
+    transaction.sync_first(lambda: store.sync(bucket, key))  # or a power cut could undo the rename, but not the row
     if file is not None:
         transaction.put_file(file, row)
     elif row is not None:
@@ -75,16 +79,17 @@ def _was_deleted(transaction: Transaction, row: File) -> bool:
 def reconcile_bucket(
     transaction: Transaction, store: BlobStore, name: str, *, adopt: bool = False
 ) -> tuple[Bucket, Totals] | None:
-    """Reconcile the row of the bucket called `name` with its record, and return the bucket with its totals.
+    """Reconcile the row of the bucket called `name` with its record. Return the bucket with its totals, None if none.
 
-    A bucket without a row gets one only with `adopt`: no intent explains it, so it was copied in, and may hold files.
-    Raises `DamagedFile` if the bucket is a copy of another.
+    A bucket without a row was probably copied in, and may hold files that the index does not know. It gets a row only
+    with `adopt`, and is returned with totals of zero otherwise. Raises `DamagedFile` if the record cannot be read, or
+    has the uid of another bucket.
     """
     record = store.read_bucket(name)
     known = transaction.bucket_named(name)
     changed = record or (known[0] if known is not None else None)
     if changed is not None and (known is None or record != known[0]):
-        transaction.sync_first(lambda: store.sync_bucket(changed))  # or a power cut could take back what the row says
+        transaction.sync_first(lambda: store.sync_bucket(changed))  # as in `reconcile_row`
     if known is not None and (record is None or record.uid != known[0].uid):
         transaction.drop_bucket(known[0].uid)
         transaction.schedule_bucket_deletion(known[0].uid, now())

@@ -1,4 +1,4 @@
-"""Recovery: open intents of dead processes, and of changes that failed, are resolved."""
+"""Recovery: resolves the open intents of dead processes, and of changes that failed."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Resolves intents, for one process. Resolving is idempotent, and nothing here removes a file."""
+    """Resolves intents on behalf of this process. Resolving is idempotent, and removes no blob and no sidecar."""
 
     def __init__(
         self, index: Index, store: BlobStore, processes: Processes, logs: IntentLogs, ballast: Ballast
@@ -29,16 +29,19 @@ class Recovery:
         self._ballast = ballast
 
     def resolve(self, intent: Intent) -> None:
-        """Resolve an intent of this process. If that fails, it is logged, and `retry` tries again."""
+        """Resolve an intent of this process, or of a dead one that is fenced.
+
+        A failure is logged, not raised. `retry` or `recover_dead` tries again.
+        """
         intent_log = self._logs.of(intent)
         self._attempt(intent, partial(self._resolve, intent_log, intent))
 
     def clear(self, intent: Intent) -> None:
-        """Clear the intent of a change that was refused, and so did nothing. Fails as `resolve` does."""
+        """Clear the intent of a change that was refused, and so changed nothing. Handles failures as `resolve` does."""
         self._attempt(intent, partial(self._logs.of(intent).clear, intent))
 
     def finish(self, intent: Intent) -> None:
-        """Clear the intent of a change that is durable. Fails as `resolve` does."""
+        """Clear the intent of a change that is durable. Handles failures as `resolve` does."""
         self._attempt(intent, partial(self._logs.of(intent).finish, intent))
 
     def retry(self) -> None:
@@ -47,23 +50,23 @@ class Recovery:
             self._attempt(intent, partial(self._resolve, intent_log, intent))
 
     def recover_dead(self) -> int:
-        """Fence the dead processes, resolve their intents, and return how many intents there were."""
+        """Fence the dead processes, resolve their intents, and return how many intents they had left."""
         for process in self._processes.dead_with_leftovers():
             self._processes.fence(process)
         count = 0
         for process in self._logs.processes():
             if self._processes.is_dead(process):
-                # Fenced before its intents are judged, so that nothing of it can land afterwards.
+                # Fence it before its intents are resolved, so that no late rename of it can land.
                 self._processes.fence(process)
                 count += self._recover(process)
         return count
 
     def stale(self, intents: Iterable[Intent]) -> list[Intent]:
-        """Return those of `intents`, which were found in the index, that nobody alive is at work on."""
+        """Return the `intents`, all from the index, that no living process and no thread of this one is working on."""
         return [intent for intent in intents if self._is_stale(intent)]
 
     def resolve_stale(self, intent: Intent) -> None:
-        """Fence the process of `intent`, which was found in the index, and resolve it. Raises what the index does."""
+        """Fence the process of `intent`, which is from the index, and resolve the intent. Raises as the index does."""
         if intent.process != self._logs.process:
             self._processes.fence(intent.process)
         self._resolve(self._logs.of(intent), intent)
@@ -101,7 +104,10 @@ class Recovery:
             reconcile_intent(transaction, self._store, intent)
 
     def _attempt(self, intent: Intent, action: Callable[[], None]) -> bool:
-        """Run `action`, on a full disk too. Return whether it succeeded: a failure must not hide the one before it."""
+        """Run `action`, with the space of the ballast if the disk is full. Return whether it succeeded.
+
+        A failure is logged, not raised: it must not hide the error that led here.
+        """
         try:
             self._ballast.spend_on(action)
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""Intents in a table of the index, where every host sees them."""
+"""The intent log of a process as rows in the index, where every host sees them."""
 
 from ..domain.intents import Intent
 from ..errors import Unavailable
@@ -6,7 +6,7 @@ from ..index import Index, Transaction, Work
 
 
 class TableLog:
-    """The `IntentLog` of one process in the index. What it records is cleared with the COMMIT of the change."""
+    """The `IntentLog` of one process in the index. An intent in it is cleared by the COMMIT of its change."""
 
     def __init__(self, index: Index, process: str) -> None:
         self._index = index

@@ -1,1 +1,1 @@
-"""What operators and the service itself do to a store beside its requests."""
+"""Maintenance of a store, by operators and by the service itself, outside of requests."""

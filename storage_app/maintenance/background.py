@@ -1,4 +1,4 @@
-"""The background thread of each worker: recovers, collects and tidies up beside the requests."""
+"""The background thread of each worker, which recovers, collects and tidies up."""
 
 import logging
 import math
@@ -22,7 +22,7 @@ _COLLECT_SECONDS = 15
 
 
 class BackgroundThread:
-    """A thread that looks after the store beside the requests."""
+    """A thread that looks after the store while other threads serve requests."""
 
     def __init__(
         self, index: Index, store: BlobStore, recovery: Recovery, ballast: Ballast, spool: Spool, *, lock: Path
@@ -33,7 +33,7 @@ class BackgroundThread:
         self._ballast = ballast
         self._spool = spool
         self._lock = lock
-        self._collected_at = -math.inf  # at once: workers may not live long
+        self._collected_at = -math.inf  # so that the first look collects: workers may not live long
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="background", daemon=True)
 
@@ -41,19 +41,19 @@ class BackgroundThread:
         self._thread.start()
 
     def stop(self, *, wait: bool = True) -> None:
-        """Stop; with `wait`, only when the look in progress has ended."""
+        """Stop the thread. With `wait`, return only after a look in progress has ended."""
         self._stopped.set()
         if wait and self._thread.is_alive():
             self._thread.join()
 
     def look(self) -> None:
-        """Resolve what this process and dead ones left; now and then, collect."""
+        """Resolve the intents that failed changes and dead processes left. Every _COLLECT_SECONDS, collect too."""
         self._store.tidy()
         self._recovery.retry()
         self._recovery.recover_dead()
         self._ballast.keep()
         if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
-            with if_free(self._lock) as ours:  # one collect at a time: others would remove the same
+            with if_free(self._lock) as ours:  # one process at a time: two would remove the same blobs
                 if ours:
                     collect(self._index, self._store, until=now() - GRACE)
                     self._spool.collect()

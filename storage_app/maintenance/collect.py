@@ -1,4 +1,4 @@
-"""Collection: removes what was replaced or deleted, a minute later."""
+"""Collection: removes replaced and deleted bytes, a minute later."""
 
 import logging
 from datetime import datetime, timedelta
@@ -11,13 +11,13 @@ from ..index import Index
 
 log = logging.getLogger(__name__)
 
-# nginx opens bytes after Python has answered, and slow readers are still at them: replaced bytes stay this long.
+# Replaced bytes stay this long, because nginx opens a blob only after Python has answered.
 GRACE = timedelta(minutes=1)
 _BATCH = 1000
 
 
 def collect(index: Index, store: BlobStore, *, until: datetime) -> int:
-    """Remove what was replaced or deleted at `until` or before; return how many pending_deletions were cleared."""
+    """Remove what was scheduled for deletion at `until` or before. Return how many pending deletions were cleared."""
     cleared, last = 0, 0
     while batch := index.pending_deletions(until, after=last, limit=_BATCH):
         done = [deletion for deletion in batch if _is_done(deletion, index, store)]
@@ -30,7 +30,7 @@ def collect(index: Index, store: BlobStore, *, until: datetime) -> int:
 
 
 def _is_done(deletion: PendingDeletion, index: Index, store: BlobStore) -> bool:
-    """Act on `deletion`; what fails is tried again by the next collection, and does not keep the others."""
+    """Act on `deletion`. Return False if that failed: the next collection tries again, and the others go on."""
     try:
         _act_on(deletion, index, store)
     except StorageError as error:
@@ -42,15 +42,15 @@ def _is_done(deletion: PendingDeletion, index: Index, store: BlobStore) -> bool:
 def _act_on(deletion: PendingDeletion, index: Index, store: BlobStore) -> None:
     bucket = index.bucket_with(deletion.bucket_uid)
     if deletion.key is None or deletion.blob is None:
-        _forget_bucket(deletion.bucket_uid, index, store)
+        _purge_bucket(deletion.bucket_uid, index, store)
     elif bucket is not None:
         _remove_unless_named(store, bucket, deletion.key, deletion.blob)
 
 
-def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:
+def _purge_bucket(uid: str, index: Index, store: BlobStore) -> None:
     while True:
         with index.write() as transaction:
-            if transaction.bucket(uid) is not None:  # somebody brought it back
+            if transaction.bucket(uid) is not None:  # an operator moved it back out of the trash
                 return
             if transaction.drop_files_of(uid, limit=_BATCH) < _BATCH:
                 break
@@ -58,7 +58,7 @@ def _forget_bucket(uid: str, index: Index, store: BlobStore) -> None:
 
 
 def _remove_unless_named(store: BlobStore, bucket: Bucket, key: str, blob: str) -> None:
-    # Synced first: a sidecar that a power cut brought back must find its bytes.
+    # Sync first: a power cut could bring back the old sidecar, which needs its blob.
     store.sync(bucket, key)
     file = store.read(bucket, key)
     if file is None or file.blob != blob:

@@ -1,4 +1,4 @@
-"""What an operator sees of a rebuild: a bar on a terminal, a line now and then in a log."""
+"""The progress of a rebuild for an operator: a bar on a terminal, or a line every few seconds in a log."""
 
 import sys
 import time
@@ -10,29 +10,30 @@ _LINE_SECONDS = 5
 
 
 class RebuildProgress:
-    """Shows how many files have been read, and how fast; `finish` ends it."""
+    """Shows how many files have been read, and how fast. The caller ends it with `finish`."""
 
     def __init__(self) -> None:
         self._bar: Any = None  # click does not export the type
-        self._began = self._said = time.monotonic()
+        self._began = self._shown_at = time.monotonic()
         self._files = 0
 
     def show(self, files: int, total: int) -> None:
-        """Say that `files` of `total` have been read."""
+        """Show that `files` of `total` have been read."""
         if sys.stderr.isatty():
             self._draw(files, total)
-        elif time.monotonic() - self._said >= _LINE_SECONDS:
-            self._said = time.monotonic()
+        elif time.monotonic() - self._shown_at >= _LINE_SECONDS:
+            self._shown_at = time.monotonic()
             click.echo(f"{files:,} of {total:,} files read, {self._rate(files):,.0f} a second", err=True)
         self._files = files
 
     def finish(self) -> None:
+        """End the bar, if one was drawn."""
         if self._bar is not None:
             self._bar.render_finish()
             self._bar = None
 
     def summary(self, files: int) -> str:
-        """Return how many files there were, and how long they took."""
+        """Return a line with the number of files and the time since the start."""
         return f"{files:,} files in {time.monotonic() - self._began:,.1f} s"
 
     def _draw(self, files: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""The index made from the sidecars: a new one filled, or one that others use reconciled."""
+"""The rebuild of the index from the sidecars: fills a new index, or reconciles one that other processes use."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,11 +14,11 @@ from ..errors import DamagedFile, Unavailable
 from ..index import Index, Transaction
 from ..journal.reconcile import reconcile_bucket, reconcile_file
 
-# Files for one transaction. Beside others, requests wait for it, so it is short.
+# The files of one transaction. While the service runs, requests wait for it, so it is short.
 _BATCH = 1000
-_BATCH_BESIDE_OTHERS = 100
+_SHARED_BATCH = 100
 
-# Called with the number of files read so far, and of all.
+# A callback that receives the number of files read so far, and the number of all files.
 Progress = Callable[[int, int], None]
 Item = TypeVar("Item")
 
@@ -39,9 +39,9 @@ class Rebuilding:
     damaged: list[str] = field(default_factory=list)
 
     def fill(self) -> None:
-        """Fill an empty index. Nobody uses it: it is ready only at the end.
+        """Fill an empty index, which becomes ready only at the end.
 
-        PendingDeletion does not grow with the number of files. Interrupted, it is done again by the next start.
+        Memory does not grow with the number of files. If interrupted, the next start begins again.
         """
         self.index.begin_anew()
         buckets = list(self._buckets())
@@ -63,7 +63,7 @@ class Rebuilding:
             transaction.complete()
 
     def reconcile(self) -> None:
-        """Reconcile every row of an index that others use with its sidecar, under the lock of its bucket."""
+        """Reconcile every row of an index that other processes use with its sidecar, under the lock of its bucket."""
         buckets = list(self._buckets())
         self.total = sum(self.store.file_count(bucket) for bucket in buckets)
         names = [bucket.name for bucket in buckets]
@@ -79,10 +79,10 @@ class Rebuilding:
 
     def _reconcile_files(self, bucket: Bucket) -> None:
         on_disk = (file.key for file in self._files(bucket))
-        for keys in _batches(on_disk, _BATCH_BESIDE_OTHERS):
+        for keys in _batches(on_disk, _SHARED_BATCH):
             self._reconcile_keys(bucket, keys)
             self._count(len(keys))
-        for keys in _batches(self._indexed_keys(bucket), _BATCH_BESIDE_OTHERS):
+        for keys in _batches(self._indexed_keys(bucket), _SHARED_BATCH):
             self._reconcile_keys(bucket, [key for key in keys if self._is_absent(bucket, key)])
         self._schedule_replaced(bucket)
         with self.index.write() as transaction:
@@ -98,7 +98,7 @@ class Rebuilding:
                         reconcile_file(transaction, self.store, bucket, key)
 
     def _can_be_read(self, bucket: Bucket, key: str) -> bool:
-        """Whether its record can be read; one that cannot is reported, and keeps its row."""
+        """Return whether the sidecar of `key` can be read. Report one that cannot, which keeps its row."""
         try:
             self.store.read(bucket, key)
         except (DamagedFile, Unavailable) as error:
@@ -109,13 +109,13 @@ class Rebuilding:
     def _is_absent(self, bucket: Bucket, key: str) -> bool:
         try:
             return self.store.read(bucket, key) is None
-        except (DamagedFile, Unavailable):  # reported when it was met on the disk; its row stays
+        except (DamagedFile, Unavailable):  # reported when the disk was read; its row stays
             return False
 
     def _schedule_replaced(self, bucket: Bucket) -> None:
-        """Schedule the bytes that neither their sidecar nor an intent in the index names for deletion.
+        """Schedule for deletion each replaced blob that no intent and no pending deletion in the index names.
 
-        Intents in intent logs keep nothing: who has one places bytes and sidecar while nobody else can look.
+        Intents in file logs need no check: their processes place blob and sidecar under the lock that is taken here.
         """
         for key, blob in self.store.replaced_blobs(bucket):
             if self.index.explains(bucket.uid, blob):
@@ -135,7 +135,7 @@ class Rebuilding:
         return file is not None and file.blob != blob
 
     def _buckets(self) -> Iterator[Bucket]:
-        """Yield the readable records, each uid once."""
+        """Yield the readable buckets, each uid once. Report the others."""
         names: dict[str, str] = {}
         for bucket in self.store.buckets():
             if isinstance(bucket, DamagedRecord):

@@ -1,4 +1,4 @@
-"""What runs before the first worker and after the last, so that what is on disk and the index agree."""
+"""The start and the stop of a store: recovery before the first worker, and the mark of a clean stop after the last."""
 
 import json
 import logging
@@ -33,9 +33,10 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What a start found and did. `files` is None where nothing had to be rebuilt.
+    """The outcome of a recovery. `files` is the number of files read for a rebuild, None if there was no rebuild.
 
-    `unbounded` are some of the public buckets without a quota.
+    `resolved` counts intents. `damaged` describes records that cannot be read. `unbounded` names some of the public
+    buckets without a quota.
     """
 
     resolved: int = 0
@@ -45,7 +46,7 @@ class Recovered:
 
 
 def open_index(layout: Layout, index_url: str | None) -> Index:
-    """Return the index at `index_url`, or without one the SQLite file under STORAGE_PATH."""
+    """Return the index at `index_url`, or if that is None the SQLite index of the store. The caller closes it."""
     return Index(index_url or layout.index)
 
 
@@ -57,12 +58,11 @@ def recover(
     rebuild_anyway: bool = False,
     progress: Progress = no_progress,
 ) -> Recovered:
-    """Make the store ready to serve. Runs before the workers; another start waits for it.
+    """Make the store ready to serve. Runs before the workers, under a lock that other starts wait for.
 
-    Staging of dead processes is removed and their intents are resolved. The index is made again from the
-    sidecars when it is missing, damaged, of another version, or may have lost its last transactions in a power cut.
-    One that others use is reconciled instead. `progress` is called with the number of files read so far. Raises
-    `StoreUnusable`.
+    Removes the staging directories of dead processes, and resolves their intents. Rebuilds the index from the sidecars
+    if it is missing, damaged, incomplete or of another version, or if a power cut may have taken its last transactions.
+    An index that other processes use is reconciled instead. Raises `StoreUnusable`.
     """
     layout = Layout(root)
     layout.prepare()
@@ -71,36 +71,36 @@ def recover(
         try:
             reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
             if reason is None:
-                recovery = Recovered(visit.recover_dead(index))
+                recovered = Recovered(visit.recover_dead(index))
             elif visit.must_share(index):
                 log.info("reconciling the index: %s", reason)
-                recovery = visit.reconcile(index, progress)
+                recovered = visit.reconcile(index, progress)
             else:
-                log.info("making the index: %s", reason)
+                log.info("rebuilding the index: %s", reason)
                 index = _renewed(layout, index)
-                recovery = visit.fill(index, progress)
+                recovered = visit.fill(index, progress)
             unbounded = tuple(index.public_buckets_without_quota(limit=_UNBOUNDED_SHOWN))
         finally:
             index.close()
         _write_last_start(layout, clean=False)
-    return replace(recovery, unbounded=unbounded)
+    return replace(recovered, unbounded=unbounded)
 
 
 def is_recovered(layout: Layout, index: Index) -> bool:
-    """Whether a recovery made the index ready in this boot, and nobody stopped in order since."""
+    """Return whether the index is ready: recovered since this boot, with no clean stop since (SQLite), and complete."""
     if index.is_shared:
         return _is_ready(index)
-    if not layout.index.exists():  # opening it would make an empty one
+    if not layout.index.exists():  # to open it would create an empty one
         return False
     last = _last_start(layout)
     return last is not None and last == {"boot_id": _boot_id(), "clean": False} and _is_ready(index)
 
 
 def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
-    """Write down that nothing was cut short, so that the next start need not look.
+    """Mark the stop as clean, so that the next start need not rebuild the index after a reboot.
 
-    Does nothing while others live, nor where one was killed in the middle of a write: what it intended may be lost in a
-    power cut, and then the index must be made again.
+    Does nothing while other processes are alive. A stop is not marked clean while a file log holds an open intent,
+    because a power cut could lose that entry.
     """
     layout = Layout(root)
     with if_free(layout.start_lock) as alone:
@@ -117,7 +117,7 @@ def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Visit:
-    """The store for the time of a recovery, by a process of its own."""
+    """A store during its recovery, opened under a process id of its own."""
 
     layout: Layout
     process: str
@@ -125,7 +125,7 @@ class _Visit:
     store: Inventory
 
     def must_share(self, index: Index) -> bool:
-        """Whether others use `index`, or may: it cannot be replaced then."""
+        """Return whether other processes use `index`, or may, so that it must not be replaced."""
         if index.is_shared:
             return _is_ready(index)
         others = self.processes.alive() != [self.process]
@@ -151,18 +151,16 @@ class _Visit:
 @contextmanager
 def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     processes = processes_of(layout)
-    for (
-        process
-    ) in processes.dead_with_leftovers():  # before their intents are judged, so that a late rename of theirs fails
+    for process in processes.dead_with_leftovers():  # before their intents are resolved: no late rename may land
         processes.fence(process)
     Spool(layout.spool).collect()
     Ballast(layout.ballast).keep()
-    lock = open_liveness(layout).announce()
+    presence = open_liveness(layout).announce()
     try:
-        yield _Visit(layout, lock.id, processes, open_store(layout.root, process=lock.id, durable=durable))
+        yield _Visit(layout, presence.id, processes, open_store(layout.root, process=presence.id, durable=durable))
     finally:
-        processes.fence(lock.id)
-        lock.release()
+        processes.fence(presence.id)
+        presence.release()
 
 
 def _reason_to_rebuild(layout: Layout, index: Index) -> str | None:
@@ -182,7 +180,11 @@ def _reason_to_rebuild(layout: Layout, index: Index) -> str | None:
 
 
 def _reason_to_fill(index: Index) -> str | None:
-    """A database server keeps what was committed, and other hosts may use it: only an empty one is filled unasked."""
+    """Return why an index on a server must be filled, or None. Only an empty one is filled without a command.
+
+    A database server keeps every committed transaction, and other hosts may use the index. Raises `StoreUnusable` if
+    another version of the service made it.
+    """
     if index.version() is None:
         return "it is empty, or incomplete"
     if not index.is_ready():
@@ -194,9 +196,9 @@ def _reason_to_fill(index: Index) -> str | None:
 
 
 def _may_have_lost_transactions(layout: Layout) -> bool:
-    """Whether the machine booted again since a start that no clean stop followed.
+    """Return whether the machine has rebooted since the last start, without a clean stop in between.
 
-    With `synchronous=NORMAL` a power cut may take the index's last transactions back; a kill cannot.
+    With `synchronous=NORMAL` a power cut may take SQLite's last transactions back. A kill cannot.
     """
     last = _last_start(layout)
     return last is None or not (last.get("clean") or last.get("boot_id") == _boot_id())
@@ -223,12 +225,12 @@ def _write_last_start(layout: Layout, *, clean: bool) -> None:
 def _boot_id() -> str:
     try:
         return _BOOT_ID.read_text().strip()
-    except OSError:  # not Linux: every start after an unclean stop rebuilds
+    except OSError:  # not Linux: each start without a clean stop rebuilds
         return f"unknown-{time.time_ns()}"
 
 
 def _renewed(layout: Layout, index: Index) -> Index:
-    """Return an empty index in the place of `index`; a file that is no index of ours goes to lost+found."""
+    """Return an empty index in the place of `index`. A file that is no index of ours is moved to lost+found."""
     if index.is_shared:
         return index
     try:
@@ -239,7 +241,7 @@ def _renewed(layout: Layout, index: Index) -> Index:
         aside.mkdir()
     index.close()
     renewed = Index(layout.index)
-    with renewed.alone():  # a living process that has it open finds it replaced from now on
+    with renewed.alone():  # a living process that has the old file open sees that it was replaced
         for suffix in ("", "-wal", "-shm"):
             path = layout.index.with_name(layout.index.name + suffix)
             if aside is None:

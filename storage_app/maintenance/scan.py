@@ -1,4 +1,4 @@
-"""Looking for damage, and on demand repairing what can be repaired without losing anything."""
+"""The scan of a store for damage, of which `repair` can undo a part."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,13 +13,13 @@ from ..errors import DamagedFile, Unavailable
 from ..index import Index
 from ..journal.commit import Commits
 from ..journal.log import IntentLogs
-from ..journal.reconcile import reconcile_bucket, reconcile_file
+from .repair import Repair
 
 _BATCH = 1000
 
 
 class Damage(StrEnum):
-    """What may be wrong."""
+    """The kinds of damage."""
 
     RECORD = "a record that cannot be read"
     BYTES = "a record whose bytes are missing or have another size"
@@ -30,7 +30,7 @@ class Damage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong with `what`; `repaired` says how it was mended, if it was."""
+    """Damage to `what`: a key, a blob or a description. `repaired` says how it was repaired, None if it was not."""
 
     damage: Damage
     bucket: str
@@ -43,24 +43,23 @@ class Finding:
 
 
 class Check:
-    """Goes through a store that may be in use. With `repair`, mends what it finds under the locks that writers take."""
+    """Checks a store that may be in use. With `repair`, repairs what it finds as soon as it is found."""
 
     def __init__(self, index: Index, store: Inventory, commits: Commits, logs: IntentLogs, *, repair: bool) -> None:
         self._index = index
         self._store = store
-        self._commits = commits
         self._logs = logs
-        self._repair = repair
+        self._repair = Repair(index, store, commits) if repair else None
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, bucket by bucket, in constant deletion."""
+        """Yield the damage, bucket by bucket. Memory grows with the damage, not with the number of files."""
         for bucket in self._store.buckets():
             if isinstance(bucket, DamagedRecord):
                 yield Finding(Damage.RECORD, "", bucket)
                 continue
             try:
                 yield from self._findings_in(bucket)
-            except (DamagedFile, Unavailable) as error:  # the others are looked at yet
+            except (DamagedFile, Unavailable) as error:  # the check goes on with the other buckets
                 yield Finding(Damage.RECORD, bucket.name, error.detail)
 
     def _findings_in(self, bucket: Bucket) -> Iterator[Finding]:
@@ -68,20 +67,16 @@ class Check:
         if known is None or known[0] != bucket:
             yield self._wrong_bucket(bucket)
         yield from self._records(bucket)
-        lost: set[str] = set()  # as many as there is damage
+        lost: set[str] = set()  # the blobs whose sidecar is missing
         yield from self._rows(bucket, lost)
         yield from self._strays(bucket, lost)
 
     def _wrong_bucket(self, bucket: Bucket) -> Finding:
-        if not self._repair:
-            return Finding(Damage.INDEX, bucket.name, "the bucket's own record")
-        with self._index.write() as transaction:
-            transaction.lock_bucket(bucket.name)
-            reconcile_bucket(transaction, self._store, bucket.name, adopt=True)
-        return Finding(Damage.INDEX, bucket.name, "the bucket's own record", "the row was written again")
+        repaired = self._repair.bucket_row(bucket) if self._repair else None
+        return Finding(Damage.INDEX, bucket.name, "the bucket's own record", repaired)
 
     def _records(self, bucket: Bucket) -> Iterator[Finding]:
-        """Look at every sidecar: whether it can be read, its bytes are there, and the index agrees."""
+        """Check every sidecar: it must be readable, agree with its row, and name bytes of its size."""
         for file in self._store.files(bucket):
             if isinstance(file, DamagedRecord):
                 yield Finding(Damage.RECORD, bucket.name, file)
@@ -93,23 +88,24 @@ class Check:
                 yield Finding(Damage.BYTES, bucket.name, file.key)
 
     def _rows(self, bucket: Bucket, lost: set[str]) -> Iterator[Finding]:
-        """Look for rows whose sidecar is gone; add the names of their bytes to `lost`."""
+        """Check every row: its sidecar must exist. Add the blobs of those without one to `lost`."""
         last = ""
         while page := self._index.files_by_key(bucket.uid, prefix="", start=last, after=True, limit=_BATCH):
             for file in page:
-                with suppress(DamagedFile, Unavailable):  # found among the records
+                with suppress(DamagedFile, Unavailable):  # `_records` has reported it
                     if self._store.read(bucket, file.key) is None and self._is_lost(bucket, file):
                         lost.add(file.blob)
                         yield self._lost_sidecar(bucket, file)
             last = page[-1].key
 
     def _strays(self, bucket: Bucket, lost: set[str]) -> Iterator[Finding]:
+        """Check every blob that is not in `lost`: a sidecar, an intent or a pending deletion must name it."""
         for blob in self._store.blobs(bucket):
             if blob not in lost and not self._is_explained(bucket, blob) and self._is_stray(bucket, blob):
                 yield self._stray(bucket, blob)
 
     def _is_stray(self, bucket: Bucket, blob: str) -> bool:
-        """Look again, with nobody deciding in the bucket: it may be on its way in, or just be replaced."""
+        """Check again under the lock of the bucket, because the blob may have been placed or replaced meanwhile."""
         with self._index.write() as transaction:
             transaction.lock_bucket(bucket.name)
             return not self._is_explained(bucket, blob)
@@ -118,13 +114,13 @@ class Check:
         return self._store.is_named(bucket, blob) or self._logs.explains(bucket.uid, blob)
 
     def _is_unchanged(self, bucket: Bucket, file: File) -> bool:
-        """Whether the sidecar still says so: the file may have been replaced or deleted since it was listed."""
+        """Return whether the sidecar still describes `file`, which may have been replaced or deleted meanwhile."""
         with suppress(DamagedFile, Unavailable):
             return self._store.read(bucket, file.key) == file
         return False
 
     def _is_lost(self, bucket: Bucket, file: File) -> bool:
-        """Whether the row is still there, under the key's lock, and no delete in progress explains it."""
+        """Return whether, under the key's lock, the row has no sidecar and no delete in progress explains that."""
         with self._index.write() as transaction:
             transaction.lock_keys([(bucket.name, file.key)])
             deleting = any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(bucket.uid, file.key))
@@ -132,22 +128,11 @@ class Check:
             return is_missing and not deleting and transaction.file(bucket.uid, file.key) == file
 
     def _wrong_row(self, bucket: Bucket, key: str) -> Finding:
-        if not self._repair:
-            return Finding(Damage.INDEX, bucket.name, key)
-        with self._index.write() as transaction:
-            transaction.lock_keys([(bucket.name, key)])
-            reconcile_file(transaction, self._store, bucket, key)
-        return Finding(Damage.INDEX, bucket.name, key, "the row was written again")
+        return Finding(Damage.INDEX, bucket.name, key, self._repair.row(bucket, key) if self._repair else None)
 
     def _lost_sidecar(self, bucket: Bucket, file: File) -> Finding:
-        finding = Finding(Damage.SIDECAR, bucket.name, file.key)
-        if not self._repair or self._store.blob_size(bucket, file.blob) != file.size:
-            return finding
-        self._commits.restore(bucket, file)
-        return Finding(Damage.SIDECAR, bucket.name, file.key, "the sidecar was written again, from the index")
+        repaired = self._repair.sidecar(bucket, file) if self._repair else None
+        return Finding(Damage.SIDECAR, bucket.name, file.key, repaired)
 
     def _stray(self, bucket: Bucket, blob: str) -> Finding:
-        if not self._repair:
-            return Finding(Damage.STRAY, bucket.name, blob)
-        self._store.set_aside(bucket, blob)
-        return Finding(Damage.STRAY, bucket.name, blob, "they were moved to lost+found")
+        return Finding(Damage.STRAY, bucket.name, blob, self._repair.stray(bucket, blob) if self._repair else None)

@@ -1,1 +1,1 @@
-"""What happens in what order, for a principal. Every method asks for permission before it acts."""
+"""The operations of the service: which steps, in which order. Those for a principal check its permissions first."""

@@ -1,4 +1,4 @@
-"""Buckets: what happens in what order."""
+"""Operations on buckets: create, show, list, change and delete."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +20,7 @@ from .lookups import Lookups, refusal
 
 
 class Buckets:
-    """Creates, shows, changes and deletes buckets for a principal."""
+    """Creates, shows, lists, changes and deletes buckets for a principal."""
 
     def __init__(self, index: Index, store: BlobStore, commits: Commits, lookups: Lookups, ballast: Ballast) -> None:
         self._index = index
@@ -30,9 +30,9 @@ class Buckets:
         self._ballast = ballast
 
     def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
-        """Create a bucket owned by `principal`; `settings` are fields of `Bucket`.
+        """Create a bucket that `principal` owns. `settings` are fields of `Bucket`.
 
-        Raises `BucketExists` when the name is taken.
+        Raises `InvalidName`, and `BucketExists` if the name is taken.
         """
         if not allowed(principal, Action.CREATE_BUCKET) or principal.sub is None:
             raise refusal(principal, Action.CREATE_BUCKET)
@@ -48,13 +48,13 @@ class Buckets:
         return self._lookups.bucket(principal, name, Action.SEE_BUCKET)
 
     def page(self, principal: Principal, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
-        """Return up to `limit` of the buckets that `principal` may see, by name, beginning after the name `after`."""
+        """Return up to `limit` of the buckets that `principal` may see, ordered by name, after the name `after`."""
         if not allowed(principal, Action.LIST_BUCKETS):
             raise refusal(principal, Action.LIST_BUCKETS)
         return self._index.buckets(visible_buckets(principal), after=after, limit=limit)
 
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
-        """Replace the given settings; the others stay."""
+        """Replace the given settings, which are fields of `Bucket`, and keep the others."""
         bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._commit(bucket) as commit:
             current, totals = self._checked(principal, bucket, commit.current)
@@ -63,19 +63,19 @@ class Buckets:
         return changed, totals
 
     def delete(self, principal: Principal, name: str, *, force: bool) -> None:
-        """Delete the bucket; with `force`, its files too, else raise `BucketNotEmpty` when it has some."""
+        """Delete the bucket, even on a full disk. Raises `BucketNotEmpty` if it holds files, unless `force` is set."""
         try:
             self._delete(principal, name, force=force)
         except InsufficientStorage:
             self._ballast.give_up()
-            with suppress(BucketNotFound):  # it may have been deleted, and only the index had no room to say so
+            with suppress(BucketNotFound):  # the first try may have deleted it, and failed only in the index
                 self._delete(principal, name, force=force)
 
     def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
         bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
         with self._commit(bucket) as commit:
             current, totals = self._checked(principal, bucket, commit.current)
-            # The disk is asked, too: the index may be about to learn of files, or have lost some.
+            # Ask the store too, because the index may not know every file yet, or may have lost rows.
             if not force and (totals.file_count or self._store.has_files(current)):
                 raise BucketNotEmpty(
                     f"Bucket {quoted(name)} holds {totals.file_count or 'some'} files; delete them first, or pass "
@@ -84,12 +84,12 @@ class Buckets:
             commit.delete(current)
 
     def may_change(self, principal: Principal, bucket: Bucket) -> bool:
-        """Whether `principal` sees the settings that only those see who may change them."""
+        """Return whether `principal` may change `bucket`, and so may see the settings that are hidden from others."""
         return allowed(principal, Action.CHANGE_BUCKET, bucket)
 
     @contextmanager
     def _commit(self, bucket: Bucket) -> Iterator[BucketCommit]:
-        """Record the intent to change `bucket`, and commit."""
+        """Record the intent to change `bucket`, and commit what the body of `with` decides."""
         intent = Intent(self._commits.process, IntentKind.BUCKET, bucket.uid, bucket.name)
         with self._commits.recorded(intent), self._commits.bucket(intent, bucket) as commit:
             yield commit
@@ -97,7 +97,7 @@ class Buckets:
     def _checked(
         self, principal: Principal, bucket: Bucket, found: tuple[Bucket, Totals] | None
     ) -> tuple[Bucket, Totals]:
-        """Return the bucket as it is under the lock, to who may still change it."""
+        """Return the bucket `found` under the lock. Raises unless it is `bucket`, and `principal` may change it."""
         if found is None or found[0].uid != bucket.uid:
             raise BucketNotFound(bucket.name)
         if not allowed(principal, Action.CHANGE_BUCKET, found[0]):

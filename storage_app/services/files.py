@@ -1,4 +1,4 @@
-"""Files that are there: reading, listing, editing and deleting them, in which order."""
+"""Operations on stored files: read, list, edit and delete."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -39,7 +39,10 @@ class Files:
         return self._lookups.file(principal, bucket_name, key, Action.READ_FILE)
 
     def get_signed(self, grant: SignedDownload, bucket_name: str) -> tuple[Bucket, File]:
-        """Return the file of a download URL; raises `InvalidSignedUrl` when its bucket was deleted since."""
+        """Return the file of a download URL.
+
+        Raises `InvalidSignedUrl` if the bucket was deleted since the URL was signed, and `FileNotFound`.
+        """
         found = self._index.bucket_and_file(check_bucket_name(bucket_name), grant.key)
         if found is None or found[0].uid != grant.bucket_uid:
             raise InvalidSignedUrl(f"The signed URL is not for this bucket {quoted(bucket_name)}; ask for a new one.")
@@ -49,11 +52,11 @@ class Files:
         return bucket, file
 
     def open(self, bucket: Bucket, file: File) -> BinaryIO:
-        """Open the bytes of `file`; the caller closes them. Raises `FileNotFoundError` when they are not there."""
+        """Open the bytes of `file`. The caller closes them. Raises `FileNotFoundError` if they are missing."""
         return self._store.open(bucket, file.blob)
 
     def locate(self, bucket: Bucket, file: File) -> NginxPath | None:
-        """Return where the bytes can be fetched without this process; None if nowhere."""
+        """Return where the bytes can be fetched without this process, or None."""
         return self._store.locate(bucket, file.blob)
 
     def page_by_key(
@@ -66,12 +69,14 @@ class Files:
         position: Position | None,
         limit: int,
     ) -> Page:
+        """Return a page of the bucket's files and folders, ordered by key."""
         bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
         return page_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
 
     def page_by_creation(
         self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
     ) -> Page:
+        """Return a page of the bucket's files, newest first."""
         bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
         return page_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
 
@@ -84,7 +89,10 @@ class Files:
         changes: Mapping[str, Any],
         conditions: WriteConditions,
     ) -> tuple[Bucket, File]:
-        """Replace the given ones of `metadata`, `content_type`, `filename` (None = the key) and `cache_control`."""
+        """Change the attributes in `changes`: `metadata`, `content_type`, `filename` (None = the key), `cache_control`.
+
+        Raises `PreconditionFailed` unless `conditions` hold at the commit.
+        """
         bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
         edited = self._edited(bucket, file, changes)
         intent = Intent(self._commits.process, IntentKind.WRITE, bucket.uid, key)
@@ -101,12 +109,12 @@ class Files:
         return bucket, sidecar.file
 
     def delete(self, principal: Principal, bucket_name: str, key: str, *, conditions: WriteConditions) -> None:
-        """Delete the file; on a full disk, too."""
+        """Delete the file, even on a full disk. Raises `PreconditionFailed` unless `conditions` hold at the commit."""
         try:
             self._delete(principal, bucket_name, key, conditions)
         except InsufficientStorage:
             self._ballast.give_up()
-            with suppress(FileNotFound):  # it may have been deleted, and only the index had no room to say so
+            with suppress(FileNotFound):  # the first try may have deleted it, and failed only in the index
                 self._delete(principal, bucket_name, key, conditions)
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
@@ -117,11 +125,11 @@ class Files:
             commit.delete(commit.only)
 
     def _current(self, locked: LockedKey, principal: Principal) -> File:
-        """Return the file as it is under the lock, if `principal` may still change it."""
+        """Return the file as it is under the lock. Raises unless it exists and `principal` may still change it."""
         return self._lookups.check_file(principal, locked.bucket, locked.key, locked.current, Action.CHANGE_FILE)
 
     def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
-        """Return `file` with these changes, checked."""
+        """Return `file` with `changes`, which are checked."""
         checked = {**changes, "updated_at": now()}
         if "metadata" in changes:
             check_metadata(changes["metadata"])
@@ -132,7 +140,7 @@ class Files:
         return replace(file, **checked)
 
     def _checked_type(self, bucket: Bucket, file: File, declared: str) -> str:
-        """Hold an edited content type to the rule of an upload's: it must be what the bytes are."""
+        """Return the content type of the edited file, by the rule for uploads: its bytes must not contradict it."""
         try:
             with self._store.open(bucket, file.blob) as blob:
                 head = blob.read(HEAD_BYTES)

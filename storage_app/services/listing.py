@@ -1,4 +1,4 @@
-"""Pages of a bucket's files, with folders where a delimiter asks for them."""
+"""Pages of a bucket's files, with folders if the client gives a delimiter."""
 
 from ..domain.buckets import Bucket
 from ..domain.files import File, Folder
@@ -9,7 +9,7 @@ from ..index.rows import to_microseconds
 
 
 def page_by_creation(index: Index, bucket: Bucket, *, prefix: str, position: Position | None, limit: int) -> Page:
-    """Return the newest files first."""
+    """Return a page of files, newest first."""
     before = None
     if position is not None and position.created_at is not None:
         before = (position.created_at, position.key)
@@ -23,9 +23,9 @@ def page_by_creation(index: Index, bucket: Bucket, *, prefix: str, position: Pos
 def page_by_key(
     index: Index, bucket: Bucket, *, prefix: str, delimiter: str | None, position: Position | None, limit: int
 ) -> Page:
-    """Return files by key; with `delimiter`, the keys that share what comes before it are one folder.
+    """Return a page of files, ordered by key. Keys that share the part up to a `delimiter` make one folder.
 
-    A folder costs one look-up however many files are in it: the next one begins behind it.
+    A folder costs one query however many files it holds, because the next query begins after it.
     """
     entries: list[File | Folder] = []
     following: Position | None = position or Position(prefix, after=False)
@@ -35,24 +35,24 @@ def page_by_key(
         files = index.files_by_key(bucket.uid, prefix=prefix, start=following.key, after=following.after, limit=batch)
         found, following = _fold(files, prefix, delimiter, complete=len(files) < batch)
         entries += found
-        # Doubling finds long runs of files quickly and reads little for nothing where folders are many.
+        # Doubling reads long runs of files in a few queries, and wastes little where folders are many.
         batch = batch * 2 if len(found) == len(files) else 1
     if len(entries) <= limit:
         return Page(entries, None)
-    return Page(entries[:limit], _behind(entries[limit - 1]))
+    return Page(entries[:limit], _position_after(entries[limit - 1]))
 
 
 def _fold(
     files: list[File], prefix: str, delimiter: str | None, *, complete: bool
 ) -> tuple[list[File | Folder], Position | None]:
-    """Turn files into entries, up to the first folder that may hold more than was read; and where to read on."""
+    """Return the entries up to the first folder, which may hold unread files, and the position to read on from."""
     entries: list[File | Folder] = []
     for file in files:
         folder = _folder_of(file.key, prefix, delimiter)
         if folder is not None:
-            return [*entries, folder], _behind(folder)
+            return [*entries, folder], _position_after(folder)
         entries.append(file)
-    return entries, None if complete else _behind(files[-1])
+    return entries, None if complete else _position_after(files[-1])
 
 
 def _folder_of(key: str, prefix: str, delimiter: str | None) -> Folder | None:
@@ -62,8 +62,8 @@ def _folder_of(key: str, prefix: str, delimiter: str | None) -> Folder | None:
     return None if end < 0 else Folder(key[: end + len(delimiter)])
 
 
-def _behind(entry: File | Folder) -> Position | None:
-    """Return where the list goes on behind `entry`; None where nothing can follow."""
+def _position_after(entry: File | Folder) -> Position | None:
+    """Return the position after `entry`, or None if nothing can follow it."""
     if isinstance(entry, File):
         return Position(entry.key)
     end = successor(entry.id)

@@ -1,4 +1,4 @@
-"""Looking up what a request names, and refusing who may not: the one order of 401, 404 and 403."""
+"""Lookups of the bucket and file that a request names, and the one place that orders 401, 404 and 403."""
 
 from ..auth.permissions import Action, allowed
 from ..domain.buckets import Bucket, Totals, check_bucket_name
@@ -19,7 +19,7 @@ _DEEDS = {
 
 
 def refusal(principal: Principal, action: Action) -> StorageError:
-    """Return the error for someone who may not: 401 without a credential, else 403."""
+    """Return the error for a principal that may not do `action`: 401 without a credential, 403 with one."""
     if principal.kind is PrincipalKind.NOBODY:
         return Unauthenticated(f"A credential is needed to {_DEEDS[action]}: send 'Authorization: Bearer <token>'.")
     return Forbidden(f"You may not {_DEEDS[action]}; ask its owner for a grant.")
@@ -33,7 +33,7 @@ class Lookups:
         self.anonymous_uploads = anonymous_uploads
 
     def bucket(self, principal: Principal, name: str, action: Action | None = None) -> tuple[Bucket, Totals]:
-        """Return the bucket; with `action`, only to who may do that there.
+        """Return the bucket with its totals. If `action` is given, `principal` must be allowed to do it there.
 
         Raises `InvalidName`, `Unauthenticated` (whether or not the bucket exists), `BucketNotFound` or `Forbidden`.
         """
@@ -45,15 +45,15 @@ class Lookups:
         return found
 
     def file(self, principal: Principal, bucket_name: str, key: str, action: Action) -> tuple[Bucket, File]:
-        """Return the file to who may do `action` with it.
+        """Return the file with its bucket. `principal` must be allowed to do `action` with the file.
 
-        Raises as `bucket` does, then `FileNotFound`: a missing file is told only to who might read it.
+        Raises as `bucket` does, then `FileNotFound`: nobody without that permission learns that a file is missing.
         """
         bucket, file = self.bucket_and_file(principal, bucket_name, key)
         return bucket, self.check_file(principal, bucket, key, file, action)
 
     def bucket_and_file(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File | None]:
-        """Return the bucket with what is at `key`, whoever may see it. Raises as `bucket` does, then `InvalidName`."""
+        """Return the bucket and the file at `key`, whatever the permissions. Raises as `bucket`, then `InvalidName`."""
         try:
             check_key(key)
         except InvalidName:
@@ -65,7 +65,7 @@ class Lookups:
         return found
 
     def check_file(self, principal: Principal, bucket: Bucket, key: str, file: File | None, action: Action) -> File:
-        """Return `file` if it is there and `principal` may do `action` with it."""
+        """Return `file`. Raises unless `principal` may do `action` with it, and then `FileNotFound` if it is None."""
         if not self.allowed(principal, action, bucket, file):
             raise refusal(principal, action)
         if file is None:

@@ -1,4 +1,4 @@
-"""Signed URLs: rights handed to whoever holds the link, for one file and a limited time."""
+"""The signing of URLs. A signed URL gives its holder a right to one file for a limited time."""
 
 import math
 import time
@@ -19,7 +19,7 @@ DEFAULT_EXPIRY_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """A token with what it was made for. `expires_at` is in seconds since the epoch."""
+    """A token, and the file that it is for. `expires_at` is in seconds since the epoch."""
 
     token: str
     bucket_name: str
@@ -28,7 +28,7 @@ class SignedLink:
 
 
 class Signing:
-    """Makes signed URLs for what a principal may do itself."""
+    """Signs URLs for the uploads and downloads that a principal may make itself."""
 
     def __init__(self, lookups: Lookups, uploads: Uploads, urls: SignedUrls) -> None:
         self._lookups = lookups
@@ -36,9 +36,9 @@ class Signing:
         self._urls = urls
 
     def upload(self, principal: Principal, request: UploadRequest, *, expires_in: int) -> SignedLink:
-        """Sign an upload of a file with the constraints of `request` to its key. `expires_in` is in seconds.
+        """Sign the upload of a file to the key of `request`, under its constraints. `expires_in` is in seconds.
 
-        Refuses what an upload would be refused for now. The upload itself is judged by what is there then.
+        Raises what such an upload would raise now, before its first byte. The upload itself is checked again.
         """
         target = self._uploads.authorize(principal, request)
         constraints = bindable(request.constraints, max_metadata_bytes=MAX_SIGNED_METADATA_BYTES)
@@ -66,7 +66,7 @@ class Signing:
         filename: str | None,
         expires_in: int,
     ) -> SignedLink:
-        """Sign a download of the file that is at `key`. `expires_in` is in seconds."""
+        """Sign the download of the file at `key`. `expires_in` is in seconds. Raises as the download would."""
         bucket, _ = self._lookups.file(principal, bucket_name, key, Action.READ_FILE)
         grant = SignedDownload(
             bucket_uid=bucket.uid,

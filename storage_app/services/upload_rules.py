@@ -1,4 +1,4 @@
-"""Every reason to refuse an upload, as pure functions: before the first byte, while bytes come, and at the commit.
+"""Every reason to refuse an upload, as functions without I/O: before the first byte, while bytes arrive, at the commit.
 
 They judge an `UploadRequest` against its `Target` and the service's `UploadLimits`. The services look up and lock.
 """
@@ -23,7 +23,7 @@ from ..errors import (
     QuotaExceeded,
 )
 
-# The Content-Types that clients send unless they are told one: none, the default of fetch, that of curl and urllib.
+# The Content-Types that clients send by default: none, the default of fetch, and that of curl and urllib.
 _UNDECLARED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 
 
@@ -37,7 +37,7 @@ class UploadLimits:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an upload goes: `existing` is the file at its key, None if there is none, or if the key is not known."""
+    """The target of an upload. `existing` is the file at its key, None if there is none or the key is not known yet."""
 
     bucket: Bucket
     right: UploadRight
@@ -50,7 +50,7 @@ class Target:
 def check_early(
     request: UploadRequest, body: DeclaredBody, target: Target, limits: UploadLimits, free_bytes: int | None
 ) -> None:
-    """Refuse what can be refused by the headers, in this order: target, size, free space, content type."""
+    """Refuse what the headers allow to refuse, in this order: target, size, free space, content type."""
     if request.key is not None:
         check_target(request, request.key, target)
     size = body.least_size if body.size is None else body.size
@@ -65,9 +65,9 @@ def check_early(
 
 
 def bound(request: UploadRequest) -> UploadRequest:
-    """Return `request` with the attributes that its constraints bind in place of those that the uploader gives.
+    """Return `request` with its attributes overridden by its constraints.
 
-    Raises `ContentTypeNotAllowed` if the uploader declares another type than the one that was bound.
+    Raises `ContentTypeNotAllowed` if the uploader declares a type other than the one that the signed URL binds.
     """
     if request.constraints is UNCONSTRAINED:
         return request
@@ -83,7 +83,7 @@ def bound(request: UploadRequest) -> UploadRequest:
 
 
 def bindable(constraints: UploadConstraints, *, max_metadata_bytes: int) -> UploadConstraints:
-    """Return `constraints` as they can be bound, the content type in normal form. Raises `InvalidRequest`."""
+    """Check the constraints of a URL to sign. Return them with a normalized content type. Raises `InvalidRequest`."""
     if constraints.filename is not None:
         check_filename(constraints.filename)
     if constraints.metadata is not None:
@@ -96,11 +96,11 @@ def bindable(constraints: UploadConstraints, *, max_metadata_bytes: int) -> Uplo
     return replace(constraints, content_type=content_type)
 
 
-# While bytes come, and before
+# Before the first byte, and while bytes arrive
 
 
 def check_size(request: UploadRequest, target: Target, limits: UploadLimits, size: int) -> None:
-    """Raise `FileTooLarge` or `QuotaExceeded` if a file of `size` bytes can never be taken."""
+    """Raise `FileTooLarge` or `QuotaExceeded` if a file of `size` bytes exceeds a limit, or the whole quota."""
     each = (limits.max_file_size, target.bucket.max_file_size, request.constraints.size)
     limit = min((limit for limit in each if limit is not None), default=None)
     if limit is not None and size > limit:
@@ -119,12 +119,12 @@ def check_free_space(free: int | None, size: int, limits: UploadLimits) -> None:
         )
 
 
-# When all bytes have come
+# When all bytes have arrived
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What is known of bytes that have come: how many, their SHA-256 in hex, and the first ones."""
+    """The bytes that have arrived: their number, their SHA-256 in hex, and the first ones."""
 
     size: int
     sha256: str
@@ -134,8 +134,8 @@ class Received:
 def describe(request: UploadRequest, target: Target, received: Received) -> File:
     """Return the file that the received bytes become, without the name of its blob.
 
-    Raises `InvalidRequest` or `DigestMismatch` unless the bytes are those that were declared, `ContentTypeNotAllowed`,
-    and `InvalidName` for a filename that came with them.
+    Raises `InvalidRequest` or `DigestMismatch` if the bytes are not those that were declared, `ContentTypeNotAllowed`,
+    and `InvalidName` for a filename that came in the body.
     """
     attributes, key = request.attributes, request.key or ""
     check_bound_size(request.constraints, received.size)
@@ -170,10 +170,10 @@ def check_bound_size(constraints: UploadConstraints, size: int) -> None:
 
 
 def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name: str) -> str:
-    """Return the content type of bytes that begin with `head`.
+    """Return the content type of a file called `name` whose bytes begin with `head`.
 
-    Raises `ContentTypeNotAllowed` if the bucket does not take it, or if the bucket restricts types and the declared one
-    is not that of the bytes.
+    Raises `ContentTypeNotAllowed` if the bucket does not take that type, or if the bucket restricts types and the bytes
+    contradict the declared one.
     """
     decision = media_types.decide(declared, head, name)
     if decision.contradicts and bucket.allowed_content_types is not None:
@@ -184,18 +184,18 @@ def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name:
 
 
 def check_accepted(bucket: Bucket, content_type: str) -> str:
-    """Return `content_type`; raise `ContentTypeNotAllowed` unless the bucket takes it."""
+    """Return `content_type`. Raises `ContentTypeNotAllowed` unless the bucket takes it."""
     if not bucket.accepts(content_type):
         allowed = ", ".join(bucket.allowed_content_types or ())
         raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
     return content_type
 
 
-# At the commit, under the key's lock, and before
+# Before the first byte, and at the commit under the key's lock
 
 
 def check_target(request: UploadRequest, key: str, target: Target) -> None:
-    """Refuse an upload to `key` that may not, or should not, replace what is there.
+    """Refuse an upload to `key` that may not create a file there, or may not replace the existing one.
 
     Raises `Forbidden`, `PreconditionFailed` and `FileExists`.
     """
@@ -211,7 +211,7 @@ def check_target(request: UploadRequest, key: str, target: Target) -> None:
 
 
 def decide(request: UploadRequest, target: Target, file: File, totals: Totals) -> File:
-    """Judge an upload by the `target` as it is under the lock, and return the file that it becomes there.
+    """Check an upload against its `target` under the lock, and return the file that it becomes there.
 
     `totals` are the bucket's. Raises what `check_target` and `check_quota` raise.
     """
@@ -221,7 +221,7 @@ def decide(request: UploadRequest, target: Target, file: File, totals: Totals) -
 
 
 def check_quota(bucket: Bucket, totals: Totals, added: int) -> None:
-    """Raise `QuotaExceeded` unless `added` bytes fit beside those in `totals`. Fewer bytes always fit."""
+    """Raise `QuotaExceeded` unless `added` bytes fit beside those in `totals`. A file that shrinks always fits."""
     if bucket.quota is not None and added > 0 and totals.total_size + added > bucket.quota:
         raise quota_exceeded(bucket)
 
@@ -234,12 +234,12 @@ def quota_exceeded(bucket: Bucket) -> QuotaExceeded:
 
 
 def growth(size: int, existing: File | None) -> int:
-    """Return by how many bytes a bucket grows: an overwrite counts the difference."""
+    """Return by how many bytes a file of `size` bytes makes its bucket grow: an overwrite counts the difference."""
     return max(0, size - (existing.size if existing is not None else 0))
 
 
 def inheriting(file: File, target: Target) -> File:
-    """Return `file` with the owner and the time of creation that it has at its target: an overwrite keeps both."""
+    """Return `file` with its owner and creation time. An overwrite keeps those of the existing file."""
     if target.existing is not None:
         return replace(file, owner_id=target.existing.owner_id, created_at=target.existing.created_at)
     if file.owner_id == target.right.owner_id and file.created_at == file.updated_at:

@@ -1,4 +1,4 @@
-"""Uploads: from the refusals that need no bytes to the file that is there."""
+"""Uploads, from the first check of the headers to the committed file."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -24,7 +24,7 @@ from . import upload_rules as rules
 from .lookups import Lookups, refusal
 from .upload_rules import Received, Target, UploadLimits
 
-# How often free space is checked while bytes arrive: others arrive beside them.
+# Free space is checked again after this many bytes, because other uploads use it up too.
 _FREE_SPACE_CHECK_BYTES = 64 * 1024 * 1024
 
 Write = Callable[[bytes], int]
@@ -34,20 +34,20 @@ class Body(Protocol):
     """The body of an upload: a stream, a form, or a file that nginx has spooled."""
 
     def declare(self) -> DeclaredBody:
-        """Say what is known before the first byte. Raises if the body cannot be taken, whoever sends it."""
+        """Return what is known before the first byte. Raises if no such body can be taken, whoever sends it."""
 
     def opened(self) -> AbstractContextManager[BinaryIO | None]:
-        """Open the file that holds the whole body, which the store may move away; None if there is no such file."""
+        """Open the file that holds the whole body, which the store may move away, or None if there is no such file."""
 
     def send_to(self, write: Write) -> None:
-        """Hand the file's bytes to `write`, in pieces."""
+        """Pass the bytes of the uploaded file to `write`, in pieces."""
 
     def complete(self, request: UploadRequest) -> UploadRequest:
-        """Return `request` with what came in the body besides the file. Call it after `send_to`."""
+        """Return `request` with the fields that came in the body besides the file. Call it after `send_to`."""
 
 
 class Uploads:
-    """Takes files in, for a principal or for the holder of an upload URL."""
+    """Receives files from a principal, or from the holder of an upload URL."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Uploads:
         self._parts = _Parts(index, store, commits, limits)
 
     def receive(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> tuple[File, bool]:
-        """Take the body in and make it the file of its key. Return the file, and whether its key is new.
+        """Receive the body and commit it as the file of its key. Return the file, and whether its key is new.
 
-        Refuses by `upload_rules`: before the first byte, while bytes come, and again at the commit by what is there
-        then. Raises `TooManyUploads` besides. Whatever fails leaves nothing.
+        Refuses by `upload_rules`: before the first byte, while bytes arrive, and at the commit by the state under the
+        lock. Also raises `TooManyUploads`. An upload that fails leaves nothing.
         """
         request, declared, target = self._checked(who, request, body)
         parts, bucket = self._parts, target.bucket
@@ -83,16 +83,19 @@ class Uploads:
             return upload.finish(body.complete(request), has_size=declared.size is not None)
 
     def check(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> None:
-        """Refuse all that `receive` would refuse now, for a gateway that takes the bytes first. Reserves nothing."""
+        """Raise what `receive` would raise before the first byte, for a gateway that stores the body first.
+
+        Reserves nothing.
+        """
         request, declared, target = self._checked(who, request, body)
         check = reservation(target.bucket, self._parts.intent(request, declared, target))
         if check is not None:
             self._index.write_grouped(check)
 
     def authorize(self, who: Principal | SignedUpload, request: UploadRequest) -> Target:
-        """Return where the upload goes. Refuses a principal that may upload nothing there.
+        """Return the target of the upload. Refuses a principal that may upload nothing there.
 
-        Raises `InvalidSignedUrl` if the bucket of an upload URL was deleted since.
+        Raises `InvalidSignedUrl` if the bucket was deleted since the URL was signed.
         """
         if isinstance(who, SignedUpload):
             return self._signed_target(who, request.bucket_name)
@@ -103,7 +106,7 @@ class Uploads:
         return Target(bucket, right, existing)
 
     def check_early(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> None:
-        """Refuse what can be refused before the first byte."""
+        """Refuse by the rules that need no bytes. Raises what `upload_rules.check_early` raises."""
         rules.check_early(request, declared, target, self._parts.limits, self._parts.store.free_bytes())
 
     def _checked(
@@ -121,7 +124,7 @@ class Uploads:
         try:
             return self._lookups.bucket_and_file(principal, request.bucket_name, request.key)
         except InvalidName:
-            # A principal that may upload nothing is told that first.
+            # A principal that may upload nothing learns that first.
             self._right(principal, self._lookups.bucket(principal, request.bucket_name)[0])
             raise
 
@@ -141,7 +144,7 @@ class Uploads:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """What each upload works with."""
+    """The parts of the service that every upload uses."""
 
     index: Index
     store: BlobStore
@@ -149,7 +152,7 @@ class _Parts:
     limits: UploadLimits
 
     def intent(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> Intent:
-        """Return the intent of an upload whose bytes have not come."""
+        """Return the intent of an upload before its first byte. Without a key it names no blob."""
         return Intent(
             process=self.commits.process,
             kind=IntentKind.WRITE,
@@ -161,7 +164,7 @@ class _Parts:
 
 
 class _Upload:
-    """One body on its way in."""
+    """An upload in progress. Its bytes pass through `write` or `examine`, and `finish` commits them."""
 
     def __init__(
         self, parts: _Parts, request: UploadRequest, target: Target, intent: Intent, staged: StagedBlob
@@ -177,7 +180,7 @@ class _Upload:
         self._size = 0
 
     def write(self, data: bytes) -> int:
-        """Stage the next bytes. Raises `FileTooLarge` as soon as there are too many."""
+        """Stage the next bytes. Raises as `examine` does, and `InsufficientStorage` if the disk fills up."""
         self.examine(data)
         if self._size - self._free_space_checked_at >= _FREE_SPACE_CHECK_BYTES:
             rules.check_free_space(self._parts.store.free_bytes(), 0, self._parts.limits)
@@ -185,7 +188,7 @@ class _Upload:
         return self._staged.write(data)
 
     def examine(self, data: bytes) -> int:
-        """Count and hash the next bytes, which are staged already."""
+        """Count and hash the next bytes. Raises `FileTooLarge` or `QuotaExceeded` as soon as there are too many."""
         self._size += len(data)
         rules.check_size(self._request, self._target, self._parts.limits, self._size)
         if len(self._head) < HEAD_BYTES:
@@ -194,9 +197,9 @@ class _Upload:
         return len(data)
 
     def finish(self, request: UploadRequest, *, has_size: bool) -> tuple[File, bool]:
-        """Make the bytes the file that `request` describes, which came complete with them.
+        """Commit the bytes as the file that `request`, complete by now, describes.
 
-        With `has_size`, the intent has reserved the size. Return the file, and whether its key is new.
+        With `has_size`, the intent has already reserved the size. Return the file, and whether its key is new.
         """
         if request is not self._request:  # some of it came with the body
             request = rules.bound(replace(request, key=check_key(request.key or "")))
@@ -207,7 +210,7 @@ class _Upload:
         return self._commit(request, replace(file, blob=self._intent.blob or ""))
 
     def _complete_intent(self, key: str) -> None:
-        """Add to the intent what came with the body, and reserve the size."""
+        """Add the key, the blob and the size, known only now, to the intent. Reserves the size."""
         existing = self._parts.index.file(self._target.bucket.uid, key)
         blob = self._intent.blob or new_blob_name(key)
         intent = replace(self._intent, key=key, blob=blob, size=rules.growth(self._size, existing))
@@ -215,7 +218,7 @@ class _Upload:
         self._intent, self._target = intent, replace(self._target, existing=existing)
 
     def _commit(self, request: UploadRequest, file: File) -> tuple[File, bool]:
-        """Stage the sidecar as if what was there still is, and decide by what is there under the lock."""
+        """Stage the sidecar before the lock is taken, and decide by the file that is there under the lock."""
         store, bucket = self._parts.store, self._target.bucket
         with (
             store.stage_sidecar(bucket, file, self._staged) as sidecar,
@@ -229,7 +232,10 @@ class _Upload:
 
 
 def reservation(bucket: Bucket, intent: Intent) -> Work | None:
-    """Return the check that `intent` fits into the quota of `bucket` beside all that is there and on its way."""
+    """Return the check that `intent` fits into the quota of `bucket`, beside its files and other reservations.
+
+    Returns None if the bucket has no quota.
+    """
     if bucket.quota is None:
         return None
 

@@ -188,3 +188,40 @@ def test_store_that_cannot_be_opened_yet_ends_nobody(hooks: Lifecycle) -> None:
     log = SimpleNamespace(error=lambda message, *values: lines.append(message % values))
     hooks.post_worker_init(worker(Storage(StoreUnusable("STORAGE_PATH /x cannot be written.")), log=log))
     assert lines == ["The store could not be opened yet: STORAGE_PATH /x cannot be written."]
+
+
+@pytest.mark.parametrize(
+    ("error", "log_level", "logged"),
+    [
+        ("TimeoutError", "INFO", ""),
+        ("TimeoutError", "DEBUG", "A client fell silent: Socket error processing request."),
+        ("OSError", "INFO", "Traceback"),
+    ],
+)
+def test_client_that_falls_silent_is_no_failure(error: str, log_level: str, logged: str) -> None:
+    """gunicorn logs every OSError of a connection as it does here, by `exception` while it handles the error."""
+    script = f"""if True:
+        from gunicorn.config import Config
+        from storage_app.server.lifecycle import Lifecycle, Logger
+        from storage_app.settings import load_settings
+        Lifecycle(load_settings())
+        config = Config()
+        config.set("loglevel", "{log_level.lower()}")
+        log = Logger(config)
+        try:
+            raise {error}
+        except OSError:
+            log.exception("Socket error processing request.")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={"SECRET_KEY": "k" * 32, "LOG_LEVEL": log_level},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    output = done.stdout + done.stderr
+    assert logged in output
+    assert ("Traceback" in output) == (error == "OSError")
+    assert bool(output) == bool(logged)

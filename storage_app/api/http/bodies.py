@@ -1,4 +1,4 @@
-"""Request bodies: raw or a multipart form, read in pieces, never held whole."""
+"""Request bodies, raw or as a multipart form. They are read in pieces, never as a whole."""
 
 import base64
 import binascii
@@ -26,13 +26,13 @@ from ...errors import (
     UnsupportedMediaType,
 )
 
-# A client that sends nothing for so long is given up; the server bounds each read.
+# A client that sends nothing for this long is cut off. The server bounds each read.
 SILENCE_SECONDS = 60
-# Of a client that sends faster than it is read, so much is taken at once: each piece wakes other threads.
+# The size of a read from a client that sends faster than we read. Large, because each read wakes other threads.
 STEP_BYTES = 1024 * 1024
-# Of any other: the memory for a piece is held while it is waited for.
+# The size of a read from other clients. Small, because its memory is held during the wait.
 _FIRST_STEP_BYTES = 128 * 1024
-# What the fields and headers of a form may take in memory.
+# The limit on memory for the fields and headers of a form.
 MAX_FORM_BYTES = 1024 * 1024
 MAX_FORM_PARTS = 16
 
@@ -40,14 +40,15 @@ _DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=[,;]|$)"
 _HAS_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=")
 
 
-# What takes the bytes of a body.
+# A function that receives the bytes of a body, piece by piece.
 Write = Callable[[bytes], int]
 
 
 class RequestBody:
-    """The body of a request as a stream that says when it was cut short.
+    """The body of a request as a stream. Unlike the server's, it raises an error if the body was cut short.
 
-    `length` is the declared number of bytes, None for a chunked body. With `hashed`, `sha256` is of all bytes read.
+    `length` is the declared number of bytes, None for a chunked body. With `hashed`, `sha256` is the digest of all
+    bytes read. Raises `InvalidRequest` for a transfer coding other than chunked.
     """
 
     def __init__(self, request: Request, *, hashed: bool = False) -> None:
@@ -61,7 +62,7 @@ class RequestBody:
             raise InvalidRequest("The body has a Transfer-Encoding besides chunked; send it without.")
 
     def read(self, size: int = STEP_BYTES) -> bytes:
-        """Return up to `size` bytes, none at the end; raises `TruncatedBody` and `BodyTimeout`."""
+        """Return up to `size` bytes, none at the end. Raises `TruncatedBody` and `BodyTimeout`."""
         left = min(size, self._step if self.length is None else min(self._step, self.length - self._taken))
         if left == 0:
             return b""
@@ -84,18 +85,20 @@ class RequestBody:
         return data
 
     def copy_to(self, write: Write) -> None:
+        """Pass the rest of the body to `write`. Raises as `read` does."""
         while data := self.read():
             write(data)
 
     @property
     def sha256(self) -> str:
+        """The SHA-256 of all bytes read so far, in hex."""
         assert self._hash is not None, "the body was opened without hashing"
         return self._hash.hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart form whose one file part went into an upload. `filename` and `content_type` are the part's."""
+    """A multipart form without the bytes of its file part. `filename` and `content_type` are those of that part."""
 
     fields: MultiDict[str, str]
     filename: str
@@ -103,7 +106,7 @@ class Form:
 
 
 class RawBody:
-    """The body of a PUT, which is the file as it is. With `is_here`, a gateway has waited for all of it."""
+    """The body of a PUT, which is the file itself. With `is_here`, a gateway has already waited for all of it."""
 
     def __init__(self, request: Request, *, is_here: bool) -> None:
         self._request = request
@@ -112,8 +115,8 @@ class RawBody:
     def declare(self) -> DeclaredBody:
         """Return the declared length and attributes.
 
-        Raises `LengthRequired` if nothing says how long the body is (RFC 9110 section 8.6), and what `raw_attributes`
-        raises.
+        Raises `LengthRequired` if the body has neither a length nor chunks (RFC 9110 section 8.6), and what
+        `raw_attributes` and `RequestBody` raise.
         """
         attributes = raw_attributes(self._request)
         self._body = RequestBody(self._request)
@@ -132,7 +135,7 @@ class RawBody:
 
 
 class FormBody:
-    """A multipart form with one file. `interpret` adds what its fields say to the request for the upload."""
+    """A multipart form with one file. `interpret` adds the values of the form to the request for the upload."""
 
     def __init__(
         self, request: Request, interpret: Callable[[Form, UploadRequest], UploadRequest], *, is_here: bool
@@ -142,7 +145,7 @@ class FormBody:
         self._is_here = is_here
 
     def declare(self) -> DeclaredBody:
-        """Return how long the file is at least: the rest may take no more than the form's limit.
+        """Return the least size that the file can have: all other parts may take MAX_FORM_BYTES at most.
 
         Raises `UnsupportedMediaType` if the body is not a form.
         """
@@ -162,10 +165,13 @@ class FormBody:
 
 
 def raw_attributes(request: Request) -> FileAttributes:
-    """Return what the headers of a PUT say of the file. Refuses a PUT whose body would not be the file."""
+    """Return the attributes of the file from the headers of a PUT.
+
+    Raises `InvalidRequest` or `UnsupportedMediaType` if the body would not be the whole file as it is.
+    """
     attributes = FileAttributes(content_type=request.content_type, sha256=declared_digests(request))
     if "Content-Range" in request.headers:
-        # RFC 9110 section 14.5: a server that does not know partial PUT must not take the part for the whole.
+        # RFC 9110 section 14.5: a server without support for partial PUT must not take the part for the whole file.
         raise InvalidRequest("A PUT with Content-Range is not supported; send the whole file.")
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise UnsupportedMediaType("A body with Content-Encoding is not supported; send the file as it is.")
@@ -173,15 +179,16 @@ def raw_attributes(request: Request) -> FileAttributes:
 
 
 def read_form(request: Request, write: Write) -> Form:
-    """Read a multipart form, and hand its file part to `write` piece by piece.
+    """Read a multipart form, and pass its file part to `write` piece by piece.
 
-    The part must be called `file`, and be the only one with a filename (RFC 7578 section 4.2).
+    That part must be called `file`, and must be the only one with a filename (RFC 7578 section 4.2). Raises `TooLarge`,
+    `InvalidRequest`, `DigestMismatch`, and what `RequestBody.read` and `write` raise.
     """
     body = RequestBody(request, hashed=bool(declared_digests(request)))
     sink = _FileSink(write)
     parser = _FormParser(
         stream_factory=sink.open,
-        max_form_memory_size=MAX_FORM_BYTES + STEP_BYTES,  # it counts its reading buffer in
+        max_form_memory_size=MAX_FORM_BYTES + STEP_BYTES,  # Werkzeug counts its reading buffer too
         max_form_parts=MAX_FORM_PARTS,
         buffer_size=STEP_BYTES,
     )
@@ -206,7 +213,7 @@ def is_form(request: Request) -> bool:
 def declared_digests(request: Request) -> frozenset[str]:
     """Return the SHA-256 digests (hex) that `Content-Digest` and `Repr-Digest` declare (RFC 9530 sections 2 and 3).
 
-    Digests by other algorithms are ignored. Raises `InvalidRequest` when one is malformed.
+    Digests by other algorithms are ignored. Raises `InvalidRequest` if one is malformed.
     """
     digests = set()
     for name in ("Content-Digest", "Repr-Digest"):
@@ -228,7 +235,7 @@ def _decoded_digest(name: str, value: str) -> str:
 
 
 def _check_digests(request: Request, body: RequestBody) -> None:
-    """A digest in the header of a form is of the form, not of the file in it."""
+    """Check the digests that the headers of a form declare. They are digests of the form, not of the file in it."""
     if declared := declared_digests(request):
         while body.read():
             pass
@@ -237,7 +244,7 @@ def _check_digests(request: Request, body: RequestBody) -> None:
 
 
 def _decoded(fields: MultiDict[str, str]) -> MultiDict[str, str]:
-    """Read the bytes of the fields as UTF-8, which every form is in (RFC 7578 section 5.1.2)."""
+    """Return the fields decoded as UTF-8, the encoding of every form (RFC 7578 section 5.1.2)."""
     try:
         return MultiDict((name, value.encode("iso-8859-1").decode()) for name, value in fields.items(multi=True))
     except UnicodeDecodeError as error:
@@ -253,7 +260,7 @@ def _boundary(request: Request) -> bytes:
 
 
 def _declared_length(request: Request) -> int | None:
-    # RFC 9112 section 6.3: with Transfer-Encoding, Content-Length does not count.
+    # RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length.
     return None if "HTTP_TRANSFER_ENCODING" in request.environ else request.content_length
 
 
@@ -262,14 +269,14 @@ def _truncated() -> TruncatedBody:
 
 
 class _FormParser(MultiPartParser):
-    """Werkzeug's parser, without replacing what is not UTF-8 in fields: see `_decoded`."""
+    """Werkzeug's parser, which does not replace invalid UTF-8 in fields here: `_decoded` refuses it."""
 
     def get_part_charset(self, headers: Headers) -> str:
         return "iso-8859-1"  # in which every byte is a character
 
 
 class _FileSink:
-    """What Werkzeug writes the file part of a form to, once."""
+    """The file object to which Werkzeug writes the only file part of a form."""
 
     def __init__(self, write: Write) -> None:
         self.write = write
@@ -290,4 +297,4 @@ class _FileSink:
         return self
 
     def seek(self, offset: int) -> None:
-        """Werkzeug rewinds what it wrote; nothing here is read back."""
+        """Do nothing. Werkzeug rewinds the file, but nobody reads it back."""

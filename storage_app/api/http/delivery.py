@@ -37,7 +37,7 @@ _PLAIN_RANGE = re.compile(r"bytes=(?:\d{1,18}-\d{0,18}|-\d{1,18})", re.ASCII)
 _KEPT_BY_NGINX = frozenset({"Accept-Ranges", "Cache-Control", "Content-Disposition", "Content-Type"})
 
 # Popular files are requested again soon.
-_MAX_REMEMBERED = 1024
+_MAX_CACHED = 1024
 
 # RFC 8187 section 3.2.1: the attr-chars that `quote` would escape.
 _ATTR_CHARS = "!#$&+^`|"
@@ -110,7 +110,7 @@ def shared_seconds(chosen: str) -> int:
     return max(0, lifetime or 0)
 
 
-@lru_cache(maxsize=_MAX_REMEMBERED)
+@lru_cache(maxsize=_MAX_CACHED)
 def content_disposition(disposition: Disposition, filename: str) -> str:
     """Return the header: the last segment of `filename`, in ASCII and as `filename*` (RFC 6266 section 4.3)."""
     segments = [segment for segment in filename.split("/") if segment not in ("", ".", "..")]
@@ -149,7 +149,7 @@ def _security_policy(content_type: str) -> str:
     return f"{_NOTHING}; sandbox"
 
 
-_http_date = lru_cache(maxsize=_MAX_REMEMBERED)(http_date)
+_http_date = lru_cache(maxsize=_MAX_CACHED)(http_date)
 
 
 def _add_representation(headers: dict[str, str], file: File, last_modified: datetime) -> None:

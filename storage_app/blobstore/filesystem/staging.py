@@ -1,4 +1,4 @@
-"""What lies in a process's staging directory until a rename places it."""
+"""The staging directory of a process, from which a rename places blobs and sidecars."""
 
 import itertools
 import os
@@ -17,32 +17,33 @@ from ..sidecars import dump_file
 
 
 class Staging:
-    """The staging directory of one process; with `durable` False nothing is synced."""
+    """The staging directory of one process. If `durable` is False, nothing is synced."""
 
     def __init__(self, directory: Path, *, durable: bool) -> None:
         self.directory = directory
         self.durable = durable
         self._undiscarded: set[str] = set()
-        self._numbers = itertools.count()  # the directory is the process's own
+        self._numbers = itertools.count()  # unique, because only this process uses the directory
         directory.mkdir(parents=True, exist_ok=True)
-        # What the umask left of the directory's mode, it leaves of a file's.
+        # Files get the permissions that the umask leaves, which the mode of the directory shows.
         self._file_mode = stat.S_IMODE(directory.stat().st_mode) & 0o666
 
     def new_path(self) -> str:
+        """Return a path that has not been used yet."""
         return f"{self.directory}/{next(self._numbers)}"
 
     def write(self, path: str, content: bytes, *, beside: Sequence[int] = ()) -> None:
-        """Write a file that is not there yet, whole, or leave none; sync the open files `beside` with it."""
+        """Write a new file, and sync the open files `beside` with it, or leave no file. Raises as `write_new` does."""
         with self.discarded_on_failure(path):
             write_new(path, content, durable=self.durable, beside=beside)
 
     def move_in(self, source: str, path: str) -> None:
-        """Move a file of another program here, and give it the rights that our own have. Raises OSError."""
+        """Move a file of another program to `path`, and give it the permissions of our own files. Raises OSError."""
         os.rename(source, path)
         os.chmod(path, self._file_mode)
 
     def discard(self, path: str) -> None:
-        """Remove what is at `path`, if anything is. Never raises: what the disk refuses is done by `tidy`."""
+        """Remove the file or directory at `path`, if any. Never raises. If the disk refuses, `tidy` tries again."""
         try:
             _remove(path)
         except OSError:
@@ -51,12 +52,12 @@ class Staging:
             self._undiscarded.discard(path)
 
     def tidy(self) -> None:
-        """Discard what could not be before."""
+        """Try again to remove what `discard` could not."""
         for path in list(self._undiscarded):
             self.discard(path)
 
     def discarded_on_failure(self, path: str) -> "_DiscardedOnFailure":
-        """Discard what is at `path` when the body of `with` fails."""
+        """Discard what is at `path` if the body of `with` fails."""
         return _DiscardedOnFailure(self, path)
 
 
@@ -84,20 +85,20 @@ def _remove(path: str) -> None:
 
 
 class _StagedFile:
-    """A file of the staging directory at `path`, until it is moved away."""
+    """A file in the staging directory, at `path` until it is moved to its place."""
 
     def __init__(self, staging: Staging) -> None:
         self.path = staging.new_path()
         self._staging = staging
-        self._is_away = False
+        self._is_placed = False
 
     def move_to(self, path: str) -> None:
-        """Move it to its place, over what is there. Raises OSError."""
+        """Move the file to its place, replacing a file there. Raises OSError."""
         os.rename(self.path, path)
-        self._is_away = True
+        self._is_placed = True
 
     def discard(self) -> None:
-        if not self._is_away:
+        if not self._is_placed:
             self._staging.discard(self.path)
 
     def __enter__(self) -> Self:
@@ -110,7 +111,7 @@ class _StagedFile:
 
 
 class BlobFile(_StagedFile):
-    """Bytes: new ones, or those of the file `source`, which is moved there."""
+    """A `StagedBlob`: a new file, or the file at `source`, which is moved into staging."""
 
     def __init__(self, staging: Staging, source: str | None = None) -> None:
         super().__init__(staging)
@@ -134,11 +135,12 @@ class BlobFile(_StagedFile):
         return len(data)
 
     def fileno(self) -> int:
+        """Return the descriptor of the open file."""
         assert self._descriptor is not None, "the bytes were ended"
         return self._descriptor
 
     def close(self) -> None:
-        """End bytes that are durable. Raises OSError."""
+        """End the bytes, which are synced already. Raises OSError."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -150,7 +152,7 @@ class BlobFile(_StagedFile):
 
 
 class SidecarFile(_StagedFile):
-    """A sidecar; with `blob`, the bytes beside it are ended, durable as itself."""
+    """A `StagedSidecar`. If `blob` is given, its bytes are synced together with the sidecar, and ended."""
 
     def __init__(self, staging: Staging, file: File, blob: BlobFile | None = None) -> None:
         super().__init__(staging)
@@ -159,13 +161,13 @@ class SidecarFile(_StagedFile):
             with staging.discarded_on_failure(self.path):
                 staging.write(self.path, dump_file(file), beside=[] if blob is None else [blob.fileno()])
                 if blob is not None:
-                    blob.close()  # some disks say only now that there is no room
+                    blob.close()  # some disks report only now that they are full
         except OSError as error:
             raise translated(error) from error
 
     def restage(self, file: File) -> None:
         if file != self.file:
-            detach()  # it is synced under the key's lock, which others wait for
+            detach()  # the sync runs under the key's lock, which others wait for
             self.discard()
             self.path = self._staging.new_path()
             self.file = file

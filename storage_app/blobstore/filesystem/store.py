@@ -7,12 +7,12 @@
           7e93….json                                    a sidecar: <hash of the key>.json
           7e93…-0198c3f2a7b84c1e2d3f-cat.jpg            its bytes: <hash>-<generation>-<slug>
       .system/
-        staging/<process>/                              bytes and records on their way in
+        staging/<process>/                              blobs and sidecars before they are placed
         trash/<uid>/                                    buckets that were deleted
 
-All of it is one filesystem, so that a rename places what was staged. Renames in a directory must reach the disk in
-order (ext4, XFS, btrfs and ZFS do so). No text of a user reaches a path but the slug, which is reduced to
-`[a-z0-9._-]`, and the bucket's name, which is no wider.
+All of it is one filesystem, so that a rename can place a staged file. Renames in a directory must reach the disk in
+order, as they do on ext4, XFS, btrfs and ZFS. The only text of users in a path is the slug, which is reduced to
+`[a-z0-9._-]`, and the bucket's name, which allows no other characters.
 """
 
 import errno
@@ -35,18 +35,19 @@ from . import walk
 from .staging import BlobFile, SidecarFile, Staging
 from .walk import BUCKET_RECORD, SYSTEM, read_record
 
-_MAX_REMEMBERED = 100_000
+# Entries of each cache below. A full one is cleared.
+_MAX_CACHED = 100_000
 
 
 class FilesystemStore:
-    """An `Inventory` at `root`. `process` names the staging directory; with `durable` False nothing is synced."""
+    """An `Inventory` at `root`. `process` names the staging directory. If `durable` is False, nothing is synced."""
 
     def __init__(self, root: Path, *, process: str, durable: bool = True) -> None:
         self.root = root
         self.durable = durable
         self._trash = root / SYSTEM / "trash"
         self._synced_subdirectories: set[tuple[str, str]] = set()
-        self._seen_records: dict[str, tuple[int, int]] = {}
+        self._checked_records: dict[str, tuple[int, int]] = {}
         try:
             self._staging = Staging(root / SYSTEM / "staging" / process, durable=durable)
             self._trash.mkdir(exist_ok=True)
@@ -62,7 +63,7 @@ class FilesystemStore:
         return BlobFile(self._staging, source.name)
 
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> SidecarFile:
-        # Here, where nobody waits for a lock: a new subdirectory is synced.
+        # Not in `place`: a new subdirectory is synced, which should not happen under a lock.
         try:
             self._make_subdirectory(bucket, key_hash(file.key))
         except OSError as error:
@@ -70,25 +71,25 @@ class FilesystemStore:
         return SidecarFile(self._staging, file, cast(BlobFile | None, blob))
 
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
-        record = cast(SidecarFile, sidecar)
-        hashed = key_hash(record.file.key)
+        staged = cast(SidecarFile, sidecar)
+        hashed = key_hash(staged.file.key)
         try:
             self._check_is_there(bucket)
             try:
                 path = self._sidecar_path(bucket, hashed)
                 if blob is not None:
-                    cast(BlobFile, blob).move_to(self._blob_path(bucket, record.file.blob))
-                # The commit: one rename, over the old sidecar where there is one.
-                record.move_to(path)
+                    cast(BlobFile, blob).move_to(self._blob_path(bucket, staged.file.blob))
+                # The commit: one rename, which replaces the old sidecar if there is one.
+                staged.move_to(path)
             except FileNotFoundError:
-                self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # somebody may have removed it
+                self._synced_subdirectories.discard((bucket.uid, hashed[:2]))  # an operator may have removed it
                 raise
         except OSError as error:
             raise translated(error) from error
 
     def remove(self, bucket: Bucket, key: str) -> None:
-        # By way of staging, not unlinked in place: a process declared dead has lost its staging directory, and so
-        # its late delete fails.
+        # Renamed into staging, not unlinked in place: the late delete of a process that was declared dead then fails,
+        # because its staging directory is missing.
         path = self._staging.new_path()
         try:
             self._check_is_there(bucket)
@@ -124,7 +125,7 @@ class FilesystemStore:
         return file
 
     def open(self, bucket: Bucket, blob: str) -> BinaryIO:
-        # Unbuffered: what reads it asks for large pieces or hands it to the kernel whole.
+        # Unbuffered, because callers read large pieces, or pass the whole file to the kernel.
         try:
             return cast(BinaryIO, open(self._blob_path(bucket, blob), "rb", buffering=0))
         except FileNotFoundError:
@@ -218,8 +219,8 @@ class FilesystemStore:
         try:
             with suppress(BucketNotFound):
                 self._check_is_there(bucket)
-                self._trash.mkdir(exist_ok=True)  # people empty it, and may remove it
-                self.purge_bucket(bucket.uid)  # a copy of it may have been deleted before
+                self._trash.mkdir(exist_ok=True)  # operators empty the trash, and may remove its directory
+                self.purge_bucket(bucket.uid)  # a copy with the same uid may have been deleted before
                 os.rename(self.root / bucket.name, self._trash / bucket.uid)
         except OSError as error:
             raise translated(error) from error
@@ -235,7 +236,7 @@ class FilesystemStore:
 
     def purge_bucket(self, uid: str) -> None:
         try:
-            with suppress(FileNotFoundError):  # another worker may be at it, too
+            with suppress(FileNotFoundError):  # another worker may be purging it too
                 shutil.rmtree(self._trash / uid)
         except OSError as error:
             raise translated(error) from error
@@ -279,14 +280,14 @@ class FilesystemStore:
             os.stat(self._staging.directory)
         except FileNotFoundError:
             return True
-        except OSError:  # who cannot look cannot know
+        except OSError:  # unknown, so assume that it is not
             return False
         return False
 
     def tidy(self) -> None:
         self._staging.tidy()
 
-    # Text, because every request makes some: a `Path` takes as long to make as the system takes to look for it.
+    # Strings, because every request needs some. To make a `Path` takes as long as a `stat` of it.
 
     def _subdirectory(self, bucket: Bucket, hashed: str) -> str:
         return f"{self.root}/{bucket.name}/{hashed[:2]}"
@@ -298,11 +299,11 @@ class FilesystemStore:
         return f"{self._subdirectory(bucket, blob)}/{blob}"
 
     def _check_is_there(self, bucket: Bucket) -> None:
-        """Raise `BucketNotFound` unless the directory is this bucket's: its row may be older than what is there."""
+        """Raise `BucketNotFound` unless the directory belongs to `bucket`, whose row may be out of date."""
         try:
             found = os.stat(f"{self.root}/{bucket.name}/{BUCKET_RECORD}")
-            seen = found.st_ino, found.st_ctime_ns
-            if self._seen_records.get(bucket.uid) == seen:
+            identity = found.st_ino, found.st_ctime_ns
+            if self._checked_records.get(bucket.uid) == identity:
                 return
             if read_record(self.root, bucket.name).uid != bucket.uid:
                 raise BucketNotFound(bucket.name)
@@ -312,12 +313,12 @@ class FilesystemStore:
             raise DamagedFile(
                 f"The record of bucket {quoted(bucket.name)} cannot be read; ask the operator."
             ) from error
-        if len(self._seen_records) >= _MAX_REMEMBERED:
-            self._seen_records.clear()
-        self._seen_records[bucket.uid] = seen
+        if len(self._checked_records) >= _MAX_CACHED:
+            self._checked_records.clear()
+        self._checked_records[bucket.uid] = identity
 
     def _make_subdirectory(self, bucket: Bucket, hashed: str) -> None:
-        """Make it where it is missing, and durable before anything in it is; never makes the bucket's own."""
+        """Make the subdirectory and sync its name, if it is new. Raises `BucketNotFound` if the bucket is missing."""
         known = (bucket.uid, hashed[:2])
         if known in self._synced_subdirectories:
             return
@@ -327,7 +328,7 @@ class FilesystemStore:
         except FileNotFoundError as error:
             raise BucketNotFound(bucket.name) from error
         self._sync_directory(self.root / bucket.name)
-        if len(self._synced_subdirectories) >= _MAX_REMEMBERED:
+        if len(self._synced_subdirectories) >= _MAX_CACHED:
             self._synced_subdirectories.clear()
         self._synced_subdirectories.add(known)
 

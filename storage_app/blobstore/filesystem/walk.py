@@ -1,4 +1,4 @@
-"""Going through the directories of a store, in constant deletion, past what is damaged."""
+"""Iteration over the directories of a store, in constant memory. Damaged records are yielded, not raised."""
 
 from collections.abc import Iterator
 from itertools import groupby
@@ -17,7 +17,7 @@ SYSTEM = ".system"
 
 
 def read_record(root: Path, name: str) -> Bucket:
-    """Return the record of the bucket called `name`; raise OSError or `UnreadableRecord`."""
+    """Return the bucket that the record at `name` describes. Raises OSError and `UnreadableRecord`."""
     bucket = load_bucket((root / name / BUCKET_RECORD).read_bytes())
     if bucket.name != name:
         raise UnreadableRecord(f"it is the record of {bucket.name!r}")
@@ -25,6 +25,7 @@ def read_record(root: Path, name: str) -> Bucket:
 
 
 def buckets(root: Path) -> Iterator[Bucket | DamagedRecord]:
+    """Yield every bucket that has a record."""
     for entry in scan(root):
         if entry.name == SYSTEM or not entry.is_dir(follow_symlinks=False):
             continue
@@ -37,7 +38,7 @@ def buckets(root: Path) -> Iterator[Bucket | DamagedRecord]:
 
 
 def sidecars(directory: Path) -> Iterator[Path]:
-    """Yield where the records of the bucket in `directory` lie."""
+    """Yield the paths of the sidecars of the bucket in `directory`."""
     for subdirectory in _subdirectories(directory):
         for entry in scan(subdirectory):
             if entry.name.endswith(".json") and "-" not in entry.name:
@@ -45,12 +46,13 @@ def sidecars(directory: Path) -> Iterator[Path]:
 
 
 def files(root: Path, bucket: Bucket) -> Iterator[File | DamagedRecord]:
+    """Yield the files that the sidecars of `bucket` describe."""
     for path in sidecars(root / bucket.name):
         yield from _file_at(root, bucket, path)
 
 
 def blobs(directory: Path) -> Iterator[str]:
-    """Yield the names of the bytes of the bucket in `directory`."""
+    """Yield the names of the blobs of the bucket in `directory`."""
     for subdirectory in _subdirectories(directory):
         for entry in scan(subdirectory):
             if BLOB_NAME.fullmatch(entry.name):
@@ -58,6 +60,7 @@ def blobs(directory: Path) -> Iterator[str]:
 
 
 def replaced_blobs(root: Path, bucket: Bucket) -> Iterator[tuple[str, str]]:
+    """Yield the key and name of each blob whose sidecar names another blob that exists."""
     for subdirectory in _subdirectories(root / bucket.name):
         names = sorted(entry.name for entry in scan(subdirectory) if BLOB_NAME.fullmatch(entry.name))
         for hashed, versions in groupby(names, key=key_hash_of):
