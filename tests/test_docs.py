@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from storage_app import errors
 from storage_app.blobstore import sidecars
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
 from storage_app.domain.times import now
 from storage_app.settings import SETTINGS
 from tests.support.checkout import ROOT
+from tests.support.error_tree import STARTING, every_error
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "deploy").glob("*.md")])
 SOURCES = [*(ROOT / "storage_app").rglob("*.py"), ROOT / "gunicorn.conf.py", *(ROOT / "scripts").glob("*.py")]
@@ -52,15 +52,6 @@ def test_readme_has_the_other_names_of_settings(setting: object) -> None:
     assert f"`{setting.also}`" in section(read("README.md"), "## Settings")  # type: ignore[attr-defined]
 
 
-def every_error(cls: type[errors.StorageError] = errors.StorageError) -> Iterator[type[errors.StorageError]]:
-    yield cls
-    for child in cls.__subclasses__():
-        yield from every_error(child)
-
-
-STARTING = {errors.SettingsError, errors.StoreUnusable}
-
-
 def test_every_code_is_documented_with_its_status_and_no_other() -> None:
     documented = {row[0]: row[1] for row in rows(read("docs/errors.md")) if len(row) == 4}
     assert documented == {f"`{each.code}`": str(each.status) for each in every_error() if each not in STARTING}
@@ -69,11 +60,6 @@ def test_every_code_is_documented_with_its_status_and_no_other() -> None:
 def test_every_error_that_stops_a_start_is_documented() -> None:
     documented = {row[0] for row in rows(read("docs/errors.md")) if len(row) == 3}
     assert documented == {f"`{each.code}`" for each in STARTING}
-
-
-def test_every_error_has_a_code_of_its_own() -> None:
-    codes = [each.code for each in every_error()]
-    assert sorted(codes) == sorted(set(codes))
 
 
 def test_every_route_is_documented_and_no_other(app: Flask) -> None:

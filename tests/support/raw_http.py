@@ -6,10 +6,11 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from http.client import HTTPMessage, HTTPResponse
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, Self
 
 from storage_app.journal.file_log import FileLogs
-from tests.support.service import RunningService, wait_briefly
+from tests.support.service import wait_briefly
 
 MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
 
@@ -21,6 +22,13 @@ class Listener(Protocol):
 
     @property
     def port(self) -> int: ...
+
+
+class Stored(Protocol):
+    """Whatever keeps its files there: a real service, or the settings of an application in this process."""
+
+    @property
+    def storage_path(self) -> Path: ...
 
 
 class Answer(NamedTuple):
@@ -105,7 +113,7 @@ def assert_sentence(text: str) -> None:
     assert not any(word in text for word in ("Traceback", "Error(", "site-packages", ".py", "STORAGE_PATH")), text
 
 
-def left_behind(service: RunningService) -> list[str]:
+def left_behind(service: Stored) -> list[str]:
     """Name what unfinished writes have left: staged and spooled files, and intents in the index and in intent logs."""
     system = service.storage_path / ".system"
     staged = [str(path) for name in ("staging", "spool") for path in (system / name).rglob("*") if path.is_file()]
@@ -114,7 +122,7 @@ def left_behind(service: RunningService) -> list[str]:
     return staged + [f"intent {intent}" for intent in intents]
 
 
-def assert_nothing_left(service: RunningService) -> None:
+def assert_nothing_left(service: Stored) -> None:
     """Assert that nothing is left, once the server has noticed that its clients are gone."""
     for _ in range(250):
         if not left_behind(service):
@@ -123,7 +131,7 @@ def assert_nothing_left(service: RunningService) -> None:
     raise AssertionError(left_behind(service))
 
 
-def bucket_on_disk(service: RunningService, bucket: str) -> list[str]:
+def bucket_on_disk(service: Stored, bucket: str) -> list[str]:
     """Name every file in the bucket's directory."""
     directory = service.storage_path / bucket
     return sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file())

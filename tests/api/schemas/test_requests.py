@@ -1,9 +1,12 @@
-import marshmallow as ma
+"""What requests may say: every field's rule, and what holds where nothing is said."""
+
+import json
+
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app.api.blueprint import Blueprint
+from tests.support.in_process import JSON, ask
+from tests.support.raw_http import assert_problem
 from tests.support.service import bearer
 
 ALICE = bearer("alice")
@@ -21,14 +24,32 @@ def test_no_query_means_what_a_query_that_says_nothing_means(client: FlaskClient
     assert files[0] == files[1] == files[2] != []
 
 
-@pytest.mark.parametrize(("query", "first", "second"), [("", 1, 2), ("?first=3&second=4", 3, 4)])
-def test_view_takes_the_arguments_of_several_decorators(query: str, first: int, second: int) -> None:
-    blueprint = Blueprint("several", __name__)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"name": "abc", "quota": -1}', id="below zero"),
+        pytest.param(b'{"name": "abc", "quota": 9223372036854775808}', id="beyond 64 bits"),
+        pytest.param(b'{"name": "abc\\udc00"}', id="lone surrogate in a name"),
+        pytest.param(b'{"name": "abc", "grants": {"bob": "own"}}', id="unknown grant"),
+        pytest.param(b'{"name": "abc", "grants": {"": "read"}}', id="nobody"),
+        pytest.param(b'{"name": "abc", "allowed_content_types": ["png"]}', id="no content type"),
+        pytest.param(b'{"name": "abc", "cache_control": "a\\r\\nX: 1"}', id="line break"),
+    ],
+)
+def test_wrong_json_is_explained(unchanged: FlaskClient, body: bytes) -> None:
+    problem = assert_problem(ask(unchanged, "POST /buckets", body, JSON), 422, "validation_failed")
+    (name,) = problem["errors"]
+    assert problem["detail"].startswith(f"'{name}' is not valid: ")
+    assert len(problem["detail"]) < 300
 
-    @blueprint.arguments(ma.Schema.from_dict({"first": ma.fields.Integer(load_default=1)}), location="query")
-    @blueprint.arguments(ma.Schema.from_dict({"second": ma.fields.Integer(load_default=2)}), location="query")
-    def view(*arguments: object, **path: str) -> object:
-        return arguments, path
 
-    with Flask(__name__).test_request_context(f"/{query}"):
-        assert view("self", key="a") == (("self", {"first": first}, {"second": second}), {"key": "a"})
+@pytest.mark.parametrize("filename", ["a\rb", "a\nb", "a\r\nX-Injected: yes", "a\0b", "a\x1b[31mb", "a\x85b", "\ud800"])
+def test_control_character_is_refused(unchanged: FlaskClient, filename: str) -> None:
+    for line, fields in (
+        ("PUT /files/metadata/photos/there.txt", {}),
+        ("POST /files/initiate-upload", {"bucket_id": "photos"}),
+        ("POST /files/initiate-download", {"bucket_id": "photos", "file_id": "there.txt"}),
+    ):
+        body = json.dumps({**fields, "filename": filename}).encode()
+        problem = assert_problem(ask(unchanged, line, body, JSON), 422, "validation_failed")
+        assert list(problem["errors"]) == ["filename"]

@@ -1,0 +1,112 @@
+"""No schema makes an answer, so these tests say that each describes what is answered: every field, and no other."""
+
+import io
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import marshmallow as ma
+import pytest
+from flask.testing import FlaskClient
+
+from storage_app.api.schemas.responses import (
+    BucketSchema,
+    DownloadLinkSchema,
+    FileSchema,
+    HealthSchema,
+    PresignedSchema,
+    ServiceSchema,
+    UploadLinkSchema,
+    rfc3339,
+)
+from tests.support.service import bearer
+
+ALICE, BOB = {"headers": bearer("alice")}, {"headers": bearer("bob")}
+SETTINGS = {
+    "name": "photos",
+    "is_public": True,
+    "description": "Pictures",
+    "grants": {"bob": "read"},
+    "max_file_size": 1000,
+    "quota": 100_000,
+    "allowed_content_types": ["text/*"],
+    "cache_control": "max-age=60",
+}
+FORM = {"file_id": "2026/ä.txt", "metadata": '{"b": [1], "a": {"é": null}}', "cache_control": "no-cache"}
+LINK = {"bucket_id": "photos", "filename": "b.txt", "content_type": "text/plain"}
+
+
+@pytest.fixture
+def client(client: FlaskClient) -> FlaskClient:
+    """A client of a service with a bucket that has every setting, and a file that has every property."""
+    assert client.post("/buckets", json=SETTINGS, **ALICE).status_code == 201
+    form = {**FORM, "file": (io.BytesIO(b"abc"), "a.txt", "text/plain")}
+    assert client.post("/files/upload/photos", data=form, **ALICE).status_code == 201
+    return client
+
+
+def check(schema: ma.Schema, answer: Any, *, without: frozenset[str] = frozenset()) -> None:
+    """Say that `schema` takes `answer`, would dump the same, and has no field besides."""
+    assert schema.validate(answer) == {}
+    assert schema.dump(answer) == answer
+    assert set(answer) == set(schema.fields) - without
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "schema"),
+    [
+        ("GET", "/", None, ServiceSchema()),
+        ("GET", "/health", None, HealthSchema()),
+        ("GET", "/health/ready", None, HealthSchema()),
+        ("GET", "/buckets/photos", None, BucketSchema()),
+        ("PUT", "/buckets/photos", {"description": None, "quota": None}, BucketSchema()),
+        ("POST", "/buckets", {"name": "empty"}, BucketSchema()),
+        ("GET", "/files/info/photos/2026/ä.txt", None, FileSchema()),
+        ("PUT", "/files/metadata/photos/2026/ä.txt", {"cache_control": None}, FileSchema()),
+        ("PUT", "/files/upload-direct/photos/b.txt", b"b", FileSchema()),
+        ("POST", "/files/initiate-upload", LINK, UploadLinkSchema()),
+        ("POST", "/files/initiate-download", {"bucket_id": "photos", "file_id": "2026/ä.txt"}, DownloadLinkSchema()),
+        ("POST", "/files/presigned-url/upload/photos/b.txt", None, PresignedSchema()),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_schema_describes_the_answer(client: FlaskClient, method: str, path: str, body: Any, schema: ma.Schema) -> None:
+    sent: dict[str, Any] = {"data": body} if isinstance(body, bytes) else {"json": body} if body else {}
+    answer = client.open(path, method=method, headers=bearer("alice"), **sent)
+    assert answer.status_code in (200, 201)
+    check(schema, answer.json)
+
+
+def test_schema_describes_a_list_of_buckets(client: FlaskClient) -> None:
+    (bucket,) = client.get("/buckets", **ALICE).json or []
+    check(BucketSchema(), bucket)
+
+
+def test_who_may_not_change_a_bucket_sees_less_of_it(client: FlaskClient) -> None:
+    check(BucketSchema(), client.get("/buckets/photos", **BOB).json, without=frozenset({"grants", "quota"}))
+
+
+def test_schema_describes_files_and_folders(client: FlaskClient) -> None:
+    client.put("/files/upload-direct/photos/b.txt", data=b"b", **ALICE)
+    folder, file = client.get("/files/list/photos?delimiter=/", **ALICE).json or []
+    check(FileSchema(), file)
+    check(FileSchema(), folder, without=frozenset(FileSchema().fields) - {"kind", "id"})
+
+
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        (datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), "2026-01-02T03:04:05.000000Z"),
+        (datetime(2026, 1, 2, 3, 4, 5, 60, tzinfo=timezone(timedelta(hours=5))), "2026-01-01T22:04:05.000060Z"),
+    ],
+)
+def test_moment_is_shown_in_utc_with_microseconds(moment: datetime, shown: str) -> None:
+    assert rfc3339(moment) == shown
+
+
+def test_file_says_where_it_is_by_url(client: FlaskClient) -> None:
+    file = client.get("/files/info/photos/2026/ä.txt", **ALICE).json or {}
+    assert {name: file[name] for name in ("url", "download_url", "view_url")} == {
+        "url": "https://selfdb.example/storage/photos/2026/%C3%A4.txt",
+        "download_url": "https://files.example/files/download/photos/2026/%C3%A4.txt",
+        "view_url": "https://files.example/files/view/photos/2026/%C3%A4.txt",
+    }

@@ -1,0 +1,126 @@
+"""What stands around each request: its id, its URL, who asks, and its line in the log."""
+
+import logging
+import time
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.in_process import AUTHORIZATION, send
+from tests.support.jwts import made
+from tests.support.raw_http import Answer, assert_problem
+from tests.support.service import ANON_KEY, SECRET_KEY, token
+
+OTHER_KEY = "another-secret-key-of-at-least-32-bytes"
+NOW = int(time.time())
+ALICE = {"sub": "alice", "exp": NOW + 3600}
+
+
+def signed(claims: dict[str, Any], *, key: str = SECRET_KEY, algorithm: str = "HS256") -> str:
+    return made(claims, key=key, algorithm=algorithm)
+
+
+LOGINS = {
+    "expired": signed(ALICE | {"exp": NOW - 60}),
+    "not yet good": signed(ALICE | {"nbf": NOW + 3600}),
+    "unsigned": signed(ALICE, algorithm="none"),
+    "unsigned, in capitals": signed(ALICE, algorithm="NONE"),
+    "unsigned, with another's signature": signed(ALICE, algorithm="none") + token().rsplit(".", maxsplit=1)[-1],
+    "without its signature": token().rsplit(".", maxsplit=1)[0] + ".",
+    "another algorithm": signed(ALICE, algorithm="HS512"),
+    "a public key algorithm": signed(ALICE, algorithm="RS256") + "AAAA",
+    "another key": signed(ALICE, key=OTHER_KEY),
+    "nobody's": signed({"exp": NOW + 3600}),
+    "for ever": signed({"sub": "alice"}),
+    "number for a name": signed(ALICE | {"sub": 1}),
+    "empty name": signed(ALICE | {"sub": ""}),
+    "name with a line break": signed(ALICE | {"sub": "al\nice"}),
+    "expiry that is a word": signed(ALICE | {"exp": "never"}),
+    "changed": token()[:-4] + "AAAA",
+    "two parts": "a.b",
+    "no token": "nonsense",
+    "secret key": SECRET_KEY,
+    "anonymous key with more": ANON_KEY + "x",
+}
+
+
+def ask(client: FlaskClient, *headers: tuple[str, str]) -> Answer:
+    return send(client, "GET /files/download/photos/there.txt", headers)
+
+
+@pytest.mark.parametrize("name", LOGINS)
+def test_wrong_login_is_refused(unchanged: FlaskClient, name: str) -> None:
+    answer = ask(unchanged, ("Authorization", f"Bearer {LOGINS[name]}"))
+    assert_problem(answer, 401, "invalid_credential")
+    assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
+    assert LOGINS[name] not in answer.body.decode()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Authorization", "Basic YWxpY2U6YWxpY2U="),
+        ("Authorization", "Bearer"),
+        ("Authorization", "Bearer "),
+        ("Authorization", token()),
+        ("Authorization", "Bearer é"),
+        ("Authorization", f"Bearer {token()}, Bearer {token()}"),
+        ("apikey", "wrong"),
+        ("apikey", ""),
+        ("apikey", "é"),
+        ("apikey", token()),
+        ("X-API-Key", "wrong"),
+    ],
+    ids=lambda header: f"{header[0]}: {header[1][:8]}",
+)
+def test_wrong_header_is_refused_even_where_none_is_needed(unchanged: FlaskClient, header: tuple[str, str]) -> None:
+    assert_problem(ask(unchanged, header), 401, "invalid_credential")
+
+
+def test_bearer_decides_over_the_api_key(unchanged: FlaskClient) -> None:
+    assert ask(unchanged, AUTHORIZATION, ("apikey", "wrong")).status == 200
+    assert ask(unchanged, ("Authorization", "Bearer wrong"), ("apikey", ANON_KEY)).status == 401
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("GET /files/download/photos/%FF", id="no UTF-8"),
+        pytest.param("GET /files/download/photos/%ED%A0%80", id="surrogate"),
+        pytest.param("GET /files/download/photos/%C0%AE%C0%AE/x", id="overlong dots"),
+        pytest.param("GET /files/list/%FF", id="no UTF-8 as a bucket"),
+        pytest.param("GET /files/list/photos?prefix=%FF", id="no UTF-8 in the query"),
+        pytest.param("GET /files/list/photos?%ED%A0%80=1", id="surrogate in the query"),
+        pytest.param("PUT /files/signed/%FF/x/y", id="no UTF-8 as a token"),
+        pytest.param("GET /%FF", id="no UTF-8 as a route"),
+    ],
+)
+def test_url_that_is_no_utf8_is_refused(unchanged: FlaskClient, line: str) -> None:
+    assert "UTF-8" in assert_problem(send(unchanged, line, [AUTHORIZATION]), 400, "invalid_request")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "is_kept"),
+    [
+        ("a", True),
+        ("trace-1.2:3_4", True),
+        ("x" * 128, True),
+        ("x" * 129, False),
+        ("", False),
+        ("a b", False),
+        ("é", False),
+    ],
+)
+def test_request_id_of_the_client_is_kept_if_it_is_harmless(unchanged: FlaskClient, sent: str, is_kept: bool) -> None:
+    answer = send(unchanged, "GET /health", [("X-Request-ID", sent)])
+    assert (answer.headers["X-Request-ID"] == sent) is is_kept
+    assert answer.headers["X-Request-ID"]
+
+
+def test_access_log_has_the_path_without_its_token(unchanged: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="storage_app.access")
+    send(unchanged, f"GET /files/signed/{token()}/photos/there.txt?secret=1")
+    (record,) = caplog.records
+    assert record.getMessage() == "GET /files/signed/…/photos/there.txt 403"
+    assert (vars(record)["status"], vars(record)["client"]) == (403, "127.0.0.1")

@@ -1,0 +1,91 @@
+"""The routes of records: what of an edit and of a query is refused, and which field or parameter it names."""
+
+import json
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.in_process import JSON, ask
+from tests.support.raw_http import assert_problem
+from tests.support.service import bearer
+
+METADATA: dict[str, dict[str, object]] = {
+    "more than 16 KiB": {"metadata": {"x": "я" * 8200}},
+    "an array": {"metadata": []},
+    "text": {"metadata": "x"},
+    "null": {"metadata": None},
+    "line break in the filename": {"filename": "a\r\nb"},
+    "no filename": {"filename": ""},
+    "long filename": {"filename": "x" * 256},
+    "content type": {"content_type": "png"},
+    "content type with a line break": {"content_type": "image/png\r\nX: 1"},
+    "cache control": {"cache_control": "я"},
+    "a lone surrogate": {"metadata": {"x": {"y": "\ud800"}}},
+    "unknown field": {"size": 1},
+    "owner": {"owner_id": "bob"},
+}
+
+
+@pytest.mark.parametrize("name", METADATA)
+def test_wrong_record_changes_nothing(unchanged: FlaskClient, name: str) -> None:
+    body = json.dumps(METADATA[name]).encode()
+    problem = assert_problem(
+        ask(unchanged, "PUT /files/metadata/photos/there.txt", body, JSON), 422, "validation_failed"
+    )
+    assert list(problem["errors"]) == list(METADATA[name])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0", "limit=1001", "limit=x", "limit=", "limit=1.5", "order=size",
+        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00",
+    ],
+)  # fmt: skip
+def test_wrong_query_names_the_parameter(unchanged: FlaskClient, query: str) -> None:
+    problem = assert_problem(ask(unchanged, f"GET /files/list/photos?{query}"), 422, "validation_failed")
+    assert list(problem["errors"]) == [query.split("=", maxsplit=1)[0]]
+
+
+def test_record_is_edited_and_keeps_what_is_not_given(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    created = client.put("/files/upload-direct/photos/a/b.txt", data=b"abc", headers=bearer()).json or {}
+    edited = client.put("/files/metadata/photos/a/b.txt", json={"metadata": {"n": 1}}, headers=bearer()).json or {}
+    assert edited == created | {"metadata": {"n": 1}, "updated_at": edited["updated_at"]}
+    assert edited["updated_at"] > created["updated_at"]
+    assert client.get("/files/info/photos/a/b.txt", headers=bearer()).json == edited
+
+
+@pytest.mark.parametrize("line", ["PUT /files/metadata/photos/there.txt", "DELETE /files/photos/there.txt"])
+@pytest.mark.parametrize("condition", [("If-Match", '"x"'), ("If-None-Match", "*")])
+def test_condition_that_does_not_hold_changes_nothing(
+    unchanged: FlaskClient, line: str, condition: tuple[str, str]
+) -> None:
+    assert_problem(ask(unchanged, line, b"{}", JSON, condition), 412, "precondition_failed")
+
+
+def test_file_is_deleted_once(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    etag = client.put("/files/upload-direct/photos/a.txt", data=b"abc", headers=bearer()).headers["ETag"]
+    deleted = client.delete("/files/photos/a.txt", headers=bearer() | {"If-Match": etag})
+    assert (deleted.status_code, deleted.data) == (204, b"")
+    assert_problem(ask(client, "DELETE /files/photos/a.txt"), 404, "file_not_found")
+
+
+@pytest.mark.parametrize(
+    ("query", "ids"),
+    [
+        ("", ["a/1.txt", "a/2.txt", "b.txt"]),
+        ("?prefix=a/", ["a/1.txt", "a/2.txt"]),
+        ("?delimiter=/", ["a/", "b.txt"]),
+        ("?order=-created_at", ["a/2.txt", "b.txt", "a/1.txt"]),
+        ("?limit=1", ["a/1.txt"]),
+    ],
+)
+def test_list_is_what_the_query_asks_for(client: FlaskClient, query: str, ids: list[str]) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    for key in ("a/1.txt", "b.txt", "a/2.txt"):
+        client.put(f"/files/upload-direct/photos/{key}", data=b"abc", headers=bearer())
+    answer = client.get(f"/files/list/photos{query}", headers=bearer())
+    assert [entry["id"] for entry in answer.json or []] == ids
+    assert ("Link" in answer.headers) == (query == "?limit=1")

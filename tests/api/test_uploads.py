@@ -1,0 +1,97 @@
+"""The routes that take bytes: what the fields of a form, a query and conditions may say, and what is answered."""
+
+import io
+from urllib.parse import urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.forms import END, FORM, field, part
+from tests.support.in_process import ask
+from tests.support.raw_http import assert_problem
+from tests.support.service import bearer
+
+PUT = "PUT /files/upload-direct/photos/new.bin"
+POST = "POST /files/upload/photos"
+DEEP = "[" * 50_000 + "]" * 50_000
+
+INVALID = (422, "validation_failed")
+MISNAMED = (400, "invalid_name")
+
+FORMS: dict[str, tuple[bytes, tuple[int, str]]] = {
+    "a file and a field of its name": (part() + field("file", "x") + END, INVALID),
+    "empty filename": (part(filename="") + END, MISNAMED),
+    "filename of 256 bytes": (part(filename="x" * 256) + END, MISNAMED),
+    "filename that leads out": (part(filename="../../etc/passwd") + END, MISNAMED),
+    "NUL in the filename": (part(filename="a\x00b") + END, MISNAMED),
+    "metadata over 16 KiB": (part() + field("metadata", f'{{"x": "{"я" * 8200}"}}') + END, INVALID),
+    "metadata is an array": (part() + field("metadata", "[]") + END, INVALID),
+    "metadata is no JSON": (part() + field("metadata", "{") + END, INVALID),
+    "metadata with NaN": (part() + field("metadata", '{"x": NaN}') + END, INVALID),
+    "metadata beyond every number": (part() + field("metadata", '{"x": 1e999}') + END, INVALID),
+    "metadata with a lone surrogate": (part() + field("metadata", '{"x": "\\ud800"}') + END, INVALID),
+    "deep metadata": (part() + field("metadata", f'{{"x": {DEEP}}}') + END, INVALID),
+    "a field twice": (part() + field("metadata", "{}") * 2 + END, INVALID),
+    "unknown field": (part() + field("owner_id", "bob") + END, INVALID),
+    "overwrite is a word": (part() + field("overwrite", "yes") + END, INVALID),
+    "line break in a header to be": (part() + field("cache_control", "a\r\nX: 1") + END, INVALID),
+    "forbidden key": (part() + field("file_id", "a//b") + END, INVALID),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_form_is_refused(unchanged: FlaskClient, name: str) -> None:
+    body, refusal = FORMS[name]
+    assert_problem(ask(unchanged, POST, body, FORM), *refusal)
+
+
+@pytest.mark.parametrize(
+    ("line", "condition", "status"),
+    [
+        (PUT, ("If-Match", '"x"'), 412),
+        (PUT, ("If-Match", "*"), 412),
+        ("PUT /files/upload-direct/photos/there.txt", ("If-None-Match", "*"), 412),
+        ("PUT /files/upload-direct/photos/there.txt?overwrite=false", ("X-Nothing", ""), 409),
+        (f"{PUT}?overwrite=1", ("X-Nothing", ""), 422),
+    ],
+)
+def test_raw_body_is_refused(unchanged: FlaskClient, line: str, condition: tuple[str, str], status: int) -> None:
+    assert ask(unchanged, line, b"abc", condition).status == status
+
+
+def test_upload_says_whether_it_made_a_file_and_where(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    path = "/files/upload-direct/photos/2026/ä.txt"
+    for status, content in ((201, b"first"), (200, b"second")):
+        answer = client.put(path, data=content, headers=bearer())
+        assert (answer.status_code, answer.headers["Location"]) == (status, "/storage/photos/2026/%C3%A4.txt")
+        with client.get(answer.headers["Location"], headers=bearer()) as file:
+            assert (file.data, file.headers["ETag"]) == (content, answer.headers["ETag"])
+
+
+def test_fields_of_a_form_become_the_record(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    fields = {"file_id": "2026/a", "metadata": '{"n": 1}', "cache_control": "no-store"}
+    form = {**fields, "file": (io.BytesIO(b"abc"), "b.txt", "text/x-log")}
+    file = client.post("/files/upload/photos", data=form, headers=bearer()).json or {}
+    assert {name: file[name] for name in ("id", "filename", "content_type", "metadata", "cache_control")} == {
+        "id": "2026/a",
+        "filename": "b.txt",
+        "content_type": "text/x-log",
+        "metadata": {"n": 1},
+        "cache_control": "no-store",
+    }
+    for overwrite, status in (("false", 409), ("true", 200)):
+        again = {"file_id": "2026/a", "overwrite": overwrite, "file": (io.BytesIO(b"new"), "b.txt")}
+        assert client.post("/files/upload/photos", data=again, headers=bearer()).status_code == status
+
+
+@pytest.mark.parametrize(("fields", "status"), [(b"", 201), (field("metadata", "{}"), 422)])
+def test_form_for_a_signed_url_has_the_file_and_nothing_else(client: FlaskClient, fields: bytes, status: int) -> None:
+    """Whatever else is to be in the record was signed."""
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    wanted = {"bucket_id": "photos", "filename": "a.txt", "metadata": {"n": 1}}
+    link = (client.post("/files/initiate-upload", json=wanted, headers=bearer()).json or {})["upload_url"]
+    answer = ask(client, f"PUT {urlsplit(link).path}", fields + part() + END, FORM)
+    assert answer.status == status
+    assert answer.json.get("metadata") == ({"n": 1} if status == 201 else None)

@@ -1,0 +1,111 @@
+"""Kinds of values: what each takes, as which value, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+from environs import EnvError
+from marshmallow import ValidationError
+
+from storage_app.settings import kinds
+from storage_app.settings.kinds import LARGEST, Environment, Kind
+
+# As the docstring of `Kind` says.
+REFUSALS = (EnvError, ValidationError, ValueError, RuntimeError)
+
+KINDS = {
+    "text": kinds.text("two letters", "[a-z]{2}"),
+    "header value": kinds.header_value(4),
+    "one of": kinds.one_of("HS256", "HS384"),
+    "whole number": kinds.whole_number(1, 65535),
+    "key": kinds.key_bytes(4),
+    "size": kinds.size(1),
+    "folder": kinds.folder(Path("/srv")),
+    "flag": kinds.flag(),
+    "log level": kinds.log_level(),
+    "host": kinds.host(),
+    "url": kinds.url(),
+    "database url": kinds.database_url(),
+    "origins": kinds.origins(),
+}
+
+
+def read(kind: Kind, value: str) -> object:
+    return kind.read(Environment({"NAME": value}), "NAME")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "taken"),
+    [
+        ("text", "ab", "ab"),
+        ("header value", "a~!b", "a~!b"),
+        ("one of", "HS384", "HS384"),
+        ("whole number", "1", 1),
+        ("whole number", "65535", 65535),
+        ("key", "éé", "éé"),
+        ("size", "1", 1),
+        ("size", "7 B", 7),
+        ("size", "500MB", 500_000_000),
+        ("size", "10 gib", 10 * 1024**3),
+        ("size", " 2kB ", 2000),
+        ("size", "1TiB", 1024**4),
+        ("size", str(LARGEST), LARGEST),
+        ("folder", "data", Path("/srv/data")),
+        ("folder", "/data", Path("/data")),
+        ("folder", "~/files", Path("~/files").expanduser()),
+        ("flag", "yes", True),
+        ("flag", "0", False),
+        ("log level", "warning", "WARNING"),
+        ("host", "::1", "::1"),
+        ("host", "files.example.com", "files.example.com"),
+        ("url", "http://[::1]:8001", "http://[::1]:8001"),
+        ("url", "https://files.example/storage/", "https://files.example/storage"),
+        ("database url", "postgresql://me@db:5432/storage", "postgresql://me@db:5432/storage"),
+        ("origins", "*", ("*",)),
+        ("origins", "https://A.example/ , http://b:3000", ("https://a.example", "http://b:3000")),
+    ],
+)
+def test_value_is_taken(kind: str, value: str, taken: object) -> None:
+    assert read(KINDS[kind], value) == taken
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("text", ["a", "abc", "AB", "ab\n", ""]),
+        ("header value", ["abc", "x" * 1025, "two words", "schlüssel", "keys\n"]),
+        ("one of", ["RS256", "hs256", "HS256 ", ""]),
+        ("whole number", ["0", "65536", "http", "1.5", "auto", ""]),
+        ("key", ["abc", "é", ""]),
+        ("size", ["0", "-1", "1.5", "10 GB/s", "10XB", "9999999TiB", str(LARGEST + 1), "MB", "٣", ""]),
+        ("folder", ["~nobody-of-that-name/files"]),
+        ("flag", ["perhaps", "2", ""]),
+        ("log level", ["loud", ""]),
+        ("host", ["localhost/", "[::1]", "local host", "localhost\n", ""]),
+        (
+            "url",
+            [
+                "localhost:8001", "ftp://localhost", "http://", "http://localhost:", "http://localhost:0",
+                "http://localhost:99999", "http://[::1", "http://user:password@localhost", "http://localhost?a=b",
+                "http://localhost/#top", "http://local host", "http://localhost\r\nX: y", "//localhost", "",
+            ],
+        ),
+        ("database url", ["sqlite:///index", "postgresql://db", "postgresql://db/", "postgresql://db/a b", ""]),
+        ("origins", ["example.com", "https://a.example/path", "*, https://a.example", "https://a.example,"]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_value_is_refused(kind: str, values: list[str]) -> None:
+    for value in values:
+        with pytest.raises(REFUSALS):
+            read(KINDS[kind], value)
+
+
+def test_every_kind_is_tried() -> None:
+    made = {name for name, each in vars(kinds).items() if getattr(each, "__annotations__", {}).get("return") is Kind}
+    assert len(KINDS) == len(made)
+
+
+def test_other_variables_of_the_machine_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "from the machine")
+    with pytest.raises(EnvError):
+        Environment({}).str("NAME")
