@@ -1,6 +1,5 @@
 """Starts and stops: whatever became of the index or the last process, the store serves what is on the disk."""
 
-import multiprocessing
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,6 @@ from storage_app.maintenance import recover as maintenance
 from storage_app.maintenance.recover import mark_clean_stop, recover
 from storage_app.node import Storage
 from tests.support.core import open_core, open_storage, shown
-
-SPAWN = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture

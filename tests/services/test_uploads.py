@@ -26,10 +26,6 @@ from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, SERVICE, Core, open_core
 from tests.support.disk import files_end_at
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-OTHER = frozenset(['"other"'])
-ANY = frozenset(["*"])
-
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:

@@ -24,7 +24,6 @@ from storage_app.services.upload_rules import Target
 from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, Core, open_core
 
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 OTHER = frozenset(['"other"'])
 ANY = frozenset(["*"])
 
