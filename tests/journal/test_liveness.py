@@ -81,3 +81,14 @@ def test_fenced_process_has_nothing_left(tmp_path: Path) -> None:
     assert [path.name for path in staging.iterdir()] == [lock.id]
     assert processes.alive() == [lock.id]
     lock.release()
+
+
+def test_fenced_process_is_forgotten(tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    lock = ProcessLock(alive)
+    os.close(lock._descriptor)  # the kernel does so when a process ends
+    processes = Processes(FileLocks(alive), tmp_path / "staging")
+    assert processes.dead_with_leftovers() == [lock.id]
+    processes.fence(lock.id)
+    assert processes.dead_with_leftovers() == FileLocks(alive).known() == []
+    assert list(alive.iterdir()) == []
