@@ -1,7 +1,6 @@
 """Sidecars and bucket records: what is written, that it comes back, and what is refused."""
 
 import dataclasses
-import hashlib
 import json
 from datetime import timedelta, timezone
 from typing import Any
@@ -11,7 +10,6 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_app.blobstore.names import key_hash, new_blob_name
 from storage_app.blobstore.sidecars import (
     _BUCKET_RULES,
     _FILE_RULES,
@@ -218,50 +216,3 @@ def test_sidecar_with_a_wrong_value_is_unreadable(field: str, value: object) -> 
 def test_bucket_record_with_a_wrong_value_is_unreadable(field: str, value: object) -> None:
     with pytest.raises(UnreadableRecord):
         load_bucket(changed(dump_bucket(BUCKET), **{field: value}))
-
-
-def test_key_hash_is_128_bits_of_sha256() -> None:
-    assert key_hash("a/猫.txt") == hashlib.sha256("a/猫.txt".encode()).hexdigest()[:32]
-
-
-def slug(key: str) -> str:
-    hashed, generation, name = new_blob_name(key).split("-", 2)
-    assert hashed == key_hash(key)
-    assert len(generation) == 20
-    return name
-
-
-@pytest.mark.parametrize(
-    ("key", "expected"),
-    [
-        ("cat.jpg", "cat.jpg"),
-        ("2026/07/cat.jpg", "cat.jpg"),
-        ("Cat.JPG", "cat.jpg"),
-        ("my cat (1).jpg", "my-cat-1.jpg"),
-        ("archive.tar.gz", "archive.tar.gz"),
-        ("猫.png", "png"),
-        ("кошка", ""),
-        ("über-x_y.txt", "ber-x_y.txt"),
-        (".bashrc", "bashrc"),
-        ("...", ""),
-        ("a..b", "a..b"),
-        ("-rf", "rf"),
-        ("a\\b:c*.d", "a-b-c.d"),
-        ("$(rm -rf).sh", "rm--rf.sh"),
-        ("x" * 100, "x" * 64),
-        ("x" * 100 + ".jpeg", "x" * 59 + ".jpeg"),
-        ("a." + "x" * 17, "a." + "x" * 17),
-        ("x" * 100 + "." + "y" * 100, "x" * 64),
-    ],
-)
-def test_slug(key: str, expected: str) -> None:
-    assert slug(key) == expected
-
-
-def test_blob_names_are_unique_and_sort_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len({new_blob_name("a") for _ in range(100)}) == 100
-    made = []
-    for milliseconds in (1, 2, 1_800_000_000_000):
-        monkeypatch.setattr("storage_app.blobstore.names.time.time_ns", lambda ms=milliseconds: ms * 1_000_000)
-        made.append(new_blob_name("a"))
-    assert made == sorted(made)

@@ -1,16 +1,12 @@
-"""The index on every database: rows to nouns and back, totals, intents, pending_deletions, transactions."""
+"""The index on every database: rows to nouns and back, readers and writers beside each other."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import timedelta
 
-import pytest
-
-from storage_app.auth.permissions import BucketFilter
 from storage_app.domain.buckets import Bucket, Grant, Totals
-from storage_app.domain.intents import Intent, IntentKind
-from storage_app.index import Index, Transaction
+from storage_app.index import Index
 from tests.support.core import A_TIME, a_bucket, a_file
 
 
@@ -66,131 +62,6 @@ def test_times_keep_their_microseconds(index: Index) -> None:
     with index.write() as transaction:
         transaction.put_file(file, None)
     assert index.file(file.bucket_uid, file.key) == file
-
-
-def test_putting_a_bucket_again_keeps_its_totals_and_forgets_old_grants(index: Index) -> None:
-    seen = BucketFilter(owner="bob", grantees=("bob",))
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket(grants={"bob": Grant.READ}))
-        transaction.put_file(a_file(size=7), None)
-    assert [bucket.name for bucket, _ in index.buckets(seen, after=None, limit=9)] == ["photos"]
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket(description="new"))
-    assert index.bucket("photos") == (a_bucket(description="new"), Totals(1, 7))
-    assert index.buckets(seen, after=None, limit=9) == []
-
-
-def test_totals_change_in_the_same_transaction(index: Index) -> None:
-    first, second, smaller = a_file("a", size=10), a_file("b", size=5), a_file("a", size=3)
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket())
-        transaction.put_bucket(a_bucket("other"))
-
-        def totals() -> Totals:
-            found = transaction.bucket("uid-of-photos")
-            assert found is not None
-            return found[1]
-
-        transaction.put_file(first, None)
-        assert totals() == Totals(1, 10)
-        transaction.put_file(second, None)
-        assert totals() == Totals(2, 15)
-        transaction.put_file(smaller, first)
-        assert totals() == Totals(2, 8)
-        transaction.drop_file(smaller)
-        assert totals() == Totals(1, 5)
-        transaction.add_files("uid-of-photos", [a_file("c"), a_file("d")])
-        assert totals() == Totals(3, 11)
-        transaction.add_files("uid-of-photos", [])
-        assert totals() == Totals(3, 11)
-    assert index.bucket("photos") == (a_bucket(), Totals(3, 11))
-    assert index.bucket("other") == (a_bucket("other"), Totals(0, 0))
-
-
-def put_and_fail(transaction: Transaction) -> None:
-    transaction.put_file(a_file(), None)
-    raise ZeroDivisionError
-
-
-def test_failed_transaction_changes_nothing(index: Index) -> None:
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket())
-    with pytest.raises(ZeroDivisionError), index.write() as transaction:
-        put_and_fail(transaction)
-    assert index.bucket("photos") == (a_bucket(), Totals(0, 0))
-    assert index.file("uid-of-photos", "a.txt") is None
-    with index.write():
-        pass  # the lock was let go
-
-
-def test_dropped_bucket_hides_its_files_at_once_and_loses_their_rows_in_steps(index: Index) -> None:
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket(grants={"bob": Grant.READ}))
-        transaction.add_files("uid-of-photos", [a_file(str(number)) for number in range(5)])
-        transaction.drop_bucket("uid-of-photos")
-        assert transaction.bucket("uid-of-photos") is None
-        assert [transaction.drop_files_of("uid-of-photos", limit=2) for _ in range(4)] == [2, 2, 1, 0]
-    assert index.buckets(BucketFilter(owner="bob", grantees=("bob",)), after=None, limit=9) == []
-
-
-def test_notes_are_kept_changed_and_struck(index: Index) -> None:
-    recorded = Intent("process", IntentKind.WRITE, "uid", None)
-    changed = replace(recorded, key="key", blob="blob", size=7)
-    other = Intent("other", IntentKind.BUCKET, "uid-2", "name", size=100)
-    assert recorded.id != other.id
-    with index.write() as transaction:
-        transaction.add_intent(recorded)
-        assert transaction.intent(recorded.id) == recorded
-        transaction.change_intent(changed)
-        transaction.add_intent(other)
-    assert sorted(index.processes_with_intents()) == ["other", "process"]
-    assert index.intents_of("other") == [other]
-    with index.write() as transaction:
-        assert sorted(transaction.intents(), key=lambda each: each.size) == [changed, other]
-        assert transaction.reserved("uid") == 7
-        assert transaction.reserved("uid", but=changed) == 0
-        transaction.clear_intent(changed)
-        assert transaction.intent(recorded.id) is None
-        assert transaction.intents() == [other]
-        assert transaction.reserved("uid") == 0
-
-
-def test_notes_are_found_by_what_they_are_on(index: Index) -> None:
-    on_key = Intent("a", IntentKind.WRITE, "uid", "name")
-    deletes = Intent("b", IntentKind.DELETE, "uid", "name")
-    elsewhere = [Intent("c", IntentKind.WRITE, "uid-2", "name"), Intent("c", IntentKind.WRITE, "uid", "other")]
-    on_bucket = Intent("d", IntentKind.BUCKET, "uid", "name")
-    with index.write() as transaction:
-        for intent in (on_key, deletes, on_bucket, *elsewhere):
-            transaction.add_intent(intent)
-        assert {intent.id for intent in transaction.intents_on("uid", "name")} == {on_key.id, deletes.id}
-        assert transaction.intents_on_bucket("name") == [on_bucket]
-
-
-def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Index) -> None:
-    with index.write() as transaction:
-        transaction.schedule_deletion("uid", "key", "young", A_TIME + timedelta(microseconds=1))
-        transaction.schedule_bucket_deletion("uid", A_TIME)
-        transaction.schedule_deletion("uid", "key", "old", A_TIME - timedelta(seconds=1))
-    due = index.pending_deletions(A_TIME, after=0, limit=9)
-    assert [(deletion.key, deletion.blob) for deletion in due] == [(None, None), ("key", "old")]
-    assert index.pending_deletions(A_TIME, after=0, limit=1) == due[:1]
-    assert index.pending_deletions(A_TIME, after=due[0].id, limit=9) == due[1:]
-    with index.write() as transaction:
-        transaction.clear_deletion(due[0])
-    assert index.pending_deletions(A_TIME, after=0, limit=9) == due[1:]
-
-
-def test_totals_can_be_counted_again(index: Index) -> None:
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket())
-        transaction.put_bucket(a_bucket("empty"))
-        transaction.add_files("uid-of-photos", [a_file("a", size=2**40), a_file("b", size=5)])
-        transaction.drop_file(a_file("none", size=3))  # counted, though there was none
-        transaction.recount("uid-of-photos")
-        transaction.recount("uid-of-empty")
-    assert index.bucket("photos") == (a_bucket(), Totals(2, 2**40 + 5))
-    assert index.bucket("empty") == (a_bucket("empty"), Totals(0, 0))
 
 
 def test_bucket_names_come_in_pages(index: Index) -> None:

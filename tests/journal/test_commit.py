@@ -52,7 +52,7 @@ WRITES: dict[str, Callable[[Core], Any]] = {
 # decides.
 JOTTED = {"create", "overwrite", "edit"}
 
-# Of each write: its commit on the disk, what the row and the pending_deletions follow from, and its last steps.
+# Of each write: its commit on the disk, what the row and the pending deletions follow from, and its last steps.
 STEPS = [
     ("create", "place"),
     ("create", "t.put_file"),

@@ -8,6 +8,7 @@ import pytest
 
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import Unavailable
+from storage_app.index import Index
 from storage_app.journal.file_log import PAGE_BYTES, FileLog, FileLogs
 
 
@@ -25,17 +26,6 @@ def an_intent(key: str = "a.txt", blob: str | None = "blob") -> Intent:
     return Intent("me", IntentKind.WRITE, "uid", key, blob)
 
 
-def test_notes_stand_until_they_are_struck(file_logs: FileLogs, file_log: FileLog) -> None:
-    first, second = an_intent("a.txt"), an_intent('ä\u2028"\\.txt', None)
-    file_log.record(first)
-    file_log.record(second)
-    assert list(file_logs.read("me")) == file_log.open_intents() == [first, second]
-    file_log.clear(first)
-    assert list(file_logs.read("me")) == file_log.open_intents() == [second]
-    assert first not in file_log.open_intents()
-    assert second in file_log.open_intents()
-
-
 def test_page_of_a_struck_note_is_written_again(file_logs: FileLogs, file_log: FileLog, tmp_path: Path) -> None:
     for number in range(3):
         intent = an_intent(f"{number}" * (30 - 10 * number))
@@ -43,20 +33,6 @@ def test_page_of_a_struck_note_is_written_again(file_logs: FileLogs, file_log: F
         assert list(file_logs.read("me")) == [intent]
         file_log.clear(intent)
     assert (tmp_path / "intents" / "me").stat().st_size <= PAGE_BYTES
-
-
-def test_note_says_what_was_written_last(file_logs: FileLogs, file_log: FileLog) -> None:
-    intent = Intent("me", IntentKind.WRITE, "uid", None)
-    file_log.record(intent)
-    complete = Intent("me", IntentKind.WRITE, "uid", "a.txt", "blob", id=intent.id)
-    file_log.record(complete)
-    assert file_log.open_intents() == [complete]
-    assert list(file_logs.read("me")) == [complete]
-
-
-def test_striking_what_does_not_stand_does_nothing(file_logs: FileLogs, file_log: FileLog) -> None:
-    file_log.clear(an_intent())
-    assert file_logs.processes() == []
 
 
 def test_longest_note_has_room_on_its_page(file_logs: FileLogs, file_log: FileLog) -> None:
@@ -121,4 +97,17 @@ def test_removed(file_logs: FileLogs, file_log: FileLog) -> None:
     file_logs.remove("me")
     file_logs.remove("me")
     assert file_logs.processes() == []
+    assert list(file_logs.read("me")) == []
+
+
+def test_intent_stays_open_after_the_commit_until_it_is_finished(
+    file_logs: FileLogs, file_log: FileLog, index: Index
+) -> None:
+    """No transaction covers the file: a kill between the two leaves the intent to the others."""
+    intent = an_intent()
+    file_log.record(intent)
+    with index.write() as transaction:
+        file_log.clear_in(transaction, intent)
+    assert list(file_logs.read("me")) == [intent]
+    file_log.finish(intent)
     assert list(file_logs.read("me")) == []

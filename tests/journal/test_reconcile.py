@@ -7,7 +7,6 @@ import pytest
 
 from storage_app.domain.buckets import Totals
 from storage_app.domain.intents import Intent, IntentKind
-from storage_app.errors import Unavailable
 from storage_app.journal.reconcile import reconcile_bucket, reconcile_file
 from tests.support.core import ALICE, SERVICE, Core, a_bucket, a_file, open_core
 
@@ -55,14 +54,6 @@ def test_note_without_key_or_of_a_deleted_bucket_is_only_struck(core: Core) -> N
             transaction.add_intent(each)
         core.recovery.resolve(each)
     core.check()
-
-
-def test_claim_of_a_note_that_is_there_passes(core: Core, intent: Intent) -> None:
-    with core.index.write() as transaction:
-        core.logs.claim(transaction, intent)
-        transaction.clear_intent(intent)
-        with pytest.raises(Unavailable):
-            core.logs.claim(transaction, intent)
 
 
 def test_row_is_made_to_agree_with_its_sidecar(core: Core) -> None:

@@ -2,9 +2,7 @@
 
 import multiprocessing
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -137,40 +135,6 @@ class Living(Core):
 
     def __exit__(self, *_: object) -> None:
         self.storage.stop()
-
-
-def lose_rows(core: Core) -> None:
-    """Damage the index behind its back: a row lost, one wrong, one too many, and totals that are none."""
-    with closing(sqlite3.connect(core.layout.index, isolation_level=None)) as connection:
-        connection.execute("DELETE FROM files WHERE key = 'lost.txt'")
-        connection.execute("UPDATE files SET size = 999, sha256 = '' WHERE key = 'wrong.txt'")
-        connection.execute("UPDATE files SET key = 'ghost.txt' WHERE key = 'renamed.txt'")
-        connection.execute("UPDATE buckets SET file_count = 77, total_size = -1, owner_id = 'mallory'")
-        connection.execute("DELETE FROM pending_deletions")
-
-
-def test_rebuild_beside_the_living_makes_every_row_agree(root: Path) -> None:
-    with open_core(root) as core:
-        core.bucket()
-        for key in ("lost.txt", "wrong.txt", "renamed.txt", "same.txt"):
-            core.put(key, key.encode())
-        core.put("same.txt", b"replaced")
-        before = shown(core)
-        lose_rows(core)
-        assert recover(root, durable=False, rebuild_anyway=True).files == 4
-        assert shown(core) == before
-        core.check()  # the replaced bytes are scheduled again
-
-
-def test_bucket_that_is_gone_from_the_disk_goes_from_an_index_in_use(root: Path) -> None:
-    with open_core(root) as core:
-        core.bucket()
-        core.bucket("other")
-        core.put("a.txt", to="other")
-        shutil.rmtree(root / "other")
-        recover(root, durable=False, rebuild_anyway=True)
-        assert list(shown(core)) == ["photos"]
-        core.check()
 
 
 def test_index_removed_under_a_living_process_is_noticed_and_made_again(root: Path) -> None:

@@ -1,35 +1,17 @@
-"""The collect: what was replaced or deleted is removed when its time has come, and nothing else ever is."""
+"""The background thread: it looks after the store until it is stopped, whatever fails meanwhile."""
 
 import threading
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
-from storage_app.domain.files import UNCONDITIONAL
-from storage_app.domain.times import now
 from storage_app.errors import Unavailable
 from storage_app.host.ballast import Ballast
 from storage_app.host.spool import Spool
 from storage_app.maintenance import background
-from storage_app.maintenance import collect as collection
 from storage_app.maintenance.background import BackgroundThread
-from storage_app.maintenance.collect import GRACE, collect
-from tests.support.core import ALICE, Core, blobs, open_core
+from tests.support.core import Core, blobs
 from tests.support.service import wait_briefly
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
-        yield core
-
-
-@pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket()
-    yield opened
-    opened.empty()
 
 
 def background_of(core: Core) -> BackgroundThread:
@@ -38,102 +20,6 @@ def background_of(core: Core) -> BackgroundThread:
     return BackgroundThread(
         core.index, core.store, core.recovery, ballast, Spool(core.layout.spool), lock=core.layout.collect_lock
     )
-
-
-def scheduled(core: Core) -> int:
-    return len(core.index.pending_deletions(now() + timedelta(days=1), after=0, limit=1000))
-
-
-def test_replaced_and_deleted_bytes_stay_for_a_minute(core: Core) -> None:
-    assert GRACE.total_seconds() == 60
-    replaced, _ = core.put("a.txt", b"old")
-    kept, _ = core.put("a.txt", b"new")
-    deleted, _ = core.put("b.txt", b"dead")
-    core.files.delete(ALICE, "photos", "b.txt", conditions=UNCONDITIONAL)
-    assert collect(core.index, core.store, until=now() - GRACE) == 0
-    assert blobs(core.root) == sorted([replaced.blob, kept.blob, deleted.blob])
-    assert collect(core.index, core.store, until=now()) == 2
-    assert blobs(core.root) == [kept.blob]
-    assert collect(core.index, core.store, until=now()) == 0
-    core.check()
-
-
-def test_minute_counts_from_the_replacement(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    core.put("a.txt", b"old")
-    replaced_at = now() + timedelta(hours=1)
-    monkeypatch.setattr("storage_app.journal.commit.now", lambda: replaced_at)
-    core.put("a.txt", b"new")
-    assert collect(core.index, core.store, until=replaced_at - timedelta(microseconds=1)) == 0
-    assert collect(core.index, core.store, until=replaced_at) == 1
-
-
-def test_bytes_that_a_sidecar_names_are_never_removed(core: Core) -> None:
-    file, _ = core.put("a.txt")
-    with core.index.write() as transaction:
-        transaction.schedule_deletion(file.bucket_uid, "a.txt", file.blob, now())
-    core.collect()
-    assert blobs(core.root) == [file.blob]
-    assert scheduled(core) == 0
-
-
-def test_sidecar_decides_even_where_the_row_is_wrong(core: Core) -> None:
-    file, _ = core.put("a.txt")
-    with core.index.write() as transaction:
-        transaction.schedule_deletion(file.bucket_uid, "a.txt", file.blob, now())
-        transaction.drop_file(file)
-    core.collect()
-    assert blobs(core.root) == [file.blob]
-
-
-def test_deleted_bucket_is_purged_with_its_rows(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "_BATCH", 2)
-    bucket = core.buckets.get(ALICE, "photos")[0]
-    for number in range(5):
-        core.put(str(number))
-    core.buckets.delete(ALICE, "photos", force=True)
-    trash = core.layout.system / "trash"
-    assert [path.name for path in trash.iterdir()] == [bucket.uid]
-    assert collect(core.index, core.store, until=now() - GRACE) == 0
-    assert [path.name for path in trash.iterdir()] == [bucket.uid]
-    assert core.collect() == 1
-    assert list(trash.iterdir()) == []
-    assert core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=9) == []
-    core.check()
-
-
-def test_bucket_made_again_is_not_touched_by_the_sweep_of_the_first(core: Core) -> None:
-    core.put("a.txt", b"first")
-    core.buckets.delete(ALICE, "photos", force=True)
-    core.bucket()
-    file, _ = core.put("a.txt", b"second")
-    core.collect()
-    assert core.read(file) == b"second"
-    core.check()
-
-
-def test_one_that_cannot_be_removed_does_not_keep_the_others(core: Core) -> None:
-    damaged, _ = core.put("a.txt", b"old")
-    core.put("a.txt", b"new")
-    core.put("b.txt", b"old")
-    kept, _ = core.put("b.txt", b"new")
-    for path in (core.root / "photos").glob(f"*/{damaged.blob[:32]}.json"):
-        path.write_bytes(b"")
-    assert core.collect() == 1
-    assert damaged.blob in blobs(core.root)
-    assert [name for name in blobs(core.root) if name.startswith(kept.blob[:32])] == [kept.blob]
-
-
-def test_what_could_not_be_removed_for_the_moment_is_removed_later(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise Unavailable("the disk is away")
-
-    core.put("a.txt", b"old")
-    kept, _ = core.put("a.txt", b"new")
-    with monkeypatch.context() as patched:
-        patched.setattr(core.store, "delete_blob", refuse)
-        core.collect()
-    core.collect()
-    assert blobs(core.root) == [kept.blob]
 
 
 def test_janitor_sweeps_until_it_is_stopped(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """Starts and stops: whatever became of the index or the last process, the store serves what is on the disk."""
 
-import multiprocessing
-import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,38 +7,13 @@ from typing import Any
 
 import pytest
 
-from storage_app.domain.buckets import Grant
 from storage_app.errors import Unavailable
 from storage_app.host.layout import Layout
-from storage_app.index import Index
 from storage_app.journal.liveness import FileLocks, Processes
-from storage_app.maintenance import rebuild
 from storage_app.maintenance import recover as maintenance
 from storage_app.maintenance.recover import mark_clean_stop, recover
 from storage_app.node import Storage
-from tests.support.core import ALICE, open_core, open_storage, shown
-
-SPAWN = multiprocessing.get_context("spawn")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "store"
-
-
-@pytest.fixture
-def before(root: Path) -> Any:
-    """A store with everything in it, stopped in order; this is what its index said."""
-    with open_core(root) as core:
-        core.bucket("photos", quota=10**6, is_public=True, allowed_content_types=("text/*",))
-        core.bucket("empty", grants={"bob": Grant.MANAGE, "@authenticated": Grant.READ})
-        for number in range(7):
-            core.put(f"dir/{number}.txt", bytes(number))
-        core.put("dir/1.txt", b"once more")
-        core.collect()
-        said = shown(core)
-    mark_clean_stop(root)
-    return said
+from tests.support.core import open_core, open_storage, shown
 
 
 @pytest.fixture
@@ -136,34 +109,6 @@ def test_index_that_is_damaged_is_made_again_and_says_the_same(root: Path, befor
         core.check()
 
 
-def test_rebuild_can_be_asked_for(root: Path, before: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rebuild, "_BATCH", 2)
-    shown_progress: list[tuple[int, int]] = []
-
-    def show(files: int, total: int) -> None:
-        shown_progress.append((files, total))
-
-    assert recover(root, durable=False, rebuild_anyway=True, progress=show).files == 7
-    assert shown_progress == [(2, 7), (4, 7), (6, 7), (7, 7)]
-    with open_core(root) as core:
-        assert shown(core) == before
-
-
-def test_interrupted_rebuild_begins_again(root: Path, before: Any) -> None:
-    def interrupt(*_: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        recover(root, durable=False, rebuild_anyway=True, progress=interrupt)
-    index = Index(root / ".system" / "index.sqlite3")
-    assert not index.is_ready()
-    index.close()
-    assert recover(root, durable=False).files == 7
-    with open_core(root) as core:
-        assert shown(core) == before
-        core.check()
-
-
 @pytest.mark.parametrize(
     ("clean", "booted", "rebuilt"),
     [(True, True, False), (True, False, False), (False, False, False), (False, True, True)],
@@ -213,30 +158,3 @@ def test_stop_before_the_first_start_marks_nothing(root: Path) -> None:
     mark_clean_stop(root)
     assert not Layout(root).last_start.exists()
     assert not Layout(root).index.exists()
-
-
-def test_bucket_deleted_and_index_lost_stays_deleted(root: Path, before: Any) -> None:
-    with open_core(root) as core:
-        core.buckets.delete(ALICE, "photos", force=True)
-    shutil.rmtree(root / ".system" / "lost+found")
-    (root / ".system" / "index.sqlite3").unlink()
-    assert recover(root, durable=False).files == 0
-    with open_core(root) as core:
-        assert list(shown(core)) == ["empty"]
-
-
-def test_lost_index_does_not_keep_replaced_bytes_or_deleted_buckets(root: Path) -> None:
-    with open_core(root) as core:
-        core.bucket("mine")
-        core.put("a.txt", b"replaced", to="mine")
-        kept, _ = core.put("a.txt", b"kept", to="mine")
-        core.bucket("doomed")
-        core.buckets.delete(ALICE, "doomed", force=True)
-    (root / ".system" / "index.sqlite3").unlink()
-    recover(root, durable=False)
-    with open_core(root) as core:
-        assert len(list(root.glob(f"mine/*/{kept.blob[:32]}-*"))) > 1
-        core.collect()
-        assert [path.name for path in root.glob(f"mine/*/{kept.blob[:32]}-*")] == [kept.blob]
-        assert list((root / ".system" / "trash").iterdir()) == []
-        core.check()

@@ -1,4 +1,4 @@
-"""The services over a store in deletion, with a real index: what they do rests on the port alone."""
+"""The services over a store in memory, with a real index: what they do rests on the port alone."""
 
 from collections.abc import Iterator
 from pathlib import Path

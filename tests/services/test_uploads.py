@@ -14,7 +14,6 @@ from storage_app.domain.principals import ANONYMOUS, Principal
 from storage_app.domain.uploads import FileAttributes, UploadConstraints
 from storage_app.errors import (
     BucketNotFound,
-    ContentTypeNotAllowed,
     DigestMismatch,
     FileExists,
     InsufficientStorage,
@@ -26,10 +25,6 @@ from storage_app.errors import (
 from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, SERVICE, Core, open_core
 from tests.support.disk import files_end_at
-
-PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
-OTHER = frozenset(['"other"'])
-ANY = frozenset(["*"])
 
 
 @pytest.fixture(scope="module")
@@ -102,31 +97,6 @@ def test_overwrite_keeps_owner_and_creation_and_replaces_the_rest(core: Core) ->
 def test_owner_is_who_uploads_and_the_buckets_for_anonymous(core: Core, by: Principal, owner: str) -> None:
     core.buckets.change(ALICE, "photos", {"is_public": True})
     assert core.put("a.txt", by=by)[0].owner_id == owner
-
-
-@pytest.mark.parametrize(
-    ("declared", "data", "allowed", "stored"),
-    [
-        (None, PNG, None, "image/png"),
-        ("application/octet-stream", PNG, None, "image/png"),
-        ("image/jpeg", PNG, None, "image/png"),
-        ("image/png", PNG, ("image/*",), "image/png"),
-        ("application/octet-stream", PNG, ("image/*",), "image/png"),
-        ("image/jpeg", PNG, ("image/*",), None),
-        ("text/plain", b"text", ("image/*",), None),
-        (None, b"text", ("image/*",), None),
-    ],
-)
-def test_content_type_is_what_the_bytes_are(
-    core: Core, declared: str | None, data: bytes, allowed: tuple[str, ...] | None, stored: str | None
-) -> None:
-    core.buckets.change(ALICE, "photos", {"allowed_content_types": allowed})
-    if stored is None:
-        with pytest.raises(ContentTypeNotAllowed):
-            core.put("a", data, attributes=FileAttributes(content_type=declared))
-    else:
-        assert core.put("a", data, attributes=FileAttributes(content_type=declared))[0].content_type == stored
-    core.check()
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,14 @@
-"""The filesystem store: what every store must do, and besides what lies where, what is a record, what is synced."""
+"""The filesystem store: what every store must do, and besides what lies where, and what is synced."""
 
 import re
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from storage_app.blobstore import DamagedRecord, Inventory, NginxPath, key_hash, new_blob_name
+from storage_app.blobstore import DamagedRecord, Inventory, NginxPath, key_hash
 from storage_app.blobstore.filesystem.store import FilesystemStore
 from storage_app.blobstore.sidecars import dump_bucket, dump_file, load_file
 from storage_app.domain.files import File
@@ -17,7 +16,7 @@ from storage_app.errors import BucketExists, BucketNotFound, DamagedFile, Unavai
 from tests.blobstore.suite import BlobStoreSuite
 from tests.support.core import a_bucket, a_file
 from tests.support.disk import open_below, syncs
-from tests.support.stores import BUCKET, content, put, sidecar_of, staged, unexplained
+from tests.support.stores import BUCKET, put, sidecar_of, staged, unexplained
 
 
 class TestFilesystemStore(BlobStoreSuite):
@@ -32,20 +31,6 @@ class TestFilesystemStore(BlobStoreSuite):
         super().assert_holds(store, *files)
         assert isinstance(store, FilesystemStore)
         assert open_below(store.root) == []
-
-
-def test_name_of_what_is_staged_is_nobody_elses(store: FilesystemStore) -> None:
-    """Were two to count in one directory, they would come to the same name, and neither may write over the other."""
-    other = FilesystemStore(store.root, process="me", durable=False)
-    with ExitStack() as stack, store.stage(BUCKET) as blob:
-        blob.write(b"abc")
-        with pytest.raises(Unavailable):
-            [stack.enter_context(other.stage(BUCKET)) for _ in range(10)]
-        file = a_file("cat.jpg", size=3, blob=new_blob_name("cat.jpg"))
-        with store.stage_sidecar(BUCKET, file, blob) as sidecar:
-            store.place(BUCKET, sidecar, blob)
-        assert content(store, file) == b"abc"
-    assert open_below(store.root) == []
 
 
 def test_layout_on_disk(store: FilesystemStore) -> None:
@@ -114,23 +99,6 @@ def test_sidecar_that_cannot_be_opened_is_damaged_too(store: FilesystemStore) ->
     assert len(listed) == 2
 
 
-def test_sidecar_in_another_subdirectory_is_not_listed_as_a_file(store: FilesystemStore) -> None:
-    """A copy that somebody made: only one of the two can be the file's."""
-    file = put(store)
-    shutil.copytree(sidecar_of(store, "cat.jpg").parent, store.root / "photos" / "bk")
-    assert [each for each in store.files(BUCKET) if not isinstance(each, DamagedRecord)] == [file]
-
-
-def test_foreign_files_are_not_records(store: FilesystemStore) -> None:
-    (store.root / "intents.txt").write_text("not ours")
-    (store.root / "lost+found").mkdir()
-    (store.root / "photos" / "README").write_text("not ours")
-    (store.root / "photos" / "subfolder").mkdir()
-    (store.root / "photos" / "subfolder" / "x.json").write_text("not ours")
-    assert list(store.buckets()) == [BUCKET]
-    assert list(store.files(BUCKET)) == []
-
-
 @pytest.mark.parametrize("what", ["bucket", "folder", "file"])
 def test_bucket_does_not_take_the_place_of_something_else(store: FilesystemStore, what: str) -> None:
     place = store.root / "taken"
@@ -153,18 +121,6 @@ def test_removed_bucket_lies_in_the_trash_by_its_uid(store: FilesystemStore) -> 
     assert not (store.root / "photos").exists()
     store.purge_bucket(BUCKET.uid)
     assert list(trash.iterdir()) == []
-
-
-@pytest.mark.parametrize("text", [b"", b"{}", dump_bucket(a_bucket("another"))])
-def test_damaged_bucket_record_is_said_to_be_one(store: FilesystemStore, text: bytes) -> None:
-    (store.root / "photos" / ".bucket.json").write_bytes(text)
-    store.create_bucket(a_bucket("good"))
-    with pytest.raises(DamagedFile, match="'photos'"):
-        store.read_bucket("photos")
-    listed = sorted(store.buckets(), key=str)
-    assert a_bucket("good") in listed
-    (damaged,) = (each for each in listed if isinstance(each, DamagedRecord))
-    assert damaged.startswith("photos/.bucket.json: ")
 
 
 def test_free_bytes_is_what_the_disk_says(store: FilesystemStore) -> None:

@@ -1,7 +1,6 @@
 """The filesystem store on a disk that fails: what it raises, and that it leaves nothing half done."""
 
 import errno
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,21 +35,6 @@ def test_full_disk_leaves_no_record_behind(store: FilesystemStore, operation: st
         call()
     assert staged(store) == []
     assert list(store.buckets()) == [BUCKET]
-
-
-def test_bytes_that_cannot_be_closed_leave_no_record_behind(
-    store: FilesystemStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A disk behind a network may say only at the close that there is no room."""
-
-    def close() -> None:
-        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
-
-    with store.stage(BUCKET) as blob:
-        monkeypatch.setattr(blob, "close", close)
-        with pytest.raises(InsufficientStorage, match="disk is full"):
-            store.stage_sidecar(BUCKET, a_file(), blob)
-    assert staged(store) == []
 
 
 @pytest.mark.parametrize(
