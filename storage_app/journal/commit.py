@@ -122,22 +122,23 @@ class Commits:
         self._store = store
         self._logs = logs
         self._recovery = recovery
+        self._cut_short: set[str] = set()  # ids of intents whose commit failed after its first change
         self.process = logs.process
 
     @contextmanager
     def recorded(self, intent: Intent, check: Work | None = None) -> Iterator[Intent]:
         """Record `intent`, and keep it open while the body of `with` runs, which commits.
 
-        If the body raises a refusal (4xx), nothing was changed, and the intent is cleared. After any other error the
-        outcome may be unknown, and the intent is resolved. `check` may refuse in the transaction that records the
-        intent. It must not have written anything when it raises.
+        If the body raises a refusal (4xx) before any change, the intent is cleared. After any other error the outcome
+        may be unknown, and the intent is resolved. `check` may refuse in the transaction that records the intent. It
+        must not have written anything when it raises.
         """
         try:
             intent_log = self._logs.record(intent, check)
             try:
                 yield intent
             except BaseException as error:
-                if _is_refusal(error):  # refusals come before any change
+                if _is_refusal(error) and intent.id not in self._cut_short:
                     self._recovery.clear(intent)
                 else:
                     self._recovery.resolve(intent)
@@ -147,6 +148,7 @@ class Commits:
             except StorageError:  # the change is durable, so this must not fail it
                 self._recovery.finish(intent)
         finally:
+            self._cut_short.discard(intent.id)
             self._logs.release(intent)
 
     def update(self, intent: Intent, check: Work | None) -> None:
@@ -157,22 +159,24 @@ class Commits:
         self._logs.of(intent).update(intent, check)
 
     @contextmanager
-    def keys(self, intent: Intent, keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
-        """Commit a change of `keys` under their locks. The body decides, and calls `replace` and `delete`.
+    def keys(self, intents: Sequence[tuple[Intent, Bucket]]) -> Iterator[Commit]:
+        """Commit a change of the keys that `intents` name, each in its bucket. They are locked in one global order.
 
-        After the body, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was deleted,
-        `Unavailable` if this process was declared dead, and what `Index.write` raises.
+        Each key has a recorded intent of its own, so that recovery looks at each. The body decides, and calls `replace`
+        and `delete`. After it, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was
+        deleted, `Unavailable` if this process was declared dead, and what `Index.write` raises.
         """
-        attempt = _Attempt(quotas={bucket.name for bucket, _ in keys if bucket.quota is not None})
+        attempt = _Attempt(quotas={bucket.name for _, bucket in intents if bucket.quota is not None})
         commit = None
         while commit is None:
             with self._index.write() as transaction:
-                commit = self._begun(transaction, intent, keys, attempt)
+                commit = self._begun(transaction, intents, attempt)
                 if commit is not None:
-                    yield commit
-                    self._logs.of(intent).clear_in(transaction, intent)
-                    for bucket, key in keys:
-                        transaction.sync(partial(self._store.sync, bucket, key))
+                    with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
+                        yield commit
+                    for intent, bucket in intents:
+                        self._logs.of(intent).clear_in(transaction, intent)
+                        transaction.sync(partial(self._store.sync, bucket, _key_of(intent)))
             # Each in its own transaction, because the body may refuse, which rolls back.
             for stale in attempt.stale:
                 self._recovery.resolve_stale(stale)
@@ -193,7 +197,8 @@ class Commits:
                 if not stale:
                     current = reconcile_bucket(transaction, self._store, bucket.name)
                     commit = BucketCommit(transaction, self._store, current)
-                    yield commit
+                    with self._noticed_if_cut_short(commit, intent):
+                        yield commit
                     self._logs.of(intent).clear_in(transaction, intent)
                     transaction.sync(partial(self._store.sync_bucket, bucket))
             for each in stale:
@@ -217,14 +222,26 @@ class Commits:
                 self._store.sync(bucket, file.key)
             self._logs.of(intent).clear_in(transaction, intent)
 
+    @contextmanager
+    def _noticed_if_cut_short(self, commit: "_Announcing", *intents: Intent) -> Iterator[None]:
+        """Have `recorded` resolve `intents` even after a refusal if it came after the first change of `commit`."""
+        try:
+            yield
+        except BaseException:
+            if commit.changes:
+                self._cut_short.update(intent.id for intent in intents)
+            raise
+
     def _begun(
-        self, transaction: Transaction, intent: Intent, keys: Sequence[tuple[Bucket, str]], attempt: "_Attempt"
+        self, transaction: Transaction, intents: Sequence[tuple[Intent, Bucket]], attempt: "_Attempt"
     ) -> Commit | None:
-        """Lock `keys` and return the commit over them, or None if `attempt` lists work that must be done first."""
+        """Lock the keys and return the commit over them, or None if `attempt` lists work that must be done first."""
+        keys = [(bucket, _key_of(intent)) for intent, bucket in intents]
         transaction.lock_keys([(bucket.name, key) for bucket, key in keys], whole_buckets=attempt.quotas)
-        intents = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
-        attempt.stale, attempt.unreconciled = self._recovery.stale(intents) if intents else [], []
-        self._logs.claim(transaction, intent)
+        open_ = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
+        attempt.stale, attempt.unreconciled = self._recovery.stale(open_) if open_ else [], []
+        for intent, _ in intents:
+            self._logs.claim(transaction, intent)
         if attempt.stale:
             return None
         found = [_Found(transaction, self._store, bucket, key) for bucket, key in keys]
@@ -293,6 +310,11 @@ class _Found:
         current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
         found = transaction.bucket(self.bucket.uid)  # reconciling changed the totals
         return LockedKey(self.bucket, found[1] if found else self._totals, self.key, current)
+
+
+def _key_of(intent: Intent) -> str:
+    assert intent.key is not None, "the key of a change is known at its commit"
+    return intent.key
 
 
 def _kind_of(before: File | None, file: File) -> ChangeKind:

@@ -17,6 +17,7 @@ from ..domain.intents import Intent, IntentKind
 from ..errors import StorageError
 from ..host.files import scan, translated
 from ..index import Transaction, Work
+from .table_log import declared_dead
 
 # An open intent has a page of its own. The longest key, with every character escaped, takes half a page.
 PAGE_BYTES = 4096
@@ -66,7 +67,11 @@ class FileLog:
                 raise
             self._open[intent.id] = intent, page
 
-    update = record
+    def update(self, intent: Intent, check: Work | None = None) -> None:
+        """Replace the open intent with this id. Raises `Unavailable` if it is not open, and as `record` does."""
+        if intent.id not in self._open:
+            raise declared_dead()
+        self.record(intent, check)
 
     def current(self, _transaction: Transaction, intent: Intent) -> Intent | None:
         found = self._open.get(intent.id)

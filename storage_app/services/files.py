@@ -99,7 +99,7 @@ class Files:
         with (
             self._commits.recorded(intent),
             self._store.stage_sidecar(bucket, edited) as sidecar,
-            self._commits.keys(intent, [(bucket, key)]) as commit,
+            self._commits.keys([(intent, bucket)]) as commit,
         ):
             current = self._current(commit.only, principal)
             conditions.check(current)
@@ -120,7 +120,7 @@ class Files:
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
         bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
         intent = Intent(self._commits.process, IntentKind.DELETE, bucket.uid, key, file.blob)
-        with self._commits.recorded(intent), self._commits.keys(intent, [(bucket, key)]) as commit:
+        with self._commits.recorded(intent), self._commits.keys([(intent, bucket)]) as commit:
             conditions.check(self._current(commit.only, principal))
             commit.delete(commit.only)
 

@@ -222,7 +222,7 @@ class _Upload:
         store, bucket = self._parts.store, self._target.bucket
         with (
             store.stage_sidecar(bucket, file, self._staged) as sidecar,
-            self._parts.commits.keys(self._intent, [(bucket, file.key)]) as commit,
+            self._parts.commits.keys([(self._intent, bucket)]) as commit,
         ):
             locked = commit.only
             target = replace(self._target, bucket=locked.bucket, existing=locked.current)

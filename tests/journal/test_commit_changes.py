@@ -122,9 +122,7 @@ def test_change_is_announced_unless_the_body_raises(
 
     def run() -> None:
         commit = (
-            core.commits.keys(intent, [(bucket, "old.txt")])
-            if kind is IntentKind.WRITE
-            else core.commits.bucket(intent, bucket)
+            core.commits.keys([(intent, bucket)]) if kind is IntentKind.WRITE else core.commits.bucket(intent, bucket)
         )
         with core.commits.recorded(intent), commit as begun:
             begun.emit(A_CHANGE)

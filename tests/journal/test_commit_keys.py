@@ -26,12 +26,12 @@ Staged = tuple[StagedSidecar, StagedBlob]
 @contextmanager
 def writing(core: Core, bucket: Bucket, data: dict[str, bytes]) -> Iterator[tuple[Commit, list[Staged]]]:
     """Stage `data` by key, and begin one commit over its keys in their order in `data`."""
-    first = next(iter(data))
-    intent = Intent(core.commits.process, IntentKind.WRITE, bucket.uid, first)
+    intents = [Intent(core.commits.process, IntentKind.WRITE, bucket.uid, key) for key in data]
     with ExitStack() as stack:
-        stack.enter_context(core.commits.recorded(intent))
+        for intent in intents:
+            stack.enter_context(core.commits.recorded(intent))
         staged = [stage(core, stack, bucket, key, content) for key, content in data.items()]
-        commit = stack.enter_context(core.commits.keys(intent, [(bucket, key) for key in data]))
+        commit = stack.enter_context(core.commits.keys([(intent, bucket) for intent in intents]))
         yield commit, staged
 
 
@@ -101,14 +101,33 @@ def test_refusal_leaves_both_as_they_were(core: Core, bucket: Bucket) -> None:
     core.check()
 
 
+@pytest.mark.parametrize("error", [FileExists("It comes too late."), BucketNotFound("photos"), OSError("The disk.")])
+def test_failure_after_the_first_change_leaves_each_key_as_its_sidecar_says(
+    core: Core, bucket: Bucket, error: Exception
+) -> None:
+    core.put("a", b"old")
+    core.put("b", b"old")
+
+    def replace_one_and_fail() -> None:
+        with writing(core, bucket, {"a": b"new", "b": b"new"}) as (commit, staged):
+            commit.replace(commit.keys[1], *staged[1])
+            raise error
+
+    with pytest.raises(type(error)):
+        replace_one_and_fail()
+    assert contents(core, "a", "b") == [b"old", b"new"]
+    core.check()
+
+
 def test_bucket_that_was_deleted_refuses_the_commit_whole(core: Core, bucket: Bucket) -> None:
     other = core.bucket("other")
     core.buckets.delete(ALICE, "other", force=True)
-    intent = Intent(core.commits.process, IntentKind.WRITE, bucket.uid, "a")
+    intents = [Intent(core.commits.process, IntentKind.WRITE, each.uid, "a") for each in (bucket, other)]
     with (
         pytest.raises(BucketNotFound, match="'other'"),
-        core.commits.recorded(intent),
-        core.commits.keys(intent, [(bucket, "a"), (other, "a")]),
+        core.commits.recorded(intents[0]),
+        core.commits.recorded(intents[1]),
+        core.commits.keys([(intents[0], bucket), (intents[1], other)]),
     ):
         pytest.fail("it began")
     core.check()

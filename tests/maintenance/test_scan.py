@@ -98,28 +98,6 @@ def test_damage_is_found_and_mended_where_it_can_be(core: Core, name: str) -> No
             assert core.read(file)
 
 
-def test_stray_bytes_are_kept(core: Core) -> None:
-    leave_stray(core)
-    findings(core, repair=True)
-    (kept,) = (core.layout.lost_and_found / "photos").iterdir()
-    assert kept.read_bytes() == b"somebody's"
-
-
-def test_bytes_of_a_record_that_cannot_be_read_stay_where_they_are(core: Core) -> None:
-    path = blob(core, "a.txt")
-    sidecar(core, "a.txt").write_bytes(b"")
-    findings(core, repair=True)
-    assert path.read_bytes() == b"aaa"
-
-
-def test_upload_in_progress_is_left_alone(core: Core) -> None:
-    def look(_: object) -> None:
-        assert findings(core, repair=True) == []
-
-    core.send("a.txt", b"new", meanwhile=look, size=3, overwrite=True)
-    assert findings(core) == []
-
-
 def test_command_says_what_is_wrong_and_exits_with_1(app: Flask, make_settings: object, tmp_path: Path) -> None:
     runner = app.test_cli_runner()
     done = runner.invoke(args=["storage", "check"])

@@ -72,8 +72,6 @@ def test_received_bytes_become_a_file() -> None:
 @pytest.mark.parametrize(
     ("fields", "refusal"),
     [
-        ({"key": None}, InvalidName),
-        ({"key": "../a"}, InvalidName),
         ({"constraints": UploadConstraints(size=4)}, InvalidRequest),
         ({"attributes": FileAttributes(sha256=frozenset(["ab", "cd"]))}, DigestMismatch),
         ({"attributes": FileAttributes(filename="a\n")}, InvalidName),

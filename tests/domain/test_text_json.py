@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.domain.strict_json import parse
+from storage_app.domain.text import parse_json
 from storage_app.errors import InvalidJson
 
 
@@ -21,7 +21,7 @@ from storage_app.errors import InvalidJson
     ],
 )
 def test_json_is_read(text: bytes | str, value: Any) -> None:
-    assert parse(text) == value
+    assert parse_json(text) == value
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_json_is_read(text: bytes | str, value: Any) -> None:
 )
 def test_text_that_is_no_json_is_refused(text: bytes | str, why: str) -> None:
     with pytest.raises(InvalidJson, match="cannot be read"):
-        parse(text)
+        parse_json(text)
 
 
 @pytest.mark.parametrize(
@@ -57,4 +57,4 @@ def test_text_that_is_no_json_is_refused(text: bytes | str, why: str) -> None:
 )
 def test_refusal_says_what_was_met(text: str, sentence: str) -> None:
     with pytest.raises(InvalidJson, match=sentence):
-        parse(text)
+        parse_json(text)
