@@ -133,9 +133,7 @@ class Blueprint(flask_smorest.Blueprint):
 
         Of several such decorators, the outermost passes the first argument.
         """
-        schema = schema() if isinstance(schema, type) else schema
-        parse = super().arguments(schema, location=location, **kwargs)
-        return _without_query(parse, schema.load({})) if location == "query" else cast(Callable[[View], View], parse)
+        return cast(Callable[[View], View], super().arguments(schema, location=location, **kwargs))
 
     def response(self, status_code: int, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         """Decorate a view: document its response, and send its result, or a pair of result and headers, as JSON."""
@@ -163,21 +161,6 @@ class Blueprint(flask_smorest.Blueprint):
     def alt_response(self, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         """Decorate a view: document another response."""
         return _documenting(super().alt_response(*args, **kwargs))
-
-
-def _without_query(parse: Callable[[Any], Any], defaults: dict[str, Any]) -> Callable[[View], View]:
-    """Return `parse`, short-circuited for requests without a query, which most are."""
-
-    def decorate(view: View) -> View:
-        parsing = parse(view)
-
-        @wraps(parsing)
-        def handing(*handed: Any, **path: Any) -> Any:
-            return parsing(*handed, **path) if request.query_string else view(*handed, defaults.copy(), **path)
-
-        return cast(View, handing)
-
-    return decorate
 
 
 def _documenting(decorator: Callable[[Any], Any]) -> Callable[[View], View]:
