@@ -7,10 +7,10 @@ from enum import StrEnum
 class ChangeKind(StrEnum):
     FILE_CREATED = "file.created"
     FILE_REPLACED = "file.replaced"
-    FILE_EDITED = "file.edited"
+    FILE_UPDATED = "file.updated"
     FILE_DELETED = "file.deleted"
     BUCKET_CREATED = "bucket.created"
-    BUCKET_EDITED = "bucket.edited"
+    BUCKET_UPDATED = "bucket.updated"
     BUCKET_DELETED = "bucket.deleted"
 
 

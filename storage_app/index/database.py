@@ -95,7 +95,7 @@ class Index:
     def fill(self) -> Iterator[Transaction]:
         """Open a write transaction with no other beside it. The index need not be complete."""
         with self._translated, self._database.transaction_alone() as connection:
-            transaction = Transaction(connection, self._database)
+            transaction = Transaction(connection, self._database, syncs=[])
             yield transaction
             transaction.flush()
 
@@ -126,6 +126,8 @@ class Index:
         with self._translated, self._database.transaction(syncs) as connection:
             transaction = Transaction(connection, self._database, syncs)
             yield transaction
+            for sync in syncs:
+                self._database.sync_first(sync)
             transaction.flush()
 
     def write_grouped(self, work: Work) -> None:

@@ -67,15 +67,13 @@ class Postgres:
             return statement.run(driver_of(connection), self.engine.dialect, values)
 
     @contextmanager
-    def transaction(self, syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
-        """Begin a transaction, and commit it on leaving. COMMIT is durable at once, so `syncs` are called before it."""
+    def transaction(self, _syncs: Iterable[Sync]) -> Iterator[sa.Connection]:
+        """Begin a transaction, and commit it on leaving. COMMIT is durable at once, so `sync_first` syncs before it."""
         with self._begun() as connection:
             self.lock(connection, _EVERYTHING, shared=True)
             if not _is_complete(connection):
                 raise Unavailable("The index is being made again; try again in a moment.")
             yield connection
-            for sync in syncs:
-                sync()
 
     @contextmanager
     def transaction_alone(self) -> Iterator[sa.Connection]:

@@ -33,10 +33,10 @@ class Database(Protocol):
 class Transaction:
     """An open write transaction. Totals change in the same transaction as the rows that they count."""
 
-    def __init__(self, connection: sa.Connection, database: Database, syncs: list[Sync] | None = None) -> None:
+    def __init__(self, connection: sa.Connection, database: Database, syncs: list[Sync]) -> None:
         self._connection = connection
         self._database = database
-        self._syncs = [] if syncs is None else syncs
+        self._syncs = syncs
         self._driver = driver_of(connection.connection)
         self._dialect = connection.dialect
         self._counted: dict[str, tuple[int, int]] = {}

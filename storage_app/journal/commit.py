@@ -104,7 +104,7 @@ class BucketCommit(_Announcing):
         """Replace the record of the bucket that has this uid."""
         self._store.replace_bucket(bucket)
         self._transaction.put_bucket(bucket)
-        self.emit(Change(ChangeKind.BUCKET_EDITED, bucket.name))
+        self.emit(Change(ChangeKind.BUCKET_UPDATED, bucket.name))
 
     def delete(self, bucket: Bucket) -> None:
         """Delete `bucket` with its files. Collection frees their space later."""
@@ -320,7 +320,7 @@ def _key_of(intent: Intent) -> str:
 def _kind_of(before: File | None, file: File) -> ChangeKind:
     if before is None:
         return ChangeKind.FILE_CREATED
-    return ChangeKind.FILE_EDITED if before.blob == file.blob else ChangeKind.FILE_REPLACED
+    return ChangeKind.FILE_UPDATED if before.blob == file.blob else ChangeKind.FILE_REPLACED
 
 
 def _is_refusal(error: BaseException) -> bool:

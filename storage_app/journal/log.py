@@ -105,7 +105,7 @@ class IntentLogs:
 
     def probe(self) -> None:
         """Record an empty intent in the file log and clear it, if writes use that log. Raises as they would."""
-        if not self._index.is_shared:
+        if self.taking(Intent("", IntentKind.WRITE, "", None), is_checked=False) is self._file:
             self._file.probe()
 
     def close(self) -> None:

@@ -9,15 +9,18 @@ from gunicorn.http.errors import ParseException
 
 from ..host.blocking import blocking
 
+_STEP_BYTES = 128 * 1024
+
 
 class _Wait:
     """Lets other requests run from the first wait for a body until the body is complete."""
 
     def __init__(self) -> None:
         self._blocking: Any = None
+        self._is_over = False
 
     def begin(self) -> None:
-        if self._blocking is None:
+        if self._blocking is None and not self._is_over:
             self._blocking = blocking()
             self._blocking.__enter__()
 
@@ -25,6 +28,10 @@ class _Wait:
         if self._blocking is not None:
             self._blocking, ended = None, self._blocking
             ended.__exit__(None, None, None)
+
+    def abandon(self) -> None:
+        """Forget the wait: the request is over, and its thread must not queue for it any more."""
+        self._blocking, self._is_over = None, True
 
 
 class SocketBody:
@@ -66,6 +73,10 @@ class SocketBody:
             raise
         return data
 
+    def end_request(self) -> None:
+        """Let gunicorn read what the application left, which it does after the request, without waiting for a turn."""
+        self._wait.abandon()
+
     def is_here(self) -> bool:
         """Tell whether the rest of the body has arrived, so that reading it does not block."""
         missing = self._left - len(self._unreader.buf.getbuffer())
@@ -80,13 +91,17 @@ class GunicornBody:
         self._wait = _Wait()
 
     def read(self, size: int = -1) -> bytes:
-        """Return `size` bytes, fewer only at the end; without a size, the rest. Raises OSError, for bad chunks too."""
+        """Return up to `size` bytes, none only at the end; without a size, the rest.
+
+        gunicorn waits until it has all that it is asked for, and holds it, so it is asked for little. Raises OSError,
+        for broken chunks too.
+        """
         self._wait.begin()
         try:
-            data: bytes = self._body.read(None if size < 0 else size)
+            data: bytes = self._body.read(None if size < 0 else min(size, _STEP_BYTES))
         except ParseException as error:
             raise OSError("the chunks of the body are broken") from error
-        if len(data) < size or size < 0:
+        if not data or size < 0:
             self._wait.end()
         return data
 

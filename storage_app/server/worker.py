@@ -116,6 +116,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             return super().handle_request(req, conn)
         finally:
+            if isinstance(req.body, SocketBody):
+                req.body.end_request()
             self._scheduler.end()
 
     def _lead(self) -> None:

@@ -210,12 +210,14 @@ def check_target(request: UploadRequest, key: str, target: Target) -> None:
         raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
 
 
-def decide(request: UploadRequest, target: Target, file: File, totals: Totals) -> File:
+def decide(request: UploadRequest, target: Target, file: File, totals: Totals, limits: UploadLimits) -> File:
     """Check an upload against its `target` under the lock, and return the file that it becomes there.
 
-    `totals` are the bucket's. Raises what `check_target` and `check_quota` raise.
+    The grants, limits and types are those that the bucket has now, and so are its `totals`. Raises what the checks do.
     """
     check_target(request, file.key, target)
+    check_size(request, target, limits, file.size)
+    check_accepted(target.bucket, file.content_type)
     check_quota(target.bucket, totals, file.size - (target.existing.size if target.existing is not None else 0))
     return inheriting(file, target)
 

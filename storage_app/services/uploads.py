@@ -61,7 +61,7 @@ class Uploads:
         self._index = index
         self._lookups = lookups
         self._slots = slots
-        self._parts = _Parts(index, store, commits, limits)
+        self._parts = _Parts(index, store, commits, limits, lookups.anonymous_uploads)
 
     def receive(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> tuple[File, bool]:
         """Receive the body and commit it as the file of its key. Return the file, and whether its key is new.
@@ -78,7 +78,7 @@ class Uploads:
             parts.commits.recorded(intent, reservation(bucket, intent)),
             parts.store.stage(bucket) if spooled is None else parts.store.adopt(bucket, spooled) as staged,
         ):
-            upload = _Upload(parts, request, target, intent, staged)
+            upload = _Upload(parts, who, request, target, intent, staged)
             body.send_to(upload.write if spooled is None else upload.examine)
             return upload.finish(body.complete(request), has_size=declared.size is not None)
 
@@ -150,6 +150,7 @@ class _Parts:
     store: BlobStore
     commits: Commits
     limits: UploadLimits
+    anonymous_uploads: bool
 
     def intent(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> Intent:
         """Return the intent of an upload before its first byte. Without a key it names no blob."""
@@ -167,9 +168,16 @@ class _Upload:
     """An upload in progress. Its bytes pass through `write` or `examine`, and `finish` commits them."""
 
     def __init__(
-        self, parts: _Parts, request: UploadRequest, target: Target, intent: Intent, staged: StagedBlob
+        self,
+        parts: _Parts,
+        who: Principal | SignedUpload,
+        request: UploadRequest,
+        target: Target,
+        intent: Intent,
+        staged: StagedBlob,
     ) -> None:
         self._parts = parts
+        self._who = who
         self._request = request
         self._target = target
         self._intent = intent
@@ -207,6 +215,7 @@ class _Upload:
         file = rules.describe(request, self._target, received)
         if self._request.key is None or not has_size:
             self._complete_intent(file.key)
+            file = rules.inheriting(file, self._target)
         return self._commit(request, replace(file, blob=self._intent.blob or ""))
 
     def _complete_intent(self, key: str) -> None:
@@ -225,10 +234,16 @@ class _Upload:
             self._parts.commits.keys([(self._intent, bucket)]) as commit,
         ):
             locked = commit.only
-            target = replace(self._target, bucket=locked.bucket, existing=locked.current)
-            sidecar.restage(rules.decide(request, target, file, locked.totals))
+            target = Target(locked.bucket, self._right_in(locked.bucket), locked.current)
+            sidecar.restage(rules.decide(request, target, file, locked.totals, self._parts.limits))
             commit.replace(locked, sidecar, self._staged)
         return sidecar.file, locked.current is None
+
+    def _right_in(self, bucket: Bucket) -> UploadRight:
+        """Return the right by the bucket's grants as they are now; that of a signed URL is its own."""
+        if isinstance(self._who, SignedUpload):
+            return self._who.right
+        return upload_right(self._who, bucket, anonymous_uploads=self._parts.anonymous_uploads)
 
 
 def reservation(bucket: Bucket, intent: Intent) -> Work | None:

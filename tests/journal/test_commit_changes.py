@@ -56,7 +56,7 @@ def edit(core: Core, **changes: Any) -> None:
 CHANGES: dict[str, tuple[Callable[[Core], object], Heard]] = {
     "create": (lambda core: core.put("new.txt"), ("file.created", "photos", "new.txt")),
     "overwrite": (lambda core: core.put("old.txt", b"newer"), ("file.replaced", "photos", "old.txt")),
-    "edit": (lambda core: edit(core, metadata={"k": 1}), ("file.edited", "photos", "old.txt")),
+    "edit": (lambda core: edit(core, metadata={"k": 1}), ("file.updated", "photos", "old.txt")),
     "delete": (
         lambda core: core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL),
         ("file.deleted", "photos", "old.txt"),
@@ -64,7 +64,7 @@ CHANGES: dict[str, tuple[Callable[[Core], object], Heard]] = {
     "create bucket": (lambda core: core.bucket("videos"), ("bucket.created", "videos", None)),
     "change bucket": (
         lambda core: core.buckets.change(ALICE, "photos", {"is_public": True}),
-        ("bucket.edited", "photos", None),
+        ("bucket.updated", "photos", None),
     ),
     "delete bucket": (
         lambda core: core.buckets.delete(ALICE, "photos", force=True),

@@ -21,6 +21,7 @@ from storage_app.errors import (
 )
 from storage_app.services.upload_rules import (
     Received,
+    UploadLimits,
     decide,
     decide_content_type,
     describe,
@@ -31,6 +32,9 @@ from tests.support.core import A_TIME, a_bucket, a_file
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 LATER = A_TIME + timedelta(days=1)
+
+
+LIMITS = UploadLimits(max_file_size=1000, min_free_bytes=0)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,7 @@ def test_upload_is_judged_by_its_target_and_then_by_the_quota(
 ) -> None:
     file, target, totals = replace(NEW, size=size), a_target(existing, quota=100), Totals(1, 60)
     if refusal is None:
-        assert decide(a_request(overwrite=overwrite), target, file, totals) == inheriting(file, target)
+        assert decide(a_request(overwrite=overwrite), target, file, totals, LIMITS) == inheriting(file, target)
     else:
         with pytest.raises(refusal):
-            decide(a_request(overwrite=overwrite), target, file, totals)
+            decide(a_request(overwrite=overwrite), target, file, totals, LIMITS)

@@ -20,6 +20,7 @@ from ...domain.buckets import Bucket
 from ...domain.files import File
 from ...domain.text import quoted
 from ...errors import DamagedFile
+from ...host.blocking import detach
 from ...media_types import is_inline_safe
 from .byte_ranges import STEP_BYTES, Parts, Window
 from .conditions import Outcome, evaluate, range_applies
@@ -226,6 +227,7 @@ def _send_parts(file: File, ranges: tuple[ByteRange, ...], headers: dict[str, st
     parts = Parts(blob, ranges, size=file.size, content_type=file.content_type)
     headers["Content-Type"] = parts.content_type
     headers["Content-Length"] = str(parts.length)
+    detach()  # each part is read from the disk, and sent as fast as the client takes it
     response = Response(parts, status=206, headers=headers)
     response.call_on_close(blob.close)
     return response
