@@ -13,9 +13,12 @@ class Goal:
     value: float
     of: str = ""
 
-    def is_met(self, reached: float, *, factor: float = 1) -> bool:
-        """Whether the goal is met, or at least not missed by `factor`."""
-        return reached * factor >= self.value if self.of else reached <= self.value * factor
+    def is_met(self, reached: float) -> bool:
+        return reached >= self.value if self.of else reached <= self.value
+
+    def is_far(self, reached: float) -> bool:
+        """Whether it is missed by a factor of more than two."""
+        return reached * 2 < self.value if self.of else reached > self.value * 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,15 +43,17 @@ class Outcome:
         """Return the median of a way, 0 when it was not measured."""
         return next((statistics.median(each.values) for each in self.results if each.row.way == way), 0)
 
-    def is_met(self, result: Result, goal: Goal | None, *, factor: float = 1) -> bool:
-        """Whether a goal is met by the median, or the median ratio, or at least not missed by `factor`."""
+    def is_met(self, result: Result, goal: Goal | None) -> bool:
+        """Whether a goal is met by the median, or the median ratio."""
         if goal is None or (goal.of and not self.median_of(goal.of)):
             return False
-        reached = statistics.median(result.values)
-        if goal.of:
-            is_beside = goal.of == self.section.reference
-            reached = statistics.median(result.ratios) if is_beside else reached / self.median_of(goal.of)
-        return goal.is_met(reached, factor=factor)
+        return goal.is_met(statistics.median(self._rounds(result, goal)))
+
+    def _rounds(self, result: Result, goal: Goal) -> Sequence[float]:
+        """Return what a goal is compared with, as each round measured it."""
+        if goal.of == self.section.reference:
+            return result.ratios
+        return [value / (self.median_of(goal.of) if goal.of else 1) for value in result.values]
 
     def verdict(self, result: Result) -> str:
         if result.row.bar is None:
@@ -59,12 +61,19 @@ class Outcome:
         met = "meets aim" if self.is_met(result, result.row.aim) else "meets bar"
         return met if self.is_met(result, result.row.bar) else "MISSES BAR"
 
-    def missed(self, *, factor: float = 1) -> Sequence[str]:
-        """Name the rows that miss their bar, or miss it by `factor`."""
-        barred = [result for result in self.results if result.row.bar]
-        return [
-            f"{self.title}, {each.row.way}" for each in barred if not self.is_met(each, each.row.bar, factor=factor)
-        ]
+    def missed(self) -> Sequence[str]:
+        """Name the rows that miss their bar."""
+        return [self._named(each) for each in self.results if each.row.bar and not self.is_met(each, each.row.bar)]
+
+    def collapsed(self) -> Sequence[str]:
+        """Name the rows that even in their best round are far below their bar, which noise does not explain."""
+        return [self._named(each) for each in self.results if each.row.bar and self._is_far(each, each.row.bar)]
+
+    def _is_far(self, result: Result, bar: Goal) -> bool:
+        return all(bar.is_far(reached) for reached in self._rounds(result, bar))
+
+    def _named(self, result: Result) -> str:
+        return f"{self.title}, {result.row.way}"
 
 
 class Rounds:

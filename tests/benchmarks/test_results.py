@@ -31,7 +31,7 @@ def values(ours: float, limit: float = 20) -> Mapping[str, Sequence[float]]:
 @pytest.mark.parametrize(("goal", "met", "close", "far"), [(Goal(0.5, PEER), 0.5, 0.26, 0.24), (Goal(50), 50, 99, 101)])
 def test_share_is_a_least_and_a_figure_a_most(goal: Goal, met: float, close: float, far: float) -> None:
     assert [goal.is_met(each) for each in (met, close, far)] == [True, False, False]
-    assert [goal.is_met(each, factor=2) for each in (met, close, far)] == [True, True, False]
+    assert [goal.is_far(each) for each in (met, close, far)] == [False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,12 @@ def test_share_is_a_least_and_a_figure_a_most(goal: Goal, met: float, close: flo
 def test_outcome_names_the_rows_below_their_bar(ours: float, verdict: str, misses: int, collapses: int) -> None:
     outcome, name = outcome_of(values(ours)), ["256 MiB <up>, ours"]
     assert outcome.verdict(outcome.results[0]) == verdict
-    assert (outcome.missed(), outcome.missed(factor=2)) == (misses * name, collapses * name)
+    assert (outcome.missed(), outcome.collapsed()) == (misses * name, collapses * name)
+
+
+def test_one_good_round_is_no_collapse() -> None:
+    outcome = outcome_of(values(1), values(1), values(4))
+    assert (len(outcome.missed()), outcome.collapsed()) == (1, [])
 
 
 def test_ratio_is_to_the_neighbour_and_rounds_alternate() -> None:
