@@ -187,6 +187,8 @@ def test_scheduler_is_known_to_the_server_alone() -> None:
     """And to the seam that it is installed in."""
     assert {part_of(module) for module in namers("Scheduler")} == {"server", "host"}
     assert {module for module in namers("Scheduler") if part_of(module) == "host"} == {"host.blocking"}
+    installers = [path for path in sources() if "blocking.install(" in path.read_text()]
+    assert {part_of(name_of(path)) for path in installers} == {"server"}
 
 
 # What asks which kind of database it has to do with.

@@ -137,6 +137,16 @@ def test_until_all_of_its_body_has_come() -> None:
         assert (sent.body.read(), has_turn()) == (b"y", True)
 
 
+def test_body_that_is_drained_after_its_request_takes_no_turn() -> None:
+    """gunicorn reads what a refused request has left, and the thread would keep a turn that it ended before."""
+    with closing(Sent(b"bo", 4)) as sent:
+        with a_turn():
+            assert sent.stream.read(4) == b"bo"
+            sent.stream.end_request()
+        sent.client.sendall(b"dy")
+        assert (sent.stream.read(), has_turn()) == (b"dy", False)
+
+
 def test_a_fast_client_is_asked_for_more_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """And one that is slower for less again: the memory is held while it is waited for."""
     monkeypatch.setattr(bodies, "_FIRST_STEP_BYTES", 1000)
