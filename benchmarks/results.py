@@ -51,9 +51,11 @@ class Outcome:
 
     def _rounds(self, result: Result, goal: Goal) -> Sequence[float]:
         """Return what a goal is compared with, as each round measured it."""
+        if not goal.of:
+            return result.values
         if goal.of == self.section.reference:
             return result.ratios
-        return [value / (self.median_of(goal.of) if goal.of else 1) for value in result.values]
+        return [value / self.median_of(goal.of) for value in result.values]
 
     def verdict(self, result: Result) -> str:
         if result.row.bar is None:

@@ -44,6 +44,13 @@ def test_outcome_names_the_rows_below_their_bar(ours: float, verdict: str, misse
     assert (outcome.missed(), outcome.collapsed()) == (misses * name, collapses * name)
 
 
+@pytest.mark.parametrize(("most", "misses", "collapses"), [(40, 0, 0), (90, 1, 0), (101, 1, 1)])
+def test_figure_without_a_reference_is_compared_as_it_is(most: float, misses: int, collapses: int) -> None:
+    section = Section("idle", "Memory", "MiB", (Row("ours", Goal(50)),))
+    outcome = outcome_of({"ours": [most]}, {"ours": [most]}, section=section)
+    assert (len(outcome.missed()), len(outcome.collapsed())) == (misses, collapses)
+
+
 def test_one_good_round_is_no_collapse() -> None:
     outcome = outcome_of(values(1), values(1), values(4))
     assert (len(outcome.missed()), outcome.collapsed()) == (1, [])
