@@ -265,7 +265,7 @@ class Commits:
 
     @staticmethod
     def _announce(changes: Sequence[Change]) -> None:
-        """Log durable `changes`. No other code announces any."""
+        """Log durable `changes`. No other code announces any. Must not raise: a durable change has not failed."""
         for change in changes:
             log.debug("%s", change.kind, extra={"bucket": change.bucket, "key": change.key})
 
