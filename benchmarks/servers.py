@@ -61,7 +61,7 @@ def wait_briefly() -> None:
 def spawn(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a program in `folder`, in a session of its own, with `environment` and nothing else; it logs to `log`."""
     inherited = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), "PYTHONPATH": str(ROOT)}
-    env = inherited | dict(environment)
+    env = inherited | {"PYTHON_DOTENV_DISABLED": "1"} | dict(environment)  # or the checkout's `.env` would count
     with open(folder / "log", "ab") as log:
         return subprocess.Popen(
             command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True

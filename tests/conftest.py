@@ -14,6 +14,7 @@ from storage_app import create_app, logs
 from storage_app.maintenance import recover as maintenance
 from storage_app.node import Services, Storage
 from storage_app.settings import Settings, load_settings
+from tests.support.environment import isolate
 from tests.support.postgres import PostgresServer, binaries
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
 
@@ -138,6 +139,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    isolate()
     RunningService.worker = config.getoption("--worker")
 
 

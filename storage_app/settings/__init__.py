@@ -34,6 +34,9 @@ from .kinds import (
 ROOT = Path(__file__).resolve().parents[2]
 """The project's folder, which holds `.env`. Relative paths start here, whatever the current directory is."""
 
+# The values of PYTHON_DOTENV_DISABLED that python-dotenv takes for true.
+_DOTENV_DISABLED = {"1", "true", "t", "yes", "y"}
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -173,7 +176,8 @@ SETTINGS: tuple[Setting, ...] = tuple(FIELDS.values())
 def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read and check every setting, from `environ` or, without it, from the environment and `.env`.
 
-    The environment wins over `.env`, and an empty value counts as not set. Raises `SettingsError`.
+    The environment wins over `.env`, and an empty value counts as not set. With PYTHON_DOTENV_DISABLED=1, which
+    python-dotenv documents, `.env` is not read. Raises `SettingsError`.
     """
     values = _environment_and_dotenv() if environ is None else environ
     given = {name: value for name, value in values.items() if value.strip()}
@@ -183,14 +187,19 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _environment_and_dotenv() -> dict[str, str]:
-    path = ROOT / ".env"
+    found = {name: value for name, value in os.environ.items() if value.strip()}
+    if found.get("PYTHON_DOTENV_DISABLED", "").casefold() in _DOTENV_DISABLED:
+        return found
+    return _dotenv(ROOT / ".env") | found
+
+
+def _dotenv(path: Path) -> dict[str, str]:
     try:
         # override=False: the environment wins inside .env too, where ${NAME} is expanded.
         written = DotEnv(path, override=False, encoding="utf-8").dict()
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} cannot be read ({error}): make it a readable UTF-8 text file.") from error
-    found = {name: value for name, value in os.environ.items() if value.strip()}
-    return {name: value for name, value in written.items() if value is not None} | found
+    return {name: value for name, value in written.items() if value is not None}
 
 
 def _read(setting: Setting, given: Mapping[str, str]) -> Any:

@@ -3,7 +3,8 @@
 import subprocess
 import sys
 
-from tests.support.service import ROOT, clean_environment
+from tests.support.environment import clean_environment
+from tests.support.service import ROOT
 
 # What differs most with the worker: bodies that end early, slow and silent clients.
 SHORT = ["test_bad_uploads.py", "test_silent_clients.py"]

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.service import RunningService, clean_environment
+from tests.support.environment import clean_environment
+from tests.support.service import RunningService
 
 ADDRESS = "STORAGE=http://localhost:8001"
 VARIES = "…"

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from tests.support import disk
+from tests.support.environment import clean_environment
 from tests.support.raw_http import assert_nothing_left, bucket_on_disk
-from tests.support.service import ROOT, SECRET_KEY, RunningService, bearer, clean_environment, free_port
+from tests.support.service import ROOT, SECRET_KEY, RunningService, bearer, free_port
 
 MIB = 1024 * 1024
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app")

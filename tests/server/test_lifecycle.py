@@ -15,6 +15,7 @@ from storage_app.errors import StoreUnusable
 from storage_app.server import lifecycle
 from storage_app.server.lifecycle import Lifecycle, Logger
 from storage_app.settings import load_settings
+from tests.support.environment import clean_environment
 from tests.support.service import ROOT
 
 
@@ -67,7 +68,7 @@ def on_starting(recover: str = "", **environment: str) -> subprocess.CompletedPr
     return subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
-        env={"SECRET_KEY": "k" * 32, **environment},
+        env=clean_environment({"SECRET_KEY": "k" * 32, **environment}),
         capture_output=True,
         text=True,
         check=False,
@@ -161,7 +162,7 @@ def test_signal_between_fork_and_a_workers_own_handlers_is_not_lost() -> None:
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
-        env={"SECRET_KEY": "k" * 32},
+        env=clean_environment({"SECRET_KEY": "k" * 32}),
         capture_output=True,
         text=True,
         check=True,
@@ -216,7 +217,7 @@ def test_client_that_falls_silent_is_no_failure(error: str, log_level: str, logg
     done = subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,
-        env={"SECRET_KEY": "k" * 32, "LOG_LEVEL": log_level},
+        env=clean_environment({"SECRET_KEY": "k" * 32, "LOG_LEVEL": log_level}),
         capture_output=True,
         text=True,
         check=True,

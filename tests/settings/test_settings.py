@@ -19,10 +19,8 @@ def load(**environ: str) -> Settings:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project folder, and an environment without any of our variables."""
-    for setting in SETTINGS:
-        monkeypatch.delenv(setting.name, raising=False)
-        monkeypatch.delenv(setting.also or setting.name, raising=False)
+    """An empty project folder, whose `.env` is read."""
+    monkeypatch.delenv("PYTHON_DOTENV_DISABLED")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path
 
@@ -177,6 +175,17 @@ def test_dotenv_is_read_and_the_environment_wins(project: Path, monkeypatch: pyt
 def test_environment_is_enough_without_dotenv(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", KEY)
     assert load_settings() == load_settings({"SECRET_KEY": KEY})
+
+
+@pytest.mark.parametrize("value", ["1", "True"])
+def test_dotenv_is_not_read_if_python_dotenv_is_disabled(
+    project: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    (project / ".env").write_text(f"SECRET_KEY={KEY}\n")
+    assert load_settings().secret_key == KEY
+    monkeypatch.setenv("PYTHON_DOTENV_DISABLED", value)
+    with pytest.raises(SettingsError, match=r"^SECRET_KEY is not set"):
+        load_settings()
 
 
 def test_loading_changes_no_environment(project: Path) -> None:

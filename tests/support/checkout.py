@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.support.environment import environment_of_a_checkout
+
 ROOT = Path(__file__).resolve().parents[2]
 NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".env", "data", "*_cache", "__pycache__", ".coverage*", ".hypothesis"
@@ -27,7 +29,7 @@ class Running:
         self.process = subprocess.Popen(
             command,
             cwd=cwd,
-            env=clean_environment() | environ,
+            env=environment_of_a_checkout() | environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,12 +81,3 @@ class Running:
         data = os.read(self.process.stdout.fileno(), 65536) if readable else b""
         self.output += data.decode()
         return bool(data)
-
-
-def clean_environment() -> dict[str, str]:
-    """Ours, without what would reach into the copy: settings, this virtual environment, the coverage file."""
-    from storage_app.settings import SETTINGS
-
-    dropped = {name for setting in SETTINGS for name in (setting.name, setting.also)}
-    dropped |= {"VIRTUAL_ENV", "COVERAGE_FILE", "PYTEST_ADDOPTS"}
-    return {name: value for name, value in os.environ.items() if name not in dropped}

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.support.environment import clean_environment
 from tests.support.raw_http import left_behind
-from tests.support.service import ROOT, RunningService, bearer, clean_environment, wait_briefly
+from tests.support.service import ROOT, RunningService, bearer, wait_briefly
 
 SECONDS_TO_PUT_RIGHT = 30
 

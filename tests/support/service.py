@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from storage_app.auth.credentials import SERVICE_ROLE, Logins
+from tests.support.environment import clean_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
@@ -148,14 +148,6 @@ class RunningService:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
-
-
-def clean_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """This environment without settings of the service that the machine may have, and with `extra`."""
-    from storage_app.settings import SETTINGS
-
-    names = {setting.name for setting in SETTINGS}
-    return {name: value for name, value in os.environ.items() if name not in names} | dict(extra)
 
 
 def wait_briefly() -> None:
