@@ -7,11 +7,10 @@ from typing import Any
 
 import jwt
 
-from ..domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind
+from ..domain.principals import ANONYMOUS, MAX_SUB_BYTES, NOBODY, Principal, PrincipalKind, is_sub
 from ..errors import InvalidCredential
 
 LEEWAY_SECONDS = 30
-MAX_SUB_BYTES = 255
 SERVICE_ROLE = "service_role"
 
 _MAX_CACHED = 1024
@@ -58,7 +57,7 @@ class Logins:
     def _bearer_in_second(self, credential: str, second: int) -> Principal:
         claims = self._verified(credential, max(0, int(time.time()) - second))
         sub = claims["sub"]
-        if not sub or not sub.isprintable() or len(sub.encode()) > MAX_SUB_BYTES:
+        if not is_sub(sub):
             raise InvalidCredential(
                 f"The token's 'sub' claim must be 1 to {MAX_SUB_BYTES} bytes of printable characters."
             )

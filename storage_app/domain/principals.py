@@ -5,6 +5,8 @@ from enum import Enum, StrEnum
 
 from .files import File
 
+MAX_SUB_BYTES = 255
+
 
 class PrincipalKind(Enum):
     """How a principal is known: without a credential, by the ANON_KEY, by a user's token, or by the service's."""
@@ -25,6 +27,11 @@ class Principal:
 
 NOBODY = Principal(PrincipalKind.NOBODY)
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS)
+
+
+def is_sub(text: str) -> bool:
+    """Tell whether a user may have the id `text`: 1 to MAX_SUB_BYTES bytes of UTF-8, all printable."""
+    return 0 < len(text) <= MAX_SUB_BYTES and text.isprintable() and len(text.encode()) <= MAX_SUB_BYTES
 
 
 class Replace(StrEnum):

@@ -1,8 +1,8 @@
-"""Rights of uploads: what may be created, and whose files may be replaced."""
+"""Ids of users, and rights of uploads: what may be created, and whose files may be replaced."""
 
 import pytest
 
-from storage_app.domain.principals import Replace, UploadRight
+from storage_app.domain.principals import Replace, UploadRight, is_sub
 from tests.support.core import a_file
 
 
@@ -24,3 +24,21 @@ def test_right_allows_what_it_says(
     assert right.allows(None) is creates
     assert right.allows(a_file(owner_id="bob")) is replaces_own
     assert right.allows(a_file(owner_id="alice")) is replaces_others
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("alice@example.com", True),
+        ("a b", True),
+        ("x" * 255, True),
+        ("é" * 127, True),
+        ("", False),
+        ("x" * 256, False),
+        ("é" * 128, False),
+        ("a\nb", False),
+        ("\ud800", False),
+    ],
+)
+def test_id_of_a_user_is_short_and_printable(text: str, expected: bool) -> None:
+    assert is_sub(text) is expected

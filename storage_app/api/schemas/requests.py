@@ -5,7 +5,6 @@ from typing import Any
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from ...auth.credentials import MAX_SUB_BYTES
 from ...auth.signed_urls import MAX_SIGNED_SECONDS, Disposition
 from ...domain.buckets import ANY_USER, Grant, check_bucket_name
 from ...domain.files import (
@@ -17,6 +16,7 @@ from ...domain.files import (
     check_key,
     check_metadata,
 )
+from ...domain.principals import MAX_SUB_BYTES, is_sub
 from ...errors import InvalidRequest
 from ...media_types import MAX_CONTENT_TYPE_BYTES, normalize
 from ...services.signed_urls import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
@@ -30,6 +30,12 @@ def _check_content_type(content_type: str) -> str:
     if normalize(content_type) is None:
         raise InvalidRequest("A content type has the form type/subtype, for example image/png.")
     return content_type
+
+
+def _check_grantee(grantee: str) -> str:
+    if not is_sub(grantee):
+        raise InvalidRequest(f"A user id has 1 to {MAX_SUB_BYTES} bytes of printable characters.")
+    return grantee
 
 
 # A pattern is as much of a rule as JSON Schema can express. The validators are the rules.
@@ -121,7 +127,7 @@ class BucketSettingsSchema(ma.Schema):
         allow_none=True, validate=validate.Length(max=1024), metadata={"example": "Pictures of the year"}
     )
     grants = fields.Dict(
-        keys=Text(validate=validate.Length(min=1, max=MAX_SUB_BYTES)),
+        keys=Text(validate=Checked(_check_grantee), metadata={"minLength": 1, "maxLength": MAX_SUB_BYTES}),
         values=fields.String(validate=validate.OneOf([grant.value for grant in Grant])),
         validate=validate.Length(max=MAX_GRANTS),
         metadata={
@@ -145,7 +151,7 @@ class BucketSettingsSchema(ma.Schema):
         },
     )
     allowed_content_types = fields.List(
-        fields.String(validate=validate.Regexp(_ACCEPTED_TYPE_PATTERN)),
+        fields.String(validate=[validate.Length(max=MAX_CONTENT_TYPE_BYTES), validate.Regexp(_ACCEPTED_TYPE_PATTERN)]),
         allow_none=True,
         validate=validate.Length(min=1, max=100),
         metadata={"description": "The content types that may be uploaded.", "example": ["image/*", "application/pdf"]},

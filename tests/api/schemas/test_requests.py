@@ -32,7 +32,12 @@ def test_no_query_means_what_a_query_that_says_nothing_means(client: FlaskClient
         pytest.param(b'{"name": "abc\\udc00"}', id="lone surrogate in a name"),
         pytest.param(b'{"name": "abc", "grants": {"bob": "own"}}', id="unknown grant"),
         pytest.param(b'{"name": "abc", "grants": {"": "read"}}', id="nobody"),
+        pytest.param(b'{"name": "abc", "grants": {"a\\nb": "read"}}', id="an id that no user has"),
+        pytest.param(json.dumps({"name": "abc", "grants": {"é" * 128: "read"}}).encode(), id="id of 256 bytes"),
         pytest.param(b'{"name": "abc", "allowed_content_types": ["png"]}', id="no content type"),
+        pytest.param(
+            b'{"name": "abc", "allowed_content_types": ["image/' + b"x" * 250 + b'"]}', id="type of 256 characters"
+        ),
         pytest.param(b'{"name": "abc", "cache_control": "a\\r\\nX: 1"}', id="line break"),
     ],
 )
