@@ -47,9 +47,9 @@ class BucketCollection(MethodView):
         limit = page["limit"]
         position = cursors.decode(page.get("cursor"))
         after = None if position is None else position.key
-        found = services().buckets.page(g.principal, after=after, limit=limit + 1)
-        following = Position(found[limit - 1][0].name) if len(found) > limit else None
-        return [_shown(bucket, totals) for bucket, totals in found[:limit]], cursors.next_link(following)
+        found = services().buckets.list_by_name(g.principal, after=after, limit=limit + 1)
+        listed = ((_shown(bucket, totals), Position(bucket.name)) for bucket, totals in found)
+        return cursors.page_response(listed, limit=limit)
 
 
 @blueprint.route("/<bucket_id>")

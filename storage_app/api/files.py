@@ -41,16 +41,17 @@ class FileList(MethodView):
         prefix, delimiter = query["prefix"], query.get("delimiter")
         if query["order"] == "key":
             position = cursors.decode(query.get("cursor"))
-            page = files.page_by_key(
-                g.principal, bucket_id, prefix=prefix, delimiter=delimiter, position=position, limit=limit
+            found = files.list_by_key(
+                g.principal, bucket_id, prefix=prefix, delimiter=delimiter, position=position, limit=limit + 1
             )
         elif delimiter is not None:
             raise _no_folders_by_creation()
         else:
             position = cursors.decode(query.get("cursor"), by_creation=True)
-            page = files.page_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit)
-        entries = [entry_json(storage().settings, bucket_id, entry) for entry in page.entries]
-        return entries, cursors.next_link(page.following)
+            found = files.list_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit + 1)
+        settings = storage().settings
+        listed = ((entry_json(settings, bucket_id, entry), following) for entry, following in found)
+        return cursors.page_response(listed, limit=limit)
 
 
 @blueprint.route("/info/<bucket_id>/<key:file_id>")

@@ -1,6 +1,7 @@
-"""Pages of a list, and the positions between them."""
+"""Entries of a list, and the positions between them."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .files import File, Folder
 
@@ -17,9 +18,8 @@ class Position:
     created_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Entries in order. `following` is where the next page begins, or None on the last page."""
+class Listed(NamedTuple):
+    """An entry of a list, and the position after it, which is None if nothing can follow."""
 
-    entries: list[File | Folder]
+    entry: File | Folder
     following: Position | None

@@ -5,7 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
-from ..auth.permissions import Action, allowed, visible_buckets
+from ..auth.permissions import Action, BucketFilter, allowed, visible_buckets
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
 from ..domain.intents import Intent, IntentKind
@@ -17,6 +17,9 @@ from ..host.ballast import Ballast
 from ..index import Index
 from ..journal.commit import BucketCommit, Commits
 from .lookups import Lookups, refusal
+
+# The most rows of one query. The grants of a bucket may take 300 KB, so a page of them ends after few rows.
+_MAX_BATCH = 16
 
 
 class Buckets:
@@ -47,11 +50,14 @@ class Buckets:
     def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
         return self._lookups.bucket(principal, name, Action.SEE_BUCKET)
 
-    def page(self, principal: Principal, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
-        """Return up to `limit` of the buckets that `principal` may see, ordered by name, after the name `after`."""
+    def list_by_name(self, principal: Principal, *, after: str | None, limit: int) -> Iterator[tuple[Bucket, Totals]]:
+        """Return up to `limit` of the buckets that `principal` may see, ordered by name, after the name `after`.
+
+        Reads rows as they are taken.
+        """
         if not allowed(principal, Action.LIST_BUCKETS):
             raise refusal(principal, Action.LIST_BUCKETS)
-        return self._index.buckets(visible_buckets(principal), after=after, limit=limit)
+        return self._visible(visible_buckets(principal), after, limit)
 
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Replace the given settings, which are fields of `Bucket`, and keep the others."""
@@ -86,6 +92,14 @@ class Buckets:
     def may_change(self, principal: Principal, bucket: Bucket) -> bool:
         """Return whether `principal` may change `bucket`, and so may see the settings that are hidden from others."""
         return allowed(principal, Action.CHANGE_BUCKET, bucket)
+
+    def _visible(self, visible: BucketFilter, after: str | None, limit: int) -> Iterator[tuple[Bucket, Totals]]:
+        while limit > 0:
+            batch = min(limit, _MAX_BATCH)
+            found = self._index.buckets(visible, after=after, limit=batch)
+            yield from found
+            after = found[-1][0].name if found else None
+            limit = limit - batch if len(found) == batch else 0
 
     @contextmanager
     def _commit(self, bucket: Bucket) -> Iterator[BucketCommit]:

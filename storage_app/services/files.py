@@ -1,6 +1,6 @@
 """Operations on stored files: read, list, edit and delete."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -11,7 +11,7 @@ from ..blobstore import BlobStore, NginxPath
 from ..domain.buckets import Bucket, check_bucket_name
 from ..domain.files import File, WriteConditions, check_filename, check_metadata
 from ..domain.intents import Intent, IntentKind
-from ..domain.pages import Page, Position
+from ..domain.pages import Listed, Position
 from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import now
@@ -20,7 +20,7 @@ from ..host.ballast import Ballast
 from ..index import Index
 from ..journal.commit import Commits, LockedKey
 from ..media_types.sniffing import HEAD_BYTES
-from .listing import page_by_creation, page_by_key
+from .listing import list_by_creation, list_by_key
 from .lookups import Lookups
 from .upload_rules import decide_content_type
 
@@ -59,7 +59,7 @@ class Files:
         """Return where the bytes can be fetched without this process, or None."""
         return self._store.locate(bucket, file.blob)
 
-    def page_by_key(
+    def list_by_key(
         self,
         principal: Principal,
         bucket_name: str,
@@ -68,17 +68,17 @@ class Files:
         delimiter: str | None,
         position: Position | None,
         limit: int,
-    ) -> Page:
-        """Return a page of the bucket's files and folders, ordered by key."""
+    ) -> Iterator[Listed]:
+        """Return up to `limit` of the bucket's files and folders, ordered by key. Reads rows as they are taken."""
         bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
-        return page_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+        return list_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
 
-    def page_by_creation(
+    def list_by_creation(
         self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
-    ) -> Page:
-        """Return a page of the bucket's files, newest first."""
+    ) -> Iterator[Listed]:
+        """Return up to `limit` of the bucket's files, newest first. Reads rows as they are taken."""
         bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
-        return page_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
+        return list_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
 
     def edit(
         self,

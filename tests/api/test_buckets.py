@@ -66,3 +66,16 @@ def test_pages_add_up_to_the_list(client: FlaskClient) -> None:
         path = answer.headers.get("Link", "").removesuffix('>; rel="next"').removeprefix("<")
     assert (listed, pages) == (names, 3)
     assert client.get("/buckets", headers=bearer("bob")).json == []
+
+
+def test_page_of_buckets_with_many_grants_ends_at_a_mebibyte(client: FlaskClient) -> None:
+    grants = {f"{number:04}" + "é" * 125: "manage" for number in range(1000)}  # 254 bytes each
+    for name in ("first", "second"):
+        created = client.post("/buckets", json={"name": name, "grants": grants}, headers=bearer())
+        assert (created.status_code, len(created.json["grants"]) if created.json else 0) == (201, 1000)
+        assert len(created.data) < 1024 * 1024
+    page = client.get("/buckets", headers=bearer())
+    assert len(page.data) < 1024 * 1024
+    assert [bucket["name"] for bucket in page.json or []] == ["first"]
+    following = client.get(page.headers["Link"].partition(">")[0][1:], headers=bearer())
+    assert [bucket["name"] for bucket in following.json or []] == ["second"]

@@ -1,6 +1,7 @@
 """The routes of records: what of an edit and of a query is refused, and which field or parameter it names."""
 
 import json
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -89,3 +90,30 @@ def test_list_is_what_the_query_asks_for(client: FlaskClient, query: str, ids: l
     answer = client.get(f"/files/list/photos{query}", headers=bearer())
     assert [entry["id"] for entry in answer.json or []] == ids
     assert ("Link" in answer.headers) == (query == "?limit=1")
+
+
+@pytest.mark.parametrize("query", ["", "?order=-created_at", "?delimiter=/"])
+def test_page_of_large_records_ends_at_a_mebibyte(client: FlaskClient, query: str) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    metadata = {"text": "é" * 8000}  # 16 KB, and three times as much in the answer, which is ASCII
+    keys = [f"{number:02}" for number in range(24)]
+    for key in keys:
+        client.put(f"/files/upload-direct/photos/{key}", data=b"x", headers=bearer())
+        client.put(f"/files/metadata/photos/{key}", json={"metadata": metadata}, headers=bearer())
+    first = client.get(f"/files/list/photos{query}", headers=bearer())
+    second = client.get(first.headers["Link"].partition(">")[0][1:], headers=bearer())
+    assert 1000 * 1000 < len(first.data) <= 1024 * 1024
+    assert "Link" not in second.headers
+    assert sorted(entry["id"] for page in (first, second) for entry in page.json or []) == keys
+
+
+def test_longest_link_fits_a_request_line(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "b" * 63}, headers=bearer())
+    longest = "é" * 511
+    for last in ("a", "b"):
+        client.put(f"/files/upload-direct/{'b' * 63}/{quote(longest)}{last}", data=b"x", headers=bearer())
+    page = client.get(f"/files/list/{'b' * 63}?limit=1&delimiter=/&order=key&prefix={quote(longest)}", headers=bearer())
+    link = page.headers["Link"].partition(">")[0][1:]
+    assert len(f"HEAD {link} HTTP/1.1") < 8190
+    following = client.get(link, headers=bearer())
+    assert [entry["id"] for entry in following.json or []] == [f"{longest}b"]

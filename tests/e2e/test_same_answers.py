@@ -64,6 +64,10 @@ def blobs(service: RunningService) -> list[Path]:
 
 
 def fill(client: httpx.Client) -> None:
+    client.post("/buckets", json={"name": "large"}).raise_for_status()
+    for number in range(24):  # two pages, because of their sizes
+        client.put(f"/files/upload-direct/large/{number}", content=b"").raise_for_status()
+        client.put(f"/files/metadata/large/{number}", json={"metadata": {"text": "é" * 8000}}).raise_for_status()
     for name, settings in {"reads": {}, "public": {"is_public": True, "cache_control": "public, max-age=60"}}.items():
         client.post("/buckets", json={"name": name, **settings}).raise_for_status()
         for key, content in NAMES.items():
@@ -150,6 +154,7 @@ LISTS = rows(
     "GET /files/list/reads?limit=0",
     "GET /files/list/reads?cursor=nonsense",
     "HEAD /files/list/reads",
+    "GET /files/list/large",
     "GET /buckets?limit=1",
     "GET /buckets/reads",
     "HEAD /buckets/reads",

@@ -67,7 +67,7 @@ def test_bucket_that_may_not_be_created(
 ) -> None:
     with pytest.raises(refusal):
         core.buckets.create(principal, name, {})
-    assert core.buckets.page(SERVICE, after=None, limit=10) == []
+    assert list(core.buckets.list_by_name(SERVICE, after=None, limit=10)) == []
     core.check()
 
 
@@ -128,7 +128,7 @@ def test_page_shows_those_that_may_be_seen_by_name(core: Core) -> None:
     core.bucket("c-public", is_public=True)
     core.bucket("a-granted", grants={"bob": Grant.READ})
     seen = {
-        principal: [bucket.name for bucket, _ in core.buckets.page(principal, after=None, limit=10)]
+        principal: [bucket.name for bucket, _ in core.buckets.list_by_name(principal, after=None, limit=10)]
         for principal in (ANONYMOUS, BOB, CAROL, ALICE, SERVICE)
     }
     assert seen == {
@@ -139,7 +139,17 @@ def test_page_shows_those_that_may_be_seen_by_name(core: Core) -> None:
         SERVICE: ["a-granted", "b-private", "c-public"],
     }
     with pytest.raises(Unauthenticated):
-        core.buckets.page(NOBODY, after=None, limit=10)
+        core.buckets.list_by_name(NOBODY, after=None, limit=10)
+
+
+def test_list_is_whole_however_many_rows_a_query_reads(core: Core) -> None:
+    names = [f"bucket-{number:02}" for number in range(40)]
+    for name in names:
+        core.bucket(name)
+    for limit in (1, 16, 32, 39, 40, 41):
+        listed = core.buckets.list_by_name(ALICE, after=None, limit=limit)
+        assert [bucket.name for bucket, _ in listed] == names[:limit]
+    assert [bucket.name for bucket, _ in core.buckets.list_by_name(ALICE, after="bucket-37", limit=9)] == names[38:]
 
 
 def test_change_replaces_what_is_given_and_nothing_else(core: Core) -> None:

@@ -253,13 +253,13 @@ def test_signed_download_needs_no_right_but_its_bucket(core: Core) -> None:
 
 def test_list_asks_for_the_right_to_see(core: Core) -> None:
     def by_key(principal: Principal) -> Any:
-        return core.files.page_by_key(principal, "private", prefix="", delimiter=None, position=None, limit=10).entries
+        return core.files.list_by_key(principal, "private", prefix="", delimiter=None, position=None, limit=10)
 
     def by_creation(principal: Principal) -> Any:
-        return core.files.page_by_creation(principal, "private", prefix="", position=None, limit=10).entries
+        return core.files.list_by_creation(principal, "private", prefix="", position=None, limit=10)
 
     for listed in (by_key, by_creation):
-        assert [file.key for file in listed(CAROL)] == ["a.txt"]
+        assert [file.key for file, _ in listed(CAROL)] == ["a.txt"]
         with pytest.raises(Forbidden):
             listed(BOB)
         with pytest.raises(Unauthenticated):

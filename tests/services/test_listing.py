@@ -10,11 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from storage_app.domain.buckets import Bucket
-from storage_app.domain.files import File, Folder
-from storage_app.domain.pages import Page, Position
+from storage_app.domain.files import Folder
+from storage_app.domain.pages import Listed, Position
 from storage_app.index import Index
-from storage_app.services.listing import page_by_creation, page_by_key
+from storage_app.services.listing import MAX_BATCH, list_by_creation, list_by_key
 from tests.support.core import A_TIME, a_bucket, a_file
 
 BUCKET = a_bucket()
@@ -40,8 +39,8 @@ def fill(index: Index, keys: list[str]) -> None:
             transaction.add_files(uid, [a_file("a/b", bucket_uid=uid), a_file("z", bucket_uid=uid)])
 
 
-def names(entries: list[File | Folder]) -> list[str]:
-    return [f"folder {entry.id}" if isinstance(entry, Folder) else f"file {entry.key}" for entry in entries]
+def names(listed: list[Listed]) -> list[str]:
+    return [f"folder {entry.id}" if isinstance(entry, Folder) else f"file {entry.key}" for entry, _ in listed]
 
 
 def model(keys: list[str], prefix: str, delimiter: str | None) -> list[str]:
@@ -55,23 +54,18 @@ def model(keys: list[str], prefix: str, delimiter: str | None) -> list[str]:
     return [found[name] for name in sorted(found)]
 
 
-def pages_by_key(index: Index, bucket: Bucket, prefix: str, delimiter: str | None, limit: int) -> Iterator[Page]:
+def whole(index: Index, prefix: str, delimiter: str | None, limit: int) -> list[str]:
+    """Read `limit` entries at a time, each time from the position after the last one."""
+    entries: list[str] = []
     position: Position | None = None
     while True:
-        page = page_by_key(index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
-        yield page
-        position = page.following
+        page = list(list_by_key(index, BUCKET, prefix=prefix, delimiter=delimiter, position=position, limit=limit))
+        assert len(page) <= limit
+        assert not set(names(page)) & set(entries), "the pages do not end"
+        entries += names(page)
+        position = page[-1].following if len(page) == limit else None
         if position is None:
-            return
-
-
-def whole(index: Index, prefix: str, delimiter: str | None, limit: int) -> list[str]:
-    entries: list[str] = []
-    for page in pages_by_key(index, BUCKET, prefix, delimiter, limit):
-        assert len(page.entries) == limit or page.following is None
-        assert not set(names(page.entries)) & set(entries), "the pages do not end"
-        entries += names(page.entries)
-    return entries
+            return entries
 
 
 # Few characters, so that keys share beginnings; '.' and '0' stand on both sides of '/'.
@@ -124,15 +118,13 @@ def test_pages_by_creation_add_up_newest_first(index: Index, prefix: str) -> Non
     for limit in range(1, 9):
         entries: list[str] = []
         position: Position | None = None
-        while True:
-            page = page_by_creation(index, BUCKET, prefix=prefix, position=position, limit=limit)
-            entries += [entry.key for entry in page.entries if isinstance(entry, File)]
+        page: list[Listed] | None = None
+        while page is None or len(page) == limit:
+            page = list(list_by_creation(index, BUCKET, prefix=prefix, position=position, limit=limit))
+            entries += names(page)
             assert len(entries) <= len(keys)
-            position = page.following
-            if position is None:
-                break
-            assert len(page.entries) == limit
-        assert entries == [key for key in newest_first if key.startswith(prefix)]
+            position = page[-1].following if page else None
+        assert entries == [f"file {key}" for key in newest_first if key.startswith(prefix)]
 
 
 @contextmanager
@@ -153,8 +145,8 @@ def counted(index: Index) -> Iterator[list[str]]:
 def cost(index: Index, keys: list[str], limit: int) -> tuple[int, list[str]]:
     fill(index, keys)
     with counted(index) as queries:
-        page = page_by_key(index, BUCKET, prefix="", delimiter="/", position=None, limit=limit)
-    return len(queries), names(page.entries)
+        page = list(list_by_key(index, BUCKET, prefix="", delimiter="/", position=None, limit=limit))
+    return len(queries), names(page)
 
 
 def test_folder_costs_the_same_however_many_files_are_in_it(index: Index) -> None:
@@ -174,13 +166,32 @@ def test_folders_of_one_file_cost_at_most_two_queries_each(index: Index) -> None
 def test_long_run_of_files_costs_few_queries(index: Index) -> None:
     queries, entries = cost(index, [f"{number:04}" for number in range(1500)], 1000)
     assert len(entries) == 1000
-    assert queries <= 12
+    assert queries <= 16
+
+
+@pytest.mark.parametrize("order", ["key", "created_at"])
+def test_rows_are_read_as_they_are_taken(index: Index, order: str) -> None:
+    """A page may end after few entries, if they are large."""
+    fill(index, [f"{number:04}" for number in range(3 * MAX_BATCH)])
+    with counted(index) as queries:
+        listed = listed_in(index, order, limit=1000)
+        assert queries == []
+        next(listed)
+        assert len(queries) == 1
+        assert sum(1 for _ in listed) == 3 * MAX_BATCH - 1
+    assert len(queries) == 4
+
+
+def listed_in(index: Index, order: str, *, limit: int) -> Iterator[Listed]:
+    if order == "key":
+        return list_by_key(index, BUCKET, prefix="0", delimiter=None, position=Position("", after=False), limit=limit)
+    return list_by_creation(index, BUCKET, prefix="", position=None, limit=limit)
 
 
 def test_list_without_delimiter_costs_one_query(index: Index) -> None:
     fill(index, [f"{number // 7}/{number}" for number in range(200)])
     with counted(index) as queries:
-        page_by_key(index, BUCKET, prefix="", delimiter=None, position=None, limit=100)
+        list(list_by_key(index, BUCKET, prefix="", delimiter=None, position=None, limit=100))
     assert len(queries) == 1
 
 
@@ -191,10 +202,10 @@ def test_page_is_read_from_an_index_without_sorting(index: Index, order: str) ->
     with counted(index) as queries:
         if order == "key":
             position = Position("020")
-            page_by_key(index, BUCKET, prefix="0", delimiter=None, position=position, limit=10)
+            next(list_by_key(index, BUCKET, prefix="0", delimiter=None, position=position, limit=10))
         else:
             position = Position("020", created_at=0)
-            page_by_creation(index, BUCKET, prefix="", position=position, limit=10)
+            next(list_by_creation(index, BUCKET, prefix="", position=position, limit=10), None)
     plan = explained(index, queries[0])
     assert "USING INDEX" in plan
     assert "SCAN" not in plan
@@ -210,7 +221,6 @@ def explained(index: Index, query: str) -> str:
 
 def test_position_of_another_prefix_is_harmless(index: Index) -> None:
     fill(index, ["a/1", "b/1", "c/1"])
-    page = page_by_key(index, BUCKET, prefix="b/", delimiter=None, position=Position("a"), limit=10)
-    assert names(page.entries) == ["file b/1"]
-    page = page_by_key(index, BUCKET, prefix="b/", delimiter=None, position=Position("c"), limit=10)
-    assert page == Page([], None)
+    for key, expected in (("a", ["file b/1"]), ("c", [])):
+        page = list_by_key(index, BUCKET, prefix="b/", delimiter=None, position=Position(key), limit=10)
+        assert names(list(page)) == expected

@@ -59,8 +59,8 @@ def assert_agreed(core: Core, store: MemoryStore, files: int, size: int) -> None
 
 
 def keys(core: Core, delimiter: str | None = None) -> list[str]:
-    page = core.files.page_by_key(ALICE, "photos", prefix="", delimiter=delimiter, position=None, limit=100)
-    return [entry.key if isinstance(entry, File) else entry.id for entry in page.entries]
+    listed = core.files.list_by_key(ALICE, "photos", prefix="", delimiter=delimiter, position=None, limit=100)
+    return [entry.key if isinstance(entry, File) else entry.id for entry, _ in listed]
 
 
 def test_services_use_the_store_that_they_are_given(core: Core, store: FailingStore) -> None:

@@ -1,22 +1,28 @@
-"""Paging: opaque cursors, and the `Link` to the next page (RFC 8288)."""
+"""Paging: opaque cursors, pages of bounded size, and the `Link` to the next page (RFC 8288)."""
 
 import base64
 import binascii
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import request
+from flask import Response, request
 
 from ...domain.pages import Position
 from ...domain.text import is_storable
 from ...errors import ValidationFailed
+from .responses import json_array, json_text
+
+MAX_PAGE_BYTES = 1024 * 1024
 
 
 def encode(position: Position) -> str:
     """Return the cursor for `position`, which is safe in a URL."""
-    text = json.dumps([position.key, position.after, position.created_at], separators=(",", ":"))
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    # Not escaped, or the longest keys would not fit a URL.
+    state = [position.key, position.after, position.created_at]
+    text = json.dumps(state, ensure_ascii=False, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(text).decode().rstrip("=")
 
 
 def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
@@ -32,6 +38,24 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
     if not valid or not valid_moment:
         raise _wrong_cursor()
     return Position(key, after, created_at)
+
+
+def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int) -> Response:
+    """Return the page that `listed` begins with, as a JSON array: documents, each with the position after it.
+
+    A page ends at `limit` documents or MAX_PAGE_BYTES of JSON, but has one document at least. If `listed` has more, the
+    response has a `Link`. Takes one document more than the page has.
+    """
+    texts: list[bytes] = []
+    size, following = len("[]\n"), None
+    for document, position in listed:
+        text = json_text(document)
+        size += len(text) + len(",")
+        if texts and (len(texts) == limit or size > MAX_PAGE_BYTES):
+            return json_array(texts, next_link(following))
+        texts.append(text)
+        following = position
+    return json_array(texts)
 
 
 def next_link(following: Position | None) -> dict[str, str]:

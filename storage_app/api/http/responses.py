@@ -1,7 +1,7 @@
 """Responses whose headers are final, including JSON responses."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flask import Response
@@ -10,6 +10,7 @@ from werkzeug.datastructures import Headers
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+# In ASCII, so that clients that guess the charset read it too.
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
@@ -24,6 +25,19 @@ class ReadyResponse(Response):
 
 def json_response(document: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a response with `document`, which must hold JSON types only."""
-    body = _JSON.encode(document).encode() + b"\n"
+    return _json_response(json_text(document) + b"\n", status, headers)
+
+
+def json_array(texts: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Response:
+    """Return a response with an array of documents, which are given as `json_text`."""
+    return _json_response(b"[" + b",".join(texts) + b"]\n", 200, headers)
+
+
+def json_text(document: Any) -> bytes:
+    """Return `document` as JSON in ASCII. It must hold JSON types only."""
+    return _JSON.encode(document).encode()
+
+
+def _json_response(body: bytes, status: int, headers: Mapping[str, str] | None) -> Response:
     every = {"Content-Type": "application/json", "Content-Length": str(len(body)), **(headers or {})}
     return ReadyResponse([body], status=status, headers=every)

@@ -1,13 +1,14 @@
-"""Cursors come back as the position they were made from; what is no cursor of the list is refused."""
+"""Pages end at a size, and cursors come back as the position they were made from; other cursors are refused."""
 
 import base64
 import json
+from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app.api.http.cursors import decode, encode, next_link
+from storage_app.api.http.cursors import MAX_PAGE_BYTES, decode, encode, next_link, page_response
 from storage_app.domain.pages import Position
 from storage_app.errors import ValidationFailed
 from tests.support.in_process import ask
@@ -65,6 +66,48 @@ def test_wrong_query_names_the_parameter(unchanged: FlaskClient, text: str) -> N
     for path in ("/files/list/photos", "/buckets"):
         problem = assert_problem(ask(unchanged, f"GET {path}?cursor={text}"), 422, "validation_failed")
         assert list(problem["errors"]) == ["cursor"]
+
+
+def documents(*sizes: int) -> Iterator[tuple[str, Position]]:
+    """Documents that take `sizes` bytes as JSON, each with a position called after its number."""
+    return (("x" * (size - 2), Position(str(number))) for number, size in enumerate(sizes))
+
+
+HALF = MAX_PAGE_BYTES // 2
+
+
+@pytest.mark.parametrize(
+    ("sizes", "limit", "taken"),
+    [
+        ([], 1, 0),
+        ([5], 1, 1),
+        ([5, 5], 1, 1),
+        ([5, 5], 2, 2),
+        ([5, 5, 5], 2, 2),
+        ([MAX_PAGE_BYTES - 4], 9, 1),
+        ([MAX_PAGE_BYTES * 2], 9, 1),
+        ([MAX_PAGE_BYTES * 2, 5], 9, 1),
+        ([5, MAX_PAGE_BYTES * 2], 9, 1),
+        ([HALF, HALF - 5], 9, 2),
+        ([HALF, HALF - 4], 9, 1),
+        ([1000] * 2000, 2000, (MAX_PAGE_BYTES - 3) // 1001),
+    ],
+)
+def test_page_ends_at_its_limit_or_at_a_mebibyte(sizes: list[int], limit: int, taken: int) -> None:
+    with Flask(__name__).test_request_context("/buckets"):
+        page = page_response(documents(*sizes), limit=limit)
+    assert [len(document) + 2 for document in json.loads(page.get_data())] == sizes[:taken]
+    assert len(page.get_data()) <= MAX_PAGE_BYTES or taken == 1
+    following = encode(Position(str(taken - 1)))
+    link = f'</buckets?cursor={following}>; rel="next"' if taken < len(sizes) else None
+    assert page.headers.get("Link") == link
+
+
+def test_page_takes_no_more_documents_than_it_needs() -> None:
+    waiting = documents(*[HALF] * 5)
+    with Flask(__name__).test_request_context("/buckets"):
+        page_response(waiting, limit=1000)
+    assert sum(1 for _ in waiting) == 3
 
 
 def test_link_is_this_request_with_the_next_cursor() -> None:
