@@ -4,12 +4,14 @@ import hashlib
 import re
 import secrets
 import time
+from functools import lru_cache
 
 BLOB_NAME = re.compile(r"[0-9a-f]{32}-[0-9a-f]{20}-[a-z0-9._-]*")
 MAX_SLUG_CHARACTERS = 64
 MAX_EXTENSION_CHARACTERS = 16
 
 
+@lru_cache(maxsize=1024)  # an upload needs the hash of its key five times
 def key_hash(key: str) -> str:
     """Return the hash that the names of a key's sidecar and blobs begin with: 128 bits of SHA-256, hex."""
     return hashlib.sha256(key.encode()).hexdigest()[:32]

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from ..errors import InvalidName, InvalidRequest, PreconditionFailed
@@ -74,6 +75,7 @@ def _matches(tags: frozenset[str], existing: File | None) -> bool:
     return existing is not None and ("*" in tags or existing.etag in tags)
 
 
+@lru_cache(maxsize=1024)  # popular files are requested again soon
 def check_key(key: str) -> str:
     """Return `key` if a file may have it. Otherwise raise `InvalidName` with the rule that it breaks."""
     check_text(key, "a file id", MAX_KEY_BYTES)

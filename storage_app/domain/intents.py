@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 
 
 class IntentKind(StrEnum):
@@ -11,10 +12,6 @@ class IntentKind(StrEnum):
     WRITE = "write"
     DELETE = "delete"
     BUCKET = "bucket"
-
-
-def _new_id() -> str:
-    return secrets.token_hex(12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +28,7 @@ class Intent:
     key: str | None
     blob: str | None = None
     size: int = 0
-    id: str = field(default_factory=_new_id)
+    id: str = field(default_factory=partial(secrets.token_hex, 12))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
 """Points in time, always in UTC."""
 
 from datetime import UTC, datetime
+from functools import partial
 
-
-def now() -> datetime:
-    """Return the current time."""
-    return datetime.now(UTC)
+# Returns the current time.
+now = partial(datetime.now, UTC)
