@@ -16,7 +16,7 @@ from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from ..errors import InsufficientStorage, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
-from .compiled import Compiled
+from .compiled import Statement
 from .group_commit import GroupCommit, Work
 from .postgres import Postgres
 from .sqlite import Sqlite
@@ -32,13 +32,10 @@ class Index:
     def __init__(self, where: Path | str) -> None:
         self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
         self._engine = self._database.engine
+        # Whether the index is on a server, which other hosts may use too. If not, it is a file of this host.
+        self.is_shared = not isinstance(where, Path)
         self._group_commit = GroupCommit(self.write)
         self._translated = _Translation(self._database)
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether the index is on a server, which other hosts may use too. If not, it is a file of this host."""
-        return not isinstance(self._database, Sqlite)
 
     def is_current(self) -> bool:
         """Whether others still use this index. A file may have been replaced while it was open."""
@@ -226,11 +223,11 @@ class Index:
         found = self._all(page_queries.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
         return [rows.FILES.from_row(row) for row in found]
 
-    def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
+    def _run(self, statement: Statement, **values: Any) -> Sequence[Sequence[Any]]:
         with self._translated:
             return self._database.look_up(statement, values)
 
-    def _row(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
+    def _row(self, statement: Statement, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
         return found[0] if found else None
 
@@ -248,7 +245,7 @@ class _Translation:
 
     def __init__(self, database: Sqlite | Postgres) -> None:
         self._database = database
-        # SQLAlchemy's statements raise the first, and `Compiled` ones the second.
+        # SQLAlchemy's statements raise the first, and compiled ones the second.
         self._errors = (exc.DBAPIError, database.engine.dialect.loaded_dbapi.Error)
 
     def __enter__(self) -> None:

@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql
 from ..errors import Unavailable
 from ..host.blocking import detach
 from . import schema
-from .compiled import Compiled, driver_of
+from .compiled import Compiled, Driver, Statement
 from .transaction import Sync
 
 _LOCK_WAIT = "30s"
@@ -39,6 +39,7 @@ class Postgres:
             pool_use_lifo=True,
             pool_pre_ping=True,  # so that no request fails because the server was restarted
         )
+        self.sql = Compiled(self.engine.dialect)
         self._looked_at = -math.inf
         self._complete = True
 
@@ -61,10 +62,10 @@ class Postgres:
                 self._complete = True  # unknown; the next statement raises the reason
         return self._complete
 
-    def look_up(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    def look_up(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Return the rows of `statement`, outside any transaction."""
         with closing(self.engine.raw_connection()) as connection:
-            return statement.run(driver_of(connection), self.engine.dialect, values)
+            return cast(Driver, connection.dbapi_connection).execute(self.sql[statement], values).fetchall()
 
     @contextmanager
     def transaction(self, _syncs: Iterable[Sync]) -> Iterator[sa.Connection]:

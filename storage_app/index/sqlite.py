@@ -18,7 +18,7 @@ from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import translated
 from . import schema
-from .compiled import Compiled, driver_of
+from .compiled import Compiled, Driver, Statement
 from .transaction import Sync
 
 _LOCK_WAIT_SECONDS = 30
@@ -97,11 +97,12 @@ class Sqlite:
             # We execute BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
             isolation_level="AUTOCOMMIT",
             connect_args={"timeout": _LOCK_WAIT_SECONDS},
-            paramstyle="named",  # the values of a `Compiled` statement go to the driver as they are
+            paramstyle="named",  # so that compiled statements take values by name
             poolclass=_Readers,
             pool_reset_on_return=None,
         )
         event.listen(self.engine, "connect", self._configure)
+        self.sql = Compiled(self.engine.dialect)
         self._readers = cast(_Readers, self.engine.pool)
         self._for_writing: sa.Connection | None = None
         self._opened: tuple[int, int] | None = None
@@ -125,11 +126,11 @@ class Sqlite:
         """Whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
 
-    def look_up(self, statement: Compiled, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+    def look_up(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """Return the rows of `statement`, outside any transaction."""
         record = self._readers.take()
         try:
-            return statement.run(driver_of(record), self.engine.dialect, values)
+            return cast(Driver, record.dbapi_connection).execute(self.sql[statement], values).fetchall()
         finally:
             self._readers.give_back(record)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import sqlalchemy as sa
 
@@ -10,7 +10,7 @@ from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from . import rows, schema, statements
-from .compiled import Compiled, driver_of
+from .compiled import Compiled, Driver, Statement
 from .schema import bucket_grants, buckets, files, intents, pending_deletions
 
 # Makes something on the disk durable.
@@ -19,6 +19,8 @@ Sync = Callable[[], object]
 
 class Database(Protocol):
     """The operations of a transaction that differ between databases."""
+
+    sql: Compiled
 
     def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
         """Wait for the lock called `name`, held until the transaction ends."""
@@ -37,8 +39,8 @@ class Transaction:
         self._connection = connection
         self._database = database
         self._syncs = syncs
-        self._driver = driver_of(connection.connection)
-        self._dialect = connection.dialect
+        self._driver = cast(Driver, connection.connection.dbapi_connection)
+        self._sql = database.sql
         self._counted: dict[str, tuple[int, int]] = {}
 
     # The disk
@@ -154,17 +156,16 @@ class Transaction:
 
     def intents(self) -> list[Intent]:
         """Return the intents of every process."""
-        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS)]
+        return list(map(rows.INTENTS.from_row, self._all(statements.INTENTS)))
 
     def intents_on(self, bucket_uid: str, key: str) -> list[Intent]:
         """Return the intents on one key."""
-        return [
-            rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key)
-        ]
+        found = self._all(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key)
+        return list(map(rows.INTENTS.from_row, found))
 
     def intents_on_bucket(self, name: str) -> list[Intent]:
         """Return the intents on the bucket called `name` itself."""
-        return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_ON_BUCKET, name=name)]
+        return list(map(rows.INTENTS.from_row, self._all(statements.INTENTS_ON_BUCKET, name=name)))
 
     def reserved(self, bucket_uid: str, *, but: Intent | None = None) -> int:
         """Return how many bytes of the bucket's quota its intents reserve, leaving out the intent `but`."""
@@ -220,14 +221,17 @@ class Transaction:
         self._connection.execute(sa.delete(schema.properties))
         self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
 
-    def _run(self, statement: Compiled, **values: Any) -> Sequence[Sequence[Any]]:
-        return statement.run(self._driver, self._dialect, values)
+    def _run(self, statement: Statement, **values: Any) -> None:
+        self._driver.execute(self._sql[statement], values)
 
-    def _one(self, statement: Compiled, **values: Any) -> Sequence[Any] | None:
-        found = self._run(statement, **values)
+    def _all(self, query: Statement, **values: Any) -> Sequence[Sequence[Any]]:
+        return self._driver.execute(self._sql[query], values).fetchall()
+
+    def _one(self, query: Statement, **values: Any) -> Sequence[Any] | None:
+        found = self._all(query, **values)
         return found[0] if found else None
 
-    def _bucket(self, query: Compiled, **of: str) -> tuple[Bucket, Totals] | None:
+    def _bucket(self, query: Statement, **of: str) -> tuple[Bucket, Totals] | None:
         self.flush()
         row = self._one(query, **of)
         return None if row is None else rows.bucket_from(row)
