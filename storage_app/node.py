@@ -1,8 +1,8 @@
 """The node: one process with its open store. It wires the parts, and opens them on first use, after any fork."""
 
 import logging
-import shutil
 import threading
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from .auth.credentials import Logins
@@ -10,6 +10,7 @@ from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
 from .errors import Unavailable
 from .host.ballast import Ballast
+from .host.files import remove_tree
 from .host.layout import Layout
 from .host.locks import UploadSlots
 from .host.spool import Spool
@@ -127,14 +128,21 @@ class Storage:
         return services
 
     def _close(self, *, wait: bool) -> None:
-        if self._services is None or self._presence is None:
+        services, presence = self._services, self._presence
+        if services is None or presence is None:
             return
-        self._services.background.stop(wait=wait)
-        self._services.logs.close()
-        self._services.index.close()
-        shutil.rmtree(self._layout.staging / self._presence.id, ignore_errors=True)
-        self._presence.release()
+        # Forgotten first, so that no later request closes a descriptor again that is another file's by then.
         self._services = self._presence = None
+        with ExitStack() as closing:  # what follows a step that fails is done too
+            closing.callback(presence.release)
+            closing.callback(self._discard_staging, presence.id)
+            closing.callback(services.index.close)
+            closing.callback(services.logs.close)
+            services.background.stop(wait=wait)
+
+    def _discard_staging(self, process: str) -> None:
+        with suppress(OSError):  # a rest is fenced by the next recovery
+            remove_tree(self._layout.staging / process)
 
     def _wire(self, index: Index, process: str) -> Services:
         settings, layout = self.settings, self._layout

@@ -1,8 +1,10 @@
 """One process's hold on a store: opened when it is needed, opened again when it was lost, and let go of whole."""
 
+import os
 import shutil
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from storage_app.maintenance.recover import recover
 from storage_app.node import Storage
 from storage_app.settings import load_settings
 from tests.support.core import ALICE, open_storage
+from tests.support.disk import failing_closes
 from tests.support.service import SECRET_KEY
 
 
@@ -72,6 +75,24 @@ def test_store_is_opened_again_under_a_new_name(storage: Storage, layout: Layout
     assert after.commits.process != before.commits.process
     assert after.buckets.get(ALICE, "photos")[0].name == "photos"
     assert storage.services is after
+
+
+def test_close_that_fails_is_not_repeated(storage: Storage, layout: Layout, tmp_path: Path) -> None:
+    """Or the next request would close the same number again, which by then is somebody's connection, blob or index."""
+    before = storage.services
+    before.buckets.create(ALICE, "photos", {})
+    (layout.alive / before.commits.process).unlink()
+    (tmp_path / "somebody's").touch()
+    with failing_closes(layout.root) as closed, ExitStack() as stack:
+        after = storage.services
+        once = list(closed)
+        # These take the numbers that were freed.
+        others = [stack.enter_context(open(tmp_path / "somebody's")) for _ in range(20)]
+        assert storage.services is after
+        assert closed == once
+        assert [os.fstat(other.fileno()).st_size for other in others] == [0] * 20
+    assert any("/alive/" in path for path in once)
+    assert after.buckets.get(ALICE, "photos")[0].name == "photos"
 
 
 def test_stop_lets_go_of_everything(storage: Storage, layout: Layout) -> None:

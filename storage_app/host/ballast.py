@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import InsufficientStorage
+from .files import close
 
 SIZE = 2 * 1024 * 1024  # bytes
 # The ballast is allocated only if this many times its size stays free.
@@ -50,4 +51,4 @@ class Ballast:
         except OSError:
             self._path.unlink(missing_ok=True)
         finally:
-            os.close(descriptor)
+            close(descriptor)

@@ -1,8 +1,10 @@
 """System calls on files, and the translation of OSError into our errors."""
 
 import errno
+import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InsufficientStorage, StorageError, Unavailable
@@ -32,13 +34,51 @@ def translated(error: OSError) -> StorageError:
     return Unavailable("The storage cannot be written right now; try again or ask the operator.")
 
 
+class ReadOnlyFile(io.FileIO):
+    """A file open for reading, without a buffer. Its `close` never raises, because it has nothing to lose."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()  # which forgets the descriptor first
+
+
+def close(descriptor: int) -> None:
+    """Close a descriptor through which nothing was written that must last. Never raises.
+
+    Linux frees the number even if it reports an error (close(2), "Dealing with error returns from close()"). The caller
+    forgets it first: closed twice, it may be the number of another file or connection by then.
+    """
+    with suppress(OSError):
+        os.close(descriptor)
+
+
 def read_whole(path: str) -> bytes:
     """Return the content of a small file. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a file object makes three more system calls
     try:
         return b"".join(iter(lambda: os.read(descriptor, _PIECE_BYTES), b""))
     finally:
-        os.close(descriptor)
+        close(descriptor)
+
+
+def remove_tree(directory: Path | str) -> None:
+    """Remove a directory with all it holds, if it exists, or the link in its place. Raises OSError.
+
+    If closing a directory fails, `shutil.rmtree` closes the same number again.
+    """
+    with suppress(FileNotFoundError):  # also if another process removes it too
+        if os.path.islink(directory):
+            os.unlink(directory)
+            return
+        with os.scandir(directory) as scanned:
+            entries = list(scanned)
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                with suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+        os.rmdir(directory)
 
 
 def write_all(descriptor: int, data: bytes) -> None:
@@ -61,7 +101,7 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
             if durable:
                 sync(*beside, descriptor)
         finally:
-            os.close(descriptor)
+            os.close(descriptor)  # some disks report only now that they are full
     except OSError as error:
         raise translated(error) from error
 
@@ -79,4 +119,4 @@ def sync_directory(directory: Path | str) -> None:
     try:
         sync(descriptor)
     finally:
-        os.close(descriptor)
+        close(descriptor)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import TooManyUploads
-from .files import translated
+from .files import close, translated
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def exclusive(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def if_free(path: Path) -> Iterator[bool]:
     try:
         yield _lock(descriptor)
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 class UploadSlots:
@@ -46,7 +46,7 @@ class UploadSlots:
         try:
             yield
         finally:
-            os.close(descriptor)
+            close(descriptor)
 
     def _take(self) -> int:
         # A random start keeps processes from all trying the same taken slots first.
@@ -55,7 +55,7 @@ class UploadSlots:
             descriptor = _opened(path)
             if _lock(descriptor):
                 return descriptor
-            os.close(descriptor)
+            close(descriptor)
         raise TooManyUploads(
             f"As many uploads are in progress as MAX_UPLOADS allows ({len(self._paths)}); try again in a moment.",
             retry_after=5,
@@ -73,7 +73,7 @@ def is_free(path: Path) -> bool:
     try:
         return _lock(descriptor)
     finally:
-        os.close(descriptor)
+        close(descriptor)
 
 
 def _opened(path: Path) -> int:

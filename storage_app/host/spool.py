@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from ..errors import StorageError, Unavailable
-from .files import scan
+from .files import ReadOnlyFile, close, scan
 
 log = logging.getLogger(__name__)
 
@@ -45,13 +45,13 @@ class Spool:
             raise self._missing(path)
         own = self._directory / name
         try:
-            body = cast(BinaryIO, open(own, "rb", buffering=0, opener=_open))  # noqa: SIM115  closed below
+            body = ReadOnlyFile(str(own), opener=_open)
         except OSError as error:
             raise self._missing(path) from error
         with body:
             if not stat.S_ISREG(os.fstat(body.fileno()).st_mode):
                 raise self._missing(path)
-            yield body
+            yield cast(BinaryIO, body)
 
     def collect(self) -> int:
         """Remove orphaned bodies and return their number. A file that may be in use, or cannot be removed, stays."""
@@ -99,5 +99,5 @@ def _is_abandoned(path: str) -> bool:
     except OSError:
         return False
     finally:
-        os.close(descriptor)
+        close(descriptor)
     return True

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import sqlite
 
 from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
-from ..host.files import translated
+from ..host.files import close, translated
 from . import schema
 from .compiled import Compiled, Driver, Statement
 from .transaction import Sync
@@ -115,12 +115,12 @@ class Sqlite:
         """Close every connection; those in use are closed when they come back. Waits for the writer."""
         self._readers.dispose()
         with self._writer:
-            if self._for_writing is not None:
-                self._for_writing.close()
-                self._for_writing = None
-            if self._lock_file is not None:
-                os.close(self._lock_file)
-                self._lock_file = None
+            connection, self._for_writing = self._for_writing, None
+            lock_file, self._lock_file = self._lock_file, None
+            if lock_file is not None:
+                close(lock_file)
+            if connection is not None:
+                connection.close()
 
     def is_current(self) -> bool:
         """Whether the file at `path` is still the one that was opened."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..domain.intents import Intent, IntentKind
 from ..errors import StorageError
-from ..host.files import scan, translated
+from ..host.files import close, scan, translated
 from ..index import Transaction, Work
 from .table_log import declared_dead
 
@@ -47,9 +47,9 @@ class FileLog:
         """Refuse later writes with `Unavailable`. Return whether no intent is left open for others to resolve."""
         with self._using:
             self._is_closed = True
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            descriptor, self._descriptor = self._descriptor, None
+            if descriptor is not None:
+                close(descriptor)
             return not self._open
 
     def record(self, intent: Intent, check: Work | None = None) -> None:

@@ -7,12 +7,11 @@ same after every restart.
 import fcntl
 import os
 import secrets
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from ..host.files import translated
+from ..host.files import close, remove_tree, translated
 from ..host.layout import Layout
 from ..host.locks import is_free
 
@@ -27,7 +26,7 @@ class Presence(Protocol):
         """Return whether others can still see this presence. If not, they may have declared this process dead."""
 
     def release(self) -> None:
-        """End this presence. From now on others recover what this process left."""
+        """End this presence. From now on others recover what this process left. Never raises."""
 
 
 class Liveness(Protocol):
@@ -78,17 +77,18 @@ class ProcessLock:
         unnamed = directory / f".{self.id}"
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(unnamed, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                own = os.fstat(descriptor)
                 os.rename(unnamed, self._path)
             except OSError:
-                os.close(self._descriptor)
+                close(descriptor)
                 unnamed.unlink(missing_ok=True)
                 raise
-            own = os.fstat(self._descriptor)
         except OSError as error:
             raise translated(error) from error
+        self._descriptor: int | None = descriptor
         self._identity = own.st_dev, own.st_ino
 
     def is_held(self) -> bool:
@@ -99,9 +99,13 @@ class ProcessLock:
         return (found.st_dev, found.st_ino) == self._identity
 
     def release(self) -> None:
-        if self.is_held():
-            self._path.unlink(missing_ok=True)
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        with suppress(OSError):  # the unlocked file shows a dead process, which the next recovery forgets
+            if self.is_held():
+                self._path.unlink(missing_ok=True)
+        close(descriptor)
 
 
 class Processes:
@@ -136,9 +140,8 @@ class Processes:
             with suppress(FileNotFoundError):
                 os.rename(self._staging / process, away)
                 if away.is_dir():
-                    shutil.rmtree(
-                        away, ignore_errors=True
-                    )  # a rest is fenced by the next recovery, like a dead process
+                    with suppress(OSError):  # a rest is fenced by the next recovery, like a dead process
+                        remove_tree(away)
                 else:
                     away.unlink()
         except OSError as error:

@@ -159,8 +159,10 @@ def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     try:
         yield _Visit(layout, presence.id, processes, open_store(layout.root, process=presence.id, durable=durable))
     finally:
-        processes.fence(presence.id)
-        presence.release()
+        try:
+            processes.fence(presence.id)
+        finally:
+            presence.release()
 
 
 def _reason_to_rebuild(layout: Layout, index: Index) -> str | None:

@@ -23,7 +23,7 @@ def kill_everywhere(name: str, folder: Path, url: str, *, long: bool) -> Report:
     """
     report = Report()
     prepared = trial(name, folder, url, long=long)
-    for turn, call in enumerate(prepared.calls):
+    for turn, call in enumerate(call for call in prepared.calls if call.may_kill):
         _KillPoint(prepared, call, report, None if long else turn).look()
     return report
 

@@ -23,8 +23,11 @@ SYNCED = ("fsync", "fdatasync", "sync_file_range", "msync")
 # To and from a database server: a process that ends before it hears of its COMMIT has made it.
 SENT = ("sendto", "recvfrom")
 DESCRIBED = ("chmod", "fchmod", "fchmodat", "utimensat", "fsetxattr")
+CLOSED = ("close",)
 # A question mark: not every machine has every one.
-EVERY = ",".join(f"?{name}" for name in NAMES_CHANGED + LINKED + OPENED + WRITTEN + SIZED + SYNCED + SENT + DESCRIBED)
+EVERY = ",".join(
+    f"?{name}" for name in NAMES_CHANGED + LINKED + OPENED + WRITTEN + SIZED + SYNCED + SENT + DESCRIBED + CLOSED
+)
 
 LINE = re.compile(r"^(?:\d+ +)?(?P<name>\w+)\((?P<arguments>.*)$")
 
@@ -53,6 +56,11 @@ class Call:
     def may_fail(self) -> bool:
         """Whether it can fail alone. A socket that cannot be sent to is at its end; one that can, libpq waits for."""
         return self.name != "sendto"
+
+    @property
+    def may_kill(self) -> bool:
+        """Whether a kill before it is another than one before the next call."""
+        return self.name not in CLOSED
 
     def killed(self) -> str:
         """The fault that ends the process before this call."""

@@ -7,8 +7,17 @@ from pathlib import Path
 import pytest
 
 from storage_app.errors import InsufficientStorage, StorageError, Unavailable
-from storage_app.host.files import read_whole, scan, sync_directory, translated, write_all, write_new
-from tests.support.disk import files_end_at, open_below, refuse, syncs
+from storage_app.host.files import (
+    ReadOnlyFile,
+    read_whole,
+    remove_tree,
+    scan,
+    sync_directory,
+    translated,
+    write_all,
+    write_new,
+)
+from tests.support.disk import failing_closes, files_end_at, open_below, refuse, syncs
 
 
 @pytest.mark.parametrize(
@@ -28,6 +37,45 @@ def test_refusal_of_the_system_becomes_ours(number: int | None, raised: type[Sto
     error = OSError("no number") if number is None else OSError(number, os.strerror(number), "/a/path")
     assert type(translated(error)) is raised
     assert "/a/path" not in translated(error).detail
+
+
+def test_what_was_only_read_or_is_synced_may_fail_to_close(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    with failing_closes(tmp_path.parent) as closed:
+        assert read_whole(str(path)) == b"abc"
+        sync_directory(tmp_path)
+    assert len(closed) == 2
+
+
+def test_tree_is_removed_and_its_links_are_not_followed(tmp_path: Path) -> None:
+    tree, other = tmp_path / "tree", tmp_path / "other"
+    (tree / "a" / "b").mkdir(parents=True)
+    (tree / "a" / "b" / "file").touch()
+    other.mkdir()
+    (other / "kept").touch()
+    (tree / "link").symlink_to(other)
+    with failing_closes(tmp_path):
+        remove_tree(tree)
+    (tmp_path / "tree").symlink_to(other)
+    remove_tree(tree)
+    remove_tree(tree)  # another process may have been faster
+    assert [path.name for path in tmp_path.rglob("*")] == ["other", "kept"]
+
+
+def test_new_file_that_cannot_be_closed_is_refused(tmp_path: Path) -> None:
+    with failing_closes(tmp_path), pytest.raises(Unavailable):
+        write_new(tmp_path / "file", b"abc", durable=True)
+
+
+def test_file_open_for_reading_closes_once_and_without_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    with ReadOnlyFile(str(path)) as file:
+        os.close(file.fileno())  # so that the next one fails
+    with path.open() as other:
+        file.close()
+        assert other.read() == "abc"
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 200_000])

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from storage_app.errors import TooManyUploads
-from storage_app.host.locks import UploadSlots, exclusive, if_free
+from storage_app.host.locks import UploadSlots, exclusive, if_free, is_free
 from tests.host.children import Child
+from tests.support.disk import failing_closes
 
 
 def hold_slot(directory: Path, connection: Connection) -> None:
@@ -29,6 +30,20 @@ def test_slots_bound_the_uploads(tmp_path: Path) -> None:
         assert refused.value.headers == {"Retry-After": "5"}
     with slots.hold():
         pass
+
+
+def test_lock_whose_file_cannot_be_closed_is_given_back(tmp_path: Path) -> None:
+    path, slots = tmp_path / "lock", UploadSlots(tmp_path / "slots", 2)
+    with failing_closes(tmp_path) as closed:
+        for _ in range(2):
+            with slots.hold(), slots.hold(), pytest.raises(TooManyUploads), slots.hold():
+                pass
+            with exclusive(path):
+                assert not is_free(path)
+            with if_free(path) as ours:
+                assert ours
+            assert is_free(path)
+    assert len(closed) >= 2 * (4 + 4)
 
 
 def test_failed_upload_gives_its_slot_back(tmp_path: Path) -> None:

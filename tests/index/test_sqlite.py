@@ -18,6 +18,7 @@ from storage_app.errors import InsufficientStorage, StoreUnusable, Unavailable
 from storage_app.index import Index, sqlite
 from storage_app.index.sqlite import Sqlite
 from tests.support.core import a_bucket, a_file
+from tests.support.disk import failing_closes
 
 
 @pytest.fixture
@@ -33,6 +34,13 @@ def index(path: Path) -> Iterator[Index]:
         transaction.complete()
     yield made
     made.close()
+
+
+def test_lock_file_is_closed_once_even_if_that_fails(path: Path, index: Index) -> None:
+    with failing_closes(path.parent) as closed:
+        index.close()
+        index.close()
+    assert closed == [str(path.with_name("index.lock"))]
 
 
 @pytest.mark.parametrize("content", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])

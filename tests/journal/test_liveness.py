@@ -6,6 +6,7 @@ from pathlib import Path
 
 from storage_app.journal.liveness import FileLocks, Processes, ProcessLock
 from tests.host.children import Child
+from tests.support.disk import failing_closes, read_only
 
 STAGING = Path("/no such directory")
 
@@ -50,6 +51,7 @@ def test_there_is_nobody_where_there_is_no_directory(tmp_path: Path) -> None:
 
 def test_lock_is_not_inherited_by_programs(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path)
+    assert lock._descriptor is not None
     assert not os.get_inheritable(lock._descriptor)
     lock.release()
 
@@ -64,6 +66,24 @@ def test_process_notices_that_its_lock_was_taken_away(tmp_path: Path) -> None:
     lock.release()
     assert (tmp_path / lock.id).exists()  # the other's
     other.release()
+
+
+def test_presence_ends_once_even_if_its_file_cannot_be_closed(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path)
+    with failing_closes(tmp_path) as closed:
+        lock.release()
+        lock.release()
+    assert len(closed) == 1
+    assert FileLocks(tmp_path).known() == []
+
+
+def test_presence_ends_even_if_its_file_cannot_be_removed(tmp_path: Path) -> None:
+    alive = tmp_path / "alive"
+    lock = ProcessLock(alive)
+    with read_only(alive):
+        lock.release()
+    processes = Processes(FileLocks(alive), tmp_path / "staging")
+    assert processes.dead_with_leftovers() == [lock.id]
 
 
 def test_fenced_process_has_nothing_left(tmp_path: Path) -> None:
@@ -86,6 +106,7 @@ def test_fenced_process_has_nothing_left(tmp_path: Path) -> None:
 def test_fenced_process_is_forgotten(tmp_path: Path) -> None:
     alive = tmp_path / "alive"
     lock = ProcessLock(alive)
+    assert lock._descriptor is not None
     os.close(lock._descriptor)  # the kernel does so when a process ends
     processes = Processes(FileLocks(alive), tmp_path / "staging")
     assert processes.dead_with_leftovers() == [lock.id]

@@ -1,5 +1,6 @@
 """Disks that fail: full ones, read-only ones, and calls that the operating system refuses."""
 
+import errno
 import os
 import resource
 import secrets
@@ -30,6 +31,28 @@ def refuse(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(f"os.{call}", failing)
+
+
+@contextmanager
+def failing_closes(folder: Path) -> Iterator[list[str]]:
+    """Let `os.close` of every file below `folder` fail as the kernel does it: the number is free all the same.
+
+    Collects the paths of those files, as often as they are closed.
+    """
+    closed: list[str] = []
+    real = os.close
+
+    def close(descriptor: int) -> None:
+        link = Path(f"/proc/self/fd/{descriptor}")
+        path = str(link.readlink()) if link.is_symlink() else ""
+        real(descriptor)
+        if path.startswith(f"{folder}/"):
+            closed.append(path)
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.close", close)
+        yield closed
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,7 +11,7 @@ from typing import Self
 
 from ...domain.files import File
 from ...host.blocking import detach
-from ...host.files import translated, write_all, write_new
+from ...host.files import remove_tree, translated, write_all, write_new
 from ..sidecars import dump_file
 
 
@@ -81,7 +80,7 @@ def _remove(path: str) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path)
     except IsADirectoryError:
-        shutil.rmtree(path)
+        remove_tree(path)
 
 
 class _StagedFile:

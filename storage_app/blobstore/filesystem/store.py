@@ -17,7 +17,6 @@ order, as they do on ext4, XFS, btrfs and ZFS. The only text of users in a path 
 
 import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ from ...domain.buckets import Bucket
 from ...domain.files import File
 from ...domain.text import quoted
 from ...errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
-from ...host.files import read_whole, scan, sync_directory, translated, write_new
+from ...host.files import ReadOnlyFile, read_whole, remove_tree, scan, sync_directory, translated, write_new
 from ..base import DamagedRecord, NginxPath, StagedBlob, StagedSidecar
 from ..names import key_hash, key_hash_of
 from ..sidecars import UnreadableRecord, dump_bucket, load_file
@@ -127,7 +126,7 @@ class FilesystemStore:
     def open(self, bucket: Bucket, blob: str) -> BinaryIO:
         # Unbuffered, because callers read large pieces, or pass the whole file to the kernel.
         try:
-            return cast(BinaryIO, open(self._blob_path(bucket, blob), "rb", buffering=0))
+            return cast(BinaryIO, ReadOnlyFile(self._blob_path(bucket, blob)))
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -236,8 +235,7 @@ class FilesystemStore:
 
     def purge_bucket(self, uid: str) -> None:
         try:
-            with suppress(FileNotFoundError):  # another worker may be purging it too
-                shutil.rmtree(self._trash / uid)
+            remove_tree(self._trash / uid)
         except OSError as error:
             raise translated(error) from error
 
