@@ -56,7 +56,7 @@ class Storage:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.logins = Logins(settings.secret_key, settings.algorithm, settings.anon_key)
+        self.logins = Logins(settings.secret_key, settings.algorithm, settings.anon_key, settings.service_key)
         self.signed_urls = SignedUrls(settings.secret_key)
         self._layout = Layout(settings.storage_path)
         self._opening = threading.Lock()

@@ -16,13 +16,13 @@ from .blueprint import Access
 _DESCRIPTION = """\
 Buckets and files over HTTP.
 
-**Authorize** takes a JWT signed with the service's `SECRET_KEY`, or the `ANON_KEY`. Every refusal is
-`application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
+**Authorize** takes a JWT signed with the service's `SECRET_KEY`, the `ANON_KEY` or the `SERVICE_KEY`.
+Every refusal is `application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
 Every `GET` answers `HEAD` too, with the same headers and no body.
 """
 _SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or the ANON_KEY."},
-    "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The ANON_KEY."},
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or a key."},
+    "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The ANON_KEY or the SERVICE_KEY."},
 }
 
 

@@ -1,4 +1,4 @@
-"""Credentials: login tokens (JWTs) that the backend issues, and the ANON_KEY."""
+"""Credentials: login tokens (JWTs) that the backend issues, the ANON_KEY and the SERVICE_KEY."""
 
 import hmac
 import time
@@ -7,7 +7,7 @@ from typing import Any
 
 import jwt
 
-from ..domain.principals import ANONYMOUS, MAX_SUB_BYTES, NOBODY, Principal, PrincipalKind, is_sub
+from ..domain.principals import ANONYMOUS, MAX_SUB_BYTES, NOBODY, SERVICE, Principal, PrincipalKind, is_sub
 from ..errors import InvalidCredential
 
 LEEWAY_SECONDS = 30
@@ -19,10 +19,10 @@ _MAX_CACHED = 1024
 class Logins:
     """Checks credentials. The backend signs login tokens with the SECRET_KEY that it shares with this service."""
 
-    def __init__(self, secret_key: str, algorithm: str, anon_key: str | None) -> None:
+    def __init__(self, secret_key: str, algorithm: str, anon_key: str | None, service_key: str | None = None) -> None:
         self._secret_key = secret_key
         self._algorithm = algorithm
-        self._anon_key = anon_key
+        self._keys = [(key, whose) for key, whose in ((anon_key, ANONYMOUS), (service_key, SERVICE)) if key is not None]
         # Clients send one token with many requests. Expiry is checked to the second, so a result holds that long.
         self._bearer_in = lru_cache(maxsize=_MAX_CACHED)(self._bearer_in_second)
 
@@ -38,9 +38,10 @@ class Logins:
                 raise InvalidCredential("The Authorization header must be 'Bearer <token>'.")
             return self._bearer(credential.strip(), time.time() - waited)
         if api_key is not None:
-            if not self._is_anon_key(api_key.strip()):
-                raise InvalidCredential("The API key is not this service's ANON_KEY.")
-            return ANONYMOUS
+            holder = self._holder_of_key(api_key.strip())
+            if holder is None:
+                raise InvalidCredential("The API key is neither this service's ANON_KEY nor its SERVICE_KEY.")
+            return holder
         return NOBODY
 
     def issue(self, sub: str, *, role: str | None = None, expires_in: int = 3600) -> str:
@@ -52,7 +53,7 @@ class Logins:
         return jwt.encode(claims, self._secret_key, algorithm=self._algorithm)
 
     def _bearer(self, credential: str, at: float) -> Principal:
-        return ANONYMOUS if self._is_anon_key(credential) else self._bearer_in(credential, int(at))
+        return self._holder_of_key(credential) or self._bearer_in(credential, int(at))
 
     def _bearer_in_second(self, credential: str, second: int) -> Principal:
         claims = self._verified(credential, max(0, int(time.time()) - second))
@@ -85,7 +86,10 @@ class Logins:
         except (jwt.InvalidTokenError, OverflowError) as error:
             raise InvalidCredential("The token is not a valid JSON Web Token.") from error
 
-    def _is_anon_key(self, candidate: str) -> bool:
-        if self._anon_key is None:
-            return False
-        return hmac.compare_digest(candidate.encode(errors="replace"), self._anon_key.encode())
+    def _holder_of_key(self, candidate: str) -> Principal | None:
+        """Return the principal whose key is `candidate`, or None. The time taken reveals nothing of the keys."""
+        sent, holder = candidate.encode(errors="replace"), None
+        for key, whose in self._keys:
+            if hmac.compare_digest(sent, key.encode()):
+                holder = whose
+        return holder

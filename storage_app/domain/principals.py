@@ -9,7 +9,10 @@ MAX_SUB_BYTES = 255
 
 
 class PrincipalKind(Enum):
-    """How a principal is known: without a credential, by the ANON_KEY, by a user's token, or by the service's."""
+    """How a principal is known: without a credential, by the ANON_KEY, by a user's token, or as the service.
+
+    The service has a token with the service's role, or the SERVICE_KEY.
+    """
 
     NOBODY = "nobody"
     ANONYMOUS = "anonymous"
@@ -27,6 +30,8 @@ class Principal:
 
 NOBODY = Principal(PrincipalKind.NOBODY)
 ANONYMOUS = Principal(PrincipalKind.ANONYMOUS)
+# The holder of the SERVICE_KEY. The `sub` is the owner of whatever it creates without naming another.
+SERVICE = Principal(PrincipalKind.SERVICE, "service_role")
 
 
 def is_sub(text: str) -> bool:

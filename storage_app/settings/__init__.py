@@ -109,6 +109,13 @@ class Settings:
         "The key that clients without a login send; without it there are no anonymous clients.",
         secret=True,
     )
+    service_key: str | None = declare(
+        "SERVICE_KEY",
+        header_value(32),
+        "The key by which a backend is the service, which may do everything; without it only a service token is.",
+        also="API_KEY",
+        secret=True,
+    )
     web_concurrency: int = declare(
         "WEB_CONCURRENCY",
         whole_number(1, 256),
@@ -227,8 +234,12 @@ def _way_out(setting: Setting) -> str:
 
 
 def _check_together(settings: Settings) -> None:
-    if settings.anon_key == settings.secret_key:
-        raise SettingsError("ANON_KEY must differ from SECRET_KEY, because ANON_KEY is public: set another ANON_KEY.")
+    if settings.anon_key is not None and settings.anon_key in (settings.secret_key, settings.service_key):
+        raise SettingsError(
+            "ANON_KEY must differ from SECRET_KEY and SERVICE_KEY, because ANON_KEY is public: set another ANON_KEY."
+        )
+    if settings.service_key == settings.secret_key:
+        raise SettingsError("SERVICE_KEY must differ from SECRET_KEY, because it is sent with requests: set another.")
     for name, offload in (
         ("DOWNLOAD_OFFLOAD", settings.download_offload),
         ("UPLOAD_OFFLOAD", settings.upload_offload),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from storage_app.auth.credentials import LEEWAY_SECONDS, Logins
-from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind
+from storage_app.domain.principals import ANONYMOUS, NOBODY, SERVICE, Principal, PrincipalKind
 from storage_app.errors import InvalidCredential
 from tests.support.jwts import KEY, OTHER_KEY, claims, encoded, made
 
@@ -177,3 +177,27 @@ def test_without_anon_key_nobody_is_anonymous(sent: str) -> None:
     for authorization, api_key in ((f"Bearer {sent}", None), (None, sent)):
         with pytest.raises(InvalidCredential):
             logins.principal(authorization=authorization, api_key=api_key)
+
+
+SERVICE_KEY = "a-service-key-of-32-characters-or-more"
+WITH_KEYS = Logins(KEY, "HS256", ANON_KEY, SERVICE_KEY)
+
+
+@pytest.mark.parametrize(
+    ("authorization", "api_key"),
+    [(f"Bearer {SERVICE_KEY}", None), (None, SERVICE_KEY), (f"Bearer {SERVICE_KEY}", ANON_KEY)],
+)
+def test_service_key_is_the_service(authorization: str | None, api_key: str | None) -> None:
+    assert WITH_KEYS.principal(authorization=authorization, api_key=api_key) == SERVICE
+    assert SERVICE.kind is PrincipalKind.SERVICE
+
+
+def test_anonymous_key_stays_anonymous_beside_a_service_key() -> None:
+    assert who(ANON_KEY, WITH_KEYS) == WITH_KEYS.principal(authorization=None, api_key=ANON_KEY) == ANONYMOUS
+
+
+@pytest.mark.parametrize("logins", [LOGINS, Logins(KEY, "HS256", None, OTHER_KEY)])
+@pytest.mark.parametrize(("authorization", "api_key"), [(f"Bearer {SERVICE_KEY}", None), (None, SERVICE_KEY)])
+def test_other_key_is_nobodys(logins: Logins, authorization: str | None, api_key: str | None) -> None:
+    with pytest.raises(InvalidCredential):
+        logins.principal(authorization=authorization, api_key=api_key)

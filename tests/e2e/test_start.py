@@ -52,6 +52,9 @@ WRONG_SETTINGS = [
     ({"ALGORITHM": "none"}, "ALGORITHM must be one of HS256, HS384, HS512", "'none'"),
     ({"ANON_KEY": "two words"}, "ANON_KEY"),
     ({"ANON_KEY": SECRET_KEY}, "ANON_KEY must differ from SECRET_KEY"),
+    ({"SERVICE_KEY": "x" * 31}, "SERVICE_KEY must be 32 to 1024"),
+    ({"API_KEY": "x" * 31}, "API_KEY must be 32 to 1024"),
+    ({"SERVICE_KEY": SECRET_KEY}, "SERVICE_KEY must differ from SECRET_KEY"),
     ({"DOWNLOAD_OFFLOAD": "nginx"}, "OFFLOAD_SECRET is not set"),
 ]
 
