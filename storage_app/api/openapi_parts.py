@@ -47,12 +47,17 @@ RAW_BODY: Document = {
 
 def form_body(schema: type[ma.Schema]) -> Document:
     """Describe the body of a multipart form."""
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+    return {
+        "required": True,
+        "description": "A form. Fields that are not listed are ignored.",
+        "content": {"multipart/form-data": {"schema": schema}},
+    }
 
 
 SIGNED_BODY: Document = {
     "required": True,
-    "description": "The raw bytes of the file, or a form with one part, `file`.",
+    "description": "The raw bytes of the file, or a form with a part `file`. The fields `file_id`, `metadata`, "
+    "`cache_control` and `overwrite` are refused, because the URL decides them. Other fields are ignored.",
     "content": {**RAW_BODY["content"], **form_body(FileFormSchema)["content"]},
 }
 

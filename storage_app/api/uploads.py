@@ -22,6 +22,7 @@ from ..errors import (
     Forbidden,
     InsufficientStorage,
     InvalidName,
+    InvalidRequest,
     LengthRequired,
     PreconditionFailed,
     QuotaExceeded,
@@ -36,8 +37,9 @@ from ..services.uploads import Body
 from . import nginx
 from .blueprint import Access, Blueprint, refuse_fields
 from .context import services, storage
-from .http.bodies import Form, FormBody, RawBody, is_form
+from .http.bodies import RawBody
 from .http.conditions import write_conditions
+from .http.forms import Form, FormBody, is_form
 from .http.responses import json_response
 from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
 from .schemas.requests import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
@@ -96,7 +98,7 @@ class RawUpload(MethodView):
 
 
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
-    """Answer `PUT /files/signed/...`, with a raw body or with a form whose only part is `file`."""
+    """Answer `PUT /files/signed/...`, with a raw body or with a form."""
     grant = storage().signed_urls.upload(token, file_id, waited=nginx.seconds_waited(request))
     upload = UploadRequest(
         bucket_id,
@@ -125,7 +127,7 @@ def _raw_body() -> Body:
 
 
 def _form_body(interpret: Callable[[Form, UploadRequest], UploadRequest]) -> Body:
-    return FormBody(request, interpret, is_here=nginx.has_whole_body(request))
+    return FormBody(request, interpret, known=_FORM.fields, is_here=nginx.has_whole_body(request))
 
 
 def _with_fields(form: Form, upload: UploadRequest) -> UploadRequest:
@@ -138,13 +140,15 @@ def _with_fields(form: Form, upload: UploadRequest) -> UploadRequest:
         cache_control=fields.get("cache_control"),
     )
     key = fields.get("file_id", form.filename)
+    if key is None:
+        raise InvalidRequest("The part 'file' has no filename; give it one, or name the file in a field 'file_id'.")
     return replace(upload, key=key, overwrite=fields["overwrite"] == "true", attributes=attributes)
 
 
 def _with_part(form: Form, upload: UploadRequest) -> UploadRequest:
-    """Return `upload` with the attributes of the file part, the only one that a form for a signed URL may have."""
+    """Return `upload` with the attributes of the file part. The fields of an upload form are the signer's choice."""
     if form.fields:
-        refuse_fields({name: ["Unknown field."] for name in form.fields})
+        refuse_fields({name: ["The signed URL decides it; leave the field out."] for name in form.fields})
     return replace(upload, attributes=FileAttributes(filename=form.filename, content_type=form.content_type))
 
 

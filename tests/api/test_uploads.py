@@ -19,7 +19,6 @@ INVALID = (422, "validation_failed")
 MISNAMED = (400, "invalid_name")
 
 FORMS: dict[str, tuple[bytes, tuple[int, str]]] = {
-    "a file and a field of its name": (part() + field("file", "x") + END, INVALID),
     "empty filename": (part(filename="") + END, MISNAMED),
     "filename of 256 bytes": (part(filename="x" * 256) + END, MISNAMED),
     "filename that leads out": (part(filename="../../etc/passwd") + END, MISNAMED),
@@ -32,7 +31,6 @@ FORMS: dict[str, tuple[bytes, tuple[int, str]]] = {
     "metadata with a lone surrogate": (part() + field("metadata", '{"x": "\\ud800"}') + END, INVALID),
     "deep metadata": (part() + field("metadata", f'{{"x": {DEEP}}}') + END, INVALID),
     "a field twice": (part() + field("metadata", "{}") * 2 + END, INVALID),
-    "unknown field": (part() + field("owner_id", "bob") + END, INVALID),
     "overwrite is a word": (part() + field("overwrite", "yes") + END, INVALID),
     "line break in a header to be": (part() + field("cache_control", "a\r\nX: 1") + END, INVALID),
     "forbidden key": (part() + field("file_id", "a//b") + END, INVALID),
@@ -86,12 +84,28 @@ def test_fields_of_a_form_become_the_record(client: FlaskClient) -> None:
         assert client.post("/files/upload/photos", data=again, headers=bearer()).status_code == status
 
 
-@pytest.mark.parametrize(("fields", "status"), [(b"", 201), (field("metadata", "{}"), 422)])
-def test_form_for_a_signed_url_has_the_file_and_nothing_else(client: FlaskClient, fields: bytes, status: int) -> None:
-    """Whatever else is to be in the record was signed."""
+SIGNED_FORMS = {
+    "the file alone": (part(), 201),
+    "unknown fields": (field("_csrf", "x") + part() + field("file", "{}") + field("owner_id", "bob"), 201),
+    "no filename": (part("file", None), 201),
+    "backslash in the filename": (part(filename="a\\b"), 201),
+    "metadata": (field("metadata", "{}") + part(), 422),
+    "key": (part() + field("file_id", "x"), 422),
+    "overwrite": (part() + field("overwrite", "true"), 422),
+    "part without a name": (part() + part(None, None), 400),
+    "filename that is no UTF-8": (part().replace(b"a.txt", b"\xe9"), 400),
+    "no file chosen": (part(filename="", content=b""), 400),
+}
+
+
+@pytest.mark.parametrize("name", SIGNED_FORMS)
+def test_form_for_a_signed_url_decides_nothing_that_was_signed(client: FlaskClient, name: str) -> None:
+    form, status = SIGNED_FORMS[name]
     client.post("/buckets", json={"name": "photos"}, headers=bearer())
     wanted = {"bucket_id": "photos", "filename": "a.txt", "metadata": {"n": 1}}
     link = (client.post("/files/initiate-upload", json=wanted, headers=bearer()).json or {})["upload_url"]
-    answer = ask(client, f"PUT {urlsplit(link).path}", fields + part() + END, FORM)
-    assert answer.status == status
-    assert answer.json.get("metadata") == ({"n": 1} if status == 201 else None)
+    answer = ask(client, f"PUT {urlsplit(link).path}", form + END, FORM)
+    if status == 201:
+        assert (answer.status, answer.json["id"], answer.json["metadata"]) == (201, "a.txt", {"n": 1})
+    else:
+        assert_problem(answer, status, answer.json["code"])

@@ -82,12 +82,18 @@ def with_json(line: str, body: object, *headers: tuple[str, str]) -> Row:
     return sized(line, json.dumps(body).encode(), JSON, *(headers or [ALICE]))
 
 
-def form(fields: dict[str, str], *, name: str = "file", line: str = "POST /files/upload/{bucket}") -> Row:
+def form(
+    fields: dict[str, str],
+    *,
+    name: str = "file",
+    filename: str = '; filename="f.txt"',
+    line: str = "POST /files/upload/{bucket}",
+) -> Row:
     parts = [
         f'--cut\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{text}\r\n' for field, text in fields.items()
     ]
-    head = f'--cut\r\nContent-Disposition: form-data; name="{name}"; filename="f.txt"\r\n\r\n'
-    return sized(line, "".join(parts).encode() + head.encode() + CONTENT + b"\r\n--cut--\r\n", ALICE, FORM)
+    head = f'--cut\r\nContent-Disposition: form-data; name="{name}"{filename}\r\n\r\n'
+    return sized(line, "".join(parts).encode() + head.encode("latin-1") + CONTENT + b"\r\n--cut--\r\n", ALICE, FORM)
 
 
 CHANGES: dict[str, list[Row]] = {
@@ -161,7 +167,12 @@ CHANGES: dict[str, list[Row]] = {
         form({"file_id": "a//b"}),
         form({"metadata": "{"}),
         form({"unknown": "x"}),
+        form({"overwrite": "true", "unknown": "x", "file": "{}"}),
         form({}, name="other"),
+        form({}, filename=r'; filename="back\slash.txt"'),
+        form({}, filename='; filename="caf\xe9.txt"'),
+        form({}, filename=""),
+        form({"file_id": "no-filename"}, filename=""),
         sized("POST /files/upload/{bucket}", b"no form", ALICE),
         sized("POST /files/upload/{bucket}", b"--cut\r\nbroken", ALICE, FORM),
     ],
@@ -172,6 +183,7 @@ CHANGES: dict[str, list[Row]] = {
         sized("PUT {link}", CONTENT),
         form({}, line="PUT {link}"),
         form({"file_id": "x"}, line="PUT {link}"),
+        form({"unknown": "x"}, line="PUT {link}", filename=""),
         chunked("PUT {link}", CONTENT),
         Row("GET {link}"),
     ],

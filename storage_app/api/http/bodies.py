@@ -1,4 +1,4 @@
-"""Request bodies, raw or as a multipart form. They are read in pieces, never as a whole."""
+"""Request bodies as streams, the raw body of a PUT, and declared digests."""
 
 import base64
 import binascii
@@ -6,22 +6,15 @@ import hashlib
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from typing import cast
 
 from flask import Request
-from werkzeug.datastructures import Headers, MultiDict
-from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.formparser import MultiPartParser
-from werkzeug.http import parse_options_header
 
 from ...domain.uploads import DeclaredBody, FileAttributes, UploadRequest
 from ...errors import (
     BodyTimeout,
-    DigestMismatch,
     InvalidRequest,
     LengthRequired,
-    TooLarge,
     TruncatedBody,
     UnsupportedMediaType,
 )
@@ -32,9 +25,6 @@ SILENCE_SECONDS = 60
 STEP_BYTES = 1024 * 1024
 # The size of a read from other clients. Small, because its memory is held during the wait.
 _FIRST_STEP_BYTES = 128 * 1024
-# The limit on memory for the fields and headers of a form.
-MAX_FORM_BYTES = 1024 * 1024
-MAX_FORM_PARTS = 16
 
 _DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=[,;]|$)")
 _HAS_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=")
@@ -96,15 +86,6 @@ class RequestBody:
         return self._hash.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A multipart form without the bytes of its file part. `filename` and `content_type` are those of that part."""
-
-    fields: MultiDict[str, str]
-    filename: str
-    content_type: str | None
-
-
 class RawBody:
     """The body of a PUT, which is the file itself. With `is_here`, a gateway has already waited for all of it."""
 
@@ -134,36 +115,6 @@ class RawBody:
         return request
 
 
-class FormBody:
-    """A multipart form with one file. `interpret` adds the values of the form to the request for the upload."""
-
-    def __init__(
-        self, request: Request, interpret: Callable[[Form, UploadRequest], UploadRequest], *, is_here: bool
-    ) -> None:
-        self._request = request
-        self._interpret = interpret
-        self._is_here = is_here
-
-    def declare(self) -> DeclaredBody:
-        """Return the least size that the file can have: all other parts may take MAX_FORM_BYTES at most.
-
-        Raises `UnsupportedMediaType` if the body is not a form.
-        """
-        if not is_form(self._request):
-            raise UnsupportedMediaType("Send a form as multipart/form-data, or the raw file to /files/upload-direct.")
-        least_size = max(0, (self._request.content_length or 0) - MAX_FORM_BYTES)
-        return DeclaredBody(least_size=least_size, is_here=self._is_here)
-
-    def opened(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def send_to(self, write: Write) -> None:
-        self._form = read_form(self._request, write)
-
-    def complete(self, request: UploadRequest) -> UploadRequest:
-        return self._interpret(self._form, request)
-
-
 def raw_attributes(request: Request) -> FileAttributes:
     """Return the attributes of the file from the headers of a PUT.
 
@@ -176,38 +127,6 @@ def raw_attributes(request: Request) -> FileAttributes:
     if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
         raise UnsupportedMediaType("A body with Content-Encoding is not supported; send the file as it is.")
     return attributes
-
-
-def read_form(request: Request, write: Write) -> Form:
-    """Read a multipart form, and pass its file part to `write` piece by piece.
-
-    That part must be called `file`, and must be the only one with a filename (RFC 7578 section 4.2). Raises `TooLarge`,
-    `InvalidRequest`, `DigestMismatch`, and what `RequestBody.read` and `write` raise.
-    """
-    body = RequestBody(request, hashed=bool(declared_digests(request)))
-    sink = _FileSink(write)
-    parser = _FormParser(
-        stream_factory=sink.open,
-        max_form_memory_size=MAX_FORM_BYTES + STEP_BYTES,  # Werkzeug counts its reading buffer too
-        max_form_parts=MAX_FORM_PARTS,
-        buffer_size=STEP_BYTES,
-    )
-    try:
-        fields, files = parser.parse(cast(BinaryIO, body), _boundary(request), body.length)
-    except RequestEntityTooLarge as error:
-        raise TooLarge(
-            f"The form has more than {MAX_FORM_PARTS} parts, or headers and fields of more than {MAX_FORM_BYTES} bytes."
-        ) from error
-    except ValueError as error:
-        raise InvalidRequest("The multipart form is broken, or cut short; send it again.") from error
-    _check_digests(request, body)
-    if sink.filename is None or list(files) != ["file"]:
-        raise InvalidRequest("The form must have a part called 'file', with a filename.")
-    return Form(_decoded(fields), sink.filename, sink.content_type)
-
-
-def is_form(request: Request) -> bool:
-    return request.mimetype == "multipart/form-data"
 
 
 def declared_digests(request: Request) -> frozenset[str]:
@@ -234,31 +153,6 @@ def _decoded_digest(name: str, value: str) -> str:
     return digest.hex()
 
 
-def _check_digests(request: Request, body: RequestBody) -> None:
-    """Check the digests that the headers of a form declare. They are digests of the form, not of the file in it."""
-    if declared := declared_digests(request):
-        while body.read():
-            pass
-        if declared != {body.sha256}:
-            raise DigestMismatch(f"The SHA-256 of the body received is {body.sha256}, not what was declared.")
-
-
-def _decoded(fields: MultiDict[str, str]) -> MultiDict[str, str]:
-    """Return the fields decoded as UTF-8, the encoding of every form (RFC 7578 section 5.1.2)."""
-    try:
-        return MultiDict((name, value.encode("iso-8859-1").decode()) for name, value in fields.items(multi=True))
-    except UnicodeDecodeError as error:
-        raise InvalidRequest("A field of the form is not valid UTF-8.") from error
-
-
-def _boundary(request: Request) -> bytes:
-    _, options = parse_options_header(request.headers.get("Content-Type"))
-    boundary = options.get("boundary", "")
-    if not boundary or not boundary.isascii():
-        raise InvalidRequest("The Content-Type of the form has no boundary.")
-    return boundary.encode()
-
-
 def _declared_length(request: Request) -> int | None:
     # RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length.
     return None if "HTTP_TRANSFER_ENCODING" in request.environ else request.content_length
@@ -266,35 +160,3 @@ def _declared_length(request: Request) -> int | None:
 
 def _truncated() -> TruncatedBody:
     return TruncatedBody("The body ended before its declared length, or its chunks are broken; send it again.")
-
-
-class _FormParser(MultiPartParser):
-    """Werkzeug's parser, which does not replace invalid UTF-8 in fields here: `_decoded` refuses it."""
-
-    def get_part_charset(self, headers: Headers) -> str:
-        return "iso-8859-1"  # in which every byte is a character
-
-
-class _FileSink:
-    """The file object to which Werkzeug writes the only file part of a form."""
-
-    def __init__(self, write: Write) -> None:
-        self.write = write
-        self.filename: str | None = None
-        self.content_type: str | None = None
-
-    def open(
-        self,
-        total_content_length: int | None,
-        content_type: str | None,
-        filename: str | None,
-        content_length: int | None = None,
-    ) -> Any:
-        if self.filename is not None:
-            raise InvalidRequest("The form has two parts with a filename; send one file at a time.")
-        self.filename = filename or ""
-        self.content_type = content_type
-        return self
-
-    def seek(self, offset: int) -> None:
-        """Do nothing. Werkzeug rewinds the file, but nobody reads it back."""

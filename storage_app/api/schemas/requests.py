@@ -187,7 +187,14 @@ class MetadataSchema(ma.Schema):
     cache_control = Text(allow_none=True, **_CACHE_CONTROL)
 
 
-class UploadFormSchema(ma.Schema):
+class FormSchema(ma.Schema):
+    """A form. Unknown fields are ignored: libraries add their own (`name`, `type`, `_csrf`) to every form."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+
+class UploadFormSchema(FormSchema):
     """The fields of an upload form besides the part `file`. All are text."""
 
     file_id = Text(**_KEY)
@@ -203,10 +210,13 @@ class UploadFormSchema(ma.Schema):
     )
 
 
-class FileFormSchema(ma.Schema):
+class FileFormSchema(FormSchema):
     """A form with only the part `file`. It exists for the OpenAPI document: the part itself is streamed."""
 
-    file = fields.String(required=True, metadata={"format": "binary", "description": "The file, with a filename."})
+    file = fields.String(
+        required=True,
+        metadata={"format": "binary", "description": "The file. Its filename may be missing if its key is given."},
+    )
 
 
 class UploadFormWithFileSchema(UploadFormSchema, FileFormSchema):
