@@ -45,9 +45,10 @@ def recover() -> None:
 
 
 @storage_commands.command()
-def rebuild() -> None:
+@click.option("--take-over", is_flag=True, help="Make the index at INDEX_URL this store's, though it is another's.")
+def rebuild(take_over: bool) -> None:
     """Rebuild the index from the sidecars. Beside a running service, reconcile it with them instead."""
-    _recover(rebuild_anyway=True)
+    _recover(rebuild_anyway=True, take_over=take_over)
 
 
 @storage_commands.command()
@@ -77,7 +78,7 @@ def check(repair: bool) -> None:
         raise SystemExit(1)
 
 
-def _recover(*, rebuild_anyway: bool) -> None:
+def _recover(*, rebuild_anyway: bool, take_over: bool = False) -> None:
     settings = _storage().settings
     progress = RebuildProgress()
     try:
@@ -86,6 +87,7 @@ def _recover(*, rebuild_anyway: bool) -> None:
             durable=settings.durability == "fsync",
             index_url=settings.index_url,
             rebuild_anyway=rebuild_anyway,
+            take_over=take_over,
             progress=progress.show,
         )
     except StorageError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .auth.credentials import Logins
 from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
-from .errors import Unavailable
+from .errors import StoreUnusable, Unavailable
 from .host.ballast import Ballast
 from .host.files import remove_tree
 from .host.layout import Layout
@@ -113,14 +113,18 @@ class Storage:
     def _open(self) -> Services:
         # Announce this process first, so that a recovery that starts now shares the index instead of replacing it.
         presence = open_liveness(self._layout).announce()
-        index = open_index(self._layout, self.settings.index_url)
+        index = None
         try:
+            index = open_index(self._layout, self.settings.index_url)
             if not is_recovered(self._layout, index):
                 raise Unavailable(_NOT_READY)
             services = self._wire(index, presence.id)
-        except BaseException:
-            index.close()
+        except BaseException as error:
+            if index is not None:
+                index.close()
             presence.release()
+            if isinstance(error, StoreUnusable):  # the start and the commands say more
+                raise Unavailable(_NOT_READY) from error
             raise
         self._presence = presence
         if self._runs_background:

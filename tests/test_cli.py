@@ -13,7 +13,9 @@ from flask.testing import FlaskClient
 
 from storage_app import cli
 from storage_app.domain.principals import PrincipalKind
+from storage_app.maintenance.recover import recover
 from storage_app.node import Storage
+from tests.support.postgres import PostgresServer
 from tests.support.service import bearer
 
 
@@ -105,6 +107,23 @@ def test_store_that_cannot_be_used_is_one_sentence(app: Flask, tmp_path: Path, c
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.startswith(f"Error: STORAGE_PATH={path} ")
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("command", ["recover", "rebuild", "check"])
+def test_index_of_another_store_is_one_sentence(
+    make_app: Callable[..., Flask], postgres: PostgresServer, tmp_path: Path, command: str
+) -> None:
+    url = postgres.database()
+    recover(tmp_path / "other", durable=False, index_url=url)
+    app = make_app(STORAGE_PATH=str(tmp_path / "fresh"))
+    object.__setattr__(storage_of(app).settings, "index_url", url)
+    done = run(app, command)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: The index at INDEX_URL was made for the store with the id ")
+    assert len(done.stderr.splitlines()) == 1
+    done = run(app, "rebuild", "--take-over")
+    assert (done.exit_code, done.stderr.startswith("The index was made from the sidecars: 0 files")) == (0, True)
+    assert run(app, command).exit_code == 0
 
 
 def test_command_runs_without_flask_too(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:

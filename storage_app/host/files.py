@@ -106,6 +106,17 @@ def write_new(path: Path | str, content: bytes, *, durable: bool, beside: Sequen
         raise translated(error) from error
 
 
+def replace_durably(path: Path, content: bytes) -> None:
+    """Replace a file, or create it, atomically and synced. No two processes may do so at a time. Raises OSError."""
+    staged = path.with_name(f"{path.name}.new")
+    with open(staged, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(staged, path)
+    sync_directory(path.parent)
+
+
 def sync(*descriptors: int) -> None:
     """Sync open files to the disk, one after the other. A sync takes milliseconds. Raises OSError."""
     with blocking():

@@ -65,6 +65,10 @@ class Layout:
         return self.system / "last-start.json"
 
     @property
+    def identity(self) -> Path:
+        return self.system / "store.json"
+
+    @property
     def _inside(self) -> tuple[Path, ...]:
         return self.alive, self.staging, self.intents, self.spool, self.slots, self.lost_and_found
 

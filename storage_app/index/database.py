@@ -26,11 +26,14 @@ from .transaction import Sync, Transaction
 class Index:
     """The index in a SQLite file (a path) or a PostgreSQL database (a URL). Several threads and processes may use it.
 
+    `store` is the id of the store that it is opened for. A database on a server may turn out to be another's.
+
     A method that uses the database raises `Unavailable` if that fails, and `InsufficientStorage` if the disk is full.
     """
 
-    def __init__(self, where: Path | str) -> None:
-        self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where)
+    def __init__(self, where: Path | str, *, store: str | None = None) -> None:
+        self.store = store
+        self._database = Sqlite(where) if isinstance(where, Path) else Postgres(where, store)
         self._engine = self._database.engine
         # Whether the index is on a server, which other hosts may use too. If not, it is a file of this host.
         self.is_shared = not isinstance(where, Path)
@@ -60,18 +63,25 @@ class Index:
 
         Raises `StoreUnusable` if it is not a database or cannot be reached, and `Unavailable` if it cannot be read now.
         """
-        query = sa.select(schema.properties.c.value).where(schema.properties.c.name == "version")
+        value = self._property("version")
+        return None if value is None else int(value)
+
+    def owner(self) -> str | None:
+        """Return the id of the store that the index was made for, None if it was made for none. Raises as `version`."""
+        return self._property("store")
+
+    def _property(self, name: str) -> str | None:
+        query = sa.select(schema.properties.c.value).where(schema.properties.c.name == name)
         try:
             with self._engine.connect() as connection:
                 known = sa.inspect(connection).has_table(schema.properties.name)
-                value = connection.execute(query).scalar() if known else None
+                return connection.execute(query).scalar() if known else None
         except exc.OperationalError as error:
             if self._database.is_passing(error.orig):
                 raise Unavailable(f"The index cannot be read right now: {error.orig}.") from error
             raise StoreUnusable(f"The index cannot be opened: {error.orig}.") from error
         except exc.DatabaseError as error:
             raise StoreUnusable(f"The index is not a database: {error.orig}.") from error
-        return None if value is None else int(value)
 
     def is_ready(self) -> bool:
         """Whether the index is complete and of this version."""
@@ -90,26 +100,44 @@ class Index:
 
     @contextmanager
     def fill(self) -> Iterator[Transaction]:
-        """Open a write transaction with no other beside it. The index need not be complete."""
-        with self._translated, self._database.transaction_alone() as connection:
-            transaction = Transaction(connection, self._database, syncs=[])
-            yield transaction
-            transaction.flush()
+        """Open a write transaction with no other beside it. The index need not be complete.
 
-    def begin_anew(self) -> None:
+        Raises `StoreUnusable` if it is the index of another store.
+        """
+        with self._alone() as transaction:
+            self._check_owner(transaction)
+            yield transaction
+
+    def begin_anew(self, *, take_over: bool = False) -> None:
         """Make the index incomplete and empty its CACHE tables. Raises as `fill` does.
 
         Processes that have it open answer 503 from before the first row is removed until the index is complete again.
+        With `take_over` it may be the index of another store, whose processes answer 503 from now on.
         """
         if self.version() not in (None, schema.VERSION):
             with self._translated:
                 schema.CACHE.drop_all(self._engine)
         self.create()
-        with self.fill() as transaction:
+        with self._alone() as transaction:
+            if not take_over and transaction.owner() is not None:
+                self._check_owner(transaction)
             transaction.make_incomplete()
+            if self.store is not None:
+                transaction.claim(self.store)
         self._database.wait_until_noticed()
         with self.fill() as transaction:
             transaction.clear()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Transaction]:
+        with self._translated, self._database.transaction_alone() as connection:
+            transaction = Transaction(connection, self._database, syncs=[])
+            yield transaction
+            transaction.flush()
+
+    def _check_owner(self, transaction: Transaction) -> None:
+        if self.store is not None and transaction.owner() != self.store:
+            raise StoreUnusable("The index was taken over by another store just now: give each store its own.")
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:

@@ -24,9 +24,13 @@ _DISK_FULL = "53100"  # PostgreSQL's Appendix A, "Error Codes"
 
 
 class Postgres:
-    """The database at `url`. Locks of buckets and keys are advisory locks, released when their transaction ends."""
+    """The database at `url`, as the index of `store`.
 
-    def __init__(self, url: str) -> None:
+    Locks of buckets and keys are advisory locks, released when their transaction ends.
+    """
+
+    def __init__(self, url: str, store: str | None = None) -> None:
+        self._store = store
         self.engine = sa.create_engine(
             sa.make_url(url).set(drivername="postgresql+psycopg"),
             # Each statement sees everything committed before it, so one that runs after a wait for a lock sees what the
@@ -48,7 +52,7 @@ class Postgres:
         self.engine.dispose()
 
     def is_current(self) -> bool:
-        """Whether the index is complete, as of a second ago.
+        """Whether the index is complete, and of this store, as of a second ago.
 
         A rebuild first marks it incomplete, and waits until every process has looked.
         """
@@ -57,7 +61,7 @@ class Postgres:
             self._looked_at = time.monotonic()
             try:
                 with self.engine.connect() as connection:
-                    self._complete = _is_complete(connection)
+                    self._complete = self._is_complete(connection)
             except sa.exc.SQLAlchemyError:
                 self._complete = True  # unknown; the next statement raises the reason
         return self._complete
@@ -72,7 +76,7 @@ class Postgres:
         """Begin a transaction, and commit it on leaving. COMMIT is durable at once, so `sync_first` syncs before it."""
         with self._begun() as connection:
             self.lock(connection, _EVERYTHING, shared=True)
-            if not _is_complete(connection):
+            if not self._is_complete(connection):
                 raise Unavailable("The index is being made again; try again in a moment.")
             yield connection
 
@@ -125,9 +129,10 @@ class Postgres:
     def report_damage(self) -> None:
         """Do nothing: a server looks after its own files."""
 
-
-def _is_complete(connection: sa.Connection) -> bool:
-    known = connection.execute(sa.select(sa.func.to_regclass(schema.properties.name))).scalar()
-    return known is not None and connection.execute(sa.select(schema.properties.c.value)).scalar() == str(
-        schema.VERSION
-    )
+    def _is_complete(self, connection: sa.Connection) -> bool:
+        known = connection.execute(sa.select(sa.func.to_regclass(schema.properties.name))).scalar()
+        if known is None:
+            return False
+        properties = dict(connection.execute(sa.select(schema.properties.c.name, schema.properties.c.value)).all())
+        is_ours = self._store is None or properties.get("store") in (None, self._store)
+        return is_ours and properties.get("version") == str(schema.VERSION)

@@ -5,7 +5,7 @@ from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 # The cache has no migrations: an index of another version is rebuilt.
-VERSION = 5
+VERSION = 6
 
 # No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
 # them first, and on SQLite it may replace the file that they are in.
@@ -31,7 +31,7 @@ event.listen(DURABLE, "before_create", _CREATE_SCHEMA.execute_if(dialect="postgr
 # Text is compared and sorted by bytes on every database, whatever its locale; for UTF-8 that is by code points.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
-# A complete index has one row here, `version`, which is written last.
+# A complete index has two rows here: `store`, the id of the store that it was made for, and `version`, written last.
 properties = sa.Table(
     "properties",
     CACHE,

@@ -191,9 +191,10 @@ class Transaction:
     # The whole index
 
     def clear(self) -> None:
-        """Empty every CACHE table."""
+        """Empty every CACHE table, but for the properties of the index."""
         for table in schema.CACHE.sorted_tables:
-            self._connection.execute(sa.delete(table))
+            if table is not schema.properties:
+                self._connection.execute(sa.delete(table))
         self._counted.clear()
 
     def flush(self) -> None:
@@ -214,12 +215,24 @@ class Transaction:
 
     def make_incomplete(self) -> None:
         """Mark the index as incomplete, so that nobody else uses it."""
-        self._connection.execute(sa.delete(schema.properties))
+        self._connection.execute(sa.delete(schema.properties).where(schema.properties.c.name == "version"))
 
     def complete(self) -> None:
         """Mark the index as complete and of this version."""
-        self._connection.execute(sa.delete(schema.properties))
-        self._connection.execute(sa.insert(schema.properties).values(name="version", value=str(schema.VERSION)))
+        self._put_property("version", str(schema.VERSION))
+
+    def owner(self) -> str | None:
+        """Return the id of the store that the index was made for, None if it was made for none."""
+        query = sa.select(schema.properties.c.value).where(schema.properties.c.name == "store")
+        return self._connection.execute(query).scalar()
+
+    def claim(self, store: str) -> None:
+        """Make the index that of the store with this id."""
+        self._put_property("store", store)
+
+    def _put_property(self, name: str, value: str) -> None:
+        self._connection.execute(sa.delete(schema.properties).where(schema.properties.c.name == name))
+        self._connection.execute(sa.insert(schema.properties).values(name=name, value=value))
 
     def _run(self, statement: Statement, **values: Any) -> None:
         self._driver.execute(self._sql[statement], values)

@@ -38,12 +38,12 @@ class Rebuilding:
     total: int = 0
     damaged: list[str] = field(default_factory=list)
 
-    def fill(self) -> None:
-        """Fill an empty index, which becomes ready only at the end.
+    def fill(self, *, take_over: bool = False) -> None:
+        """Fill an empty index, which becomes ready only at the end. With `take_over`, empty that of another store.
 
         Memory does not grow with the number of files. If interrupted, the next start begins again.
         """
-        self.index.begin_anew()
+        self.index.begin_anew(take_over=take_over)
         buckets = list(self._buckets())
         self.total = sum(self.store.file_count(bucket) for bucket in buckets)
         for bucket in buckets:

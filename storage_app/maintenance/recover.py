@@ -14,7 +14,7 @@ from ..blobstore import Inventory, open_store
 from ..domain.times import now
 from ..errors import StoreUnusable
 from ..host.ballast import Ballast
-from ..host.files import sync_directory
+from ..host.files import replace_durably
 from ..host.layout import Layout, usable
 from ..host.locks import exclusive, if_free
 from ..host.spool import Spool
@@ -23,6 +23,7 @@ from ..journal.file_log import FileLogs
 from ..journal.liveness import Processes, open_liveness, processes_of
 from ..journal.log import IntentLogs
 from ..journal.recovery import Recovery
+from .identity import check_store, claim, ensure_store_id, read_store_id
 from .rebuild import Progress, Rebuilding, no_progress
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,11 @@ class Recovered:
 
 
 def open_index(layout: Layout, index_url: str | None) -> Index:
-    """Return the index at `index_url`, or if that is None the SQLite index of the store. The caller closes it."""
-    return Index(index_url or layout.index)
+    """Return the index at `index_url`, or if that is None the SQLite index of the store. The caller closes it.
+
+    Raises `StoreUnusable` if the store's id cannot be read.
+    """
+    return Index(index_url or layout.index, store=read_store_id(layout))
 
 
 def recover(
@@ -56,29 +60,35 @@ def recover(
     durable: bool,
     index_url: str | None = None,
     rebuild_anyway: bool = False,
+    take_over: bool = False,
     progress: Progress = no_progress,
 ) -> Recovered:
     """Make the store ready to serve. Runs before the workers, under a lock that other starts wait for.
 
     Removes the staging directories of dead processes, and resolves their intents. Rebuilds the index from the sidecars
     if it is missing, damaged, incomplete or of another version, or if a power cut may have taken its last transactions.
-    An index that other processes use is reconciled instead. Raises `StoreUnusable`.
+    An index that other processes use is reconciled instead. The index of another store is rebuilt only with
+    `take_over`. Raises `StoreUnusable`.
     """
     layout = Layout(root)
     layout.prepare()
     with usable(root), exclusive(layout.start_lock), _visiting(layout, durable=durable) as visit:
+        ensure_store_id(layout)
         index = open_index(layout, index_url)
         try:
+            if index.is_shared and not take_over:  # a file lies in its store, so it is rebuilt instead
+                check_store(layout, index)
             reason = "it was asked for" if rebuild_anyway else _reason_to_rebuild(layout, index)
             if reason is None:
                 recovered = Recovered(visit.recover_dead(index))
-            elif visit.must_share(index):
+            elif not take_over and visit.must_share(index):
                 log.info("reconciling the index: %s", reason)
                 recovered = visit.reconcile(index, progress)
             else:
                 log.info("rebuilding the index: %s", reason)
                 index = _renewed(layout, index)
-                recovered = visit.fill(index, progress)
+                recovered = visit.fill(index, progress, take_over=take_over)
+            claim(index)
             unbounded = tuple(index.public_buckets_without_quota(limit=_UNBOUNDED_SHOWN))
         finally:
             index.close()
@@ -89,7 +99,7 @@ def recover(
 def is_recovered(layout: Layout, index: Index) -> bool:
     """Return whether the index is ready: recovered since this boot, with no clean stop since (SQLite), and complete."""
     if index.is_shared:
-        return _is_ready(index)
+        return index.store is not None and _is_ready(index) and index.owner() == index.store
     if not layout.index.exists():  # to open it would create an empty one
         return False
     last = _last_start(layout)
@@ -142,9 +152,9 @@ class _Visit:
         rebuilding.reconcile()
         return Recovered(resolved, rebuilding.files, tuple(rebuilding.damaged))
 
-    def fill(self, index: Index, progress: Progress) -> Recovered:
+    def fill(self, index: Index, progress: Progress, *, take_over: bool) -> Recovered:
         rebuilding = Rebuilding(index, self.store, progress)
-        rebuilding.fill()
+        rebuilding.fill(take_over=take_over)
         return Recovered(self.recover_dead(index), rebuilding.files, tuple(rebuilding.damaged))
 
 
@@ -173,11 +183,11 @@ def _reason_to_rebuild(layout: Layout, index: Index) -> str | None:
     if damage_mark(layout.index).exists():
         return "it was found damaged"
     try:
-        ready = index.is_ready()
+        ready = index.is_ready() and index.owner() == index.store
     except StoreUnusable as error:
         return error.detail
     if not ready:
-        return "it is incomplete, or of another version"
+        return "it is incomplete, or of another version, or was made for another store"
     return "the machine went down without a clean stop" if _may_have_lost_transactions(layout) else None
 
 
@@ -215,13 +225,7 @@ def _last_start(layout: Layout) -> dict[str, Any] | None:
 
 
 def _write_last_start(layout: Layout, *, clean: bool) -> None:
-    written = layout.last_start.with_suffix(".new")
-    with open(written, "wb") as file:
-        file.write(json.dumps({"boot_id": _boot_id(), "clean": clean}).encode() + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.rename(written, layout.last_start)
-    sync_directory(layout.system)
+    replace_durably(layout.last_start, json.dumps({"boot_id": _boot_id(), "clean": clean}).encode() + b"\n")
 
 
 def _boot_id() -> str:
@@ -242,7 +246,7 @@ def _renewed(layout: Layout, index: Index) -> Index:
         aside = layout.lost_and_found / f"index-{now():%Y%m%dT%H%M%S.%f}"
         aside.mkdir()
     index.close()
-    renewed = Index(layout.index)
+    renewed = Index(layout.index, store=index.store)
     with renewed.alone():  # a living process that has the old file open sees that it was replaced
         for suffix in ("", "-wal", "-shm"):
             path = layout.index.with_name(layout.index.name + suffix)

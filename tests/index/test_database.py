@@ -86,7 +86,7 @@ def test_index_is_ready_only_when_complete(make_index: Callable[[], Index]) -> N
         transaction.complete()
     assert index.is_ready()
     with index.fill() as transaction:
-        transaction.clear()
+        transaction.make_incomplete()
     assert not index.is_ready()
 
 

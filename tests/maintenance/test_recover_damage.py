@@ -60,9 +60,10 @@ def test_storage_path_that_cannot_be_used_is_one_sentence(tmp_path: Path, where:
     assert_one_sentence(refused.value, naming=f"STORAGE_PATH={path}")
 
 
-@pytest.mark.parametrize("name", ["last-start.new", "start.lock"])
+@pytest.mark.parametrize("name", ["last-start.json.new", "store.json.new", "start.lock"])
 def test_system_file_that_cannot_be_written_is_one_sentence(root: Path, name: str) -> None:
     path = root / ".system" / name
+    (root / ".system" / "store.json").unlink(missing_ok=True)
     path.unlink(missing_ok=True)
     path.mkdir()
     with pytest.raises(StorageError) as refused:
