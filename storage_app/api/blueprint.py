@@ -37,6 +37,8 @@ from .schemas.requests import PATH_PARAMETERS
 from .schemas.responses import ProblemSchema
 
 MAX_JSON_BYTES = 1024 * 1024
+# A JSON body is short, so a client has this long for all of it.
+JSON_SECONDS = 10
 
 _VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
@@ -213,7 +215,7 @@ def refuse_fields(errors: Mapping[str, Any]) -> NoReturn:
 
 def _read_json_body(req: Request) -> bytes:
     """Read the body, which may be empty. Raises `TooLarge`, and as `RequestBody.read` does."""
-    body, data = RequestBody(req), bytearray()
+    body, data = RequestBody(req, seconds=JSON_SECONDS), bytearray()
     if body.length is None and "HTTP_TRANSFER_ENCODING" not in req.environ:
         return b""
     while (body.length or 0) <= MAX_JSON_BYTES and len(data) <= MAX_JSON_BYTES:

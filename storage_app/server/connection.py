@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wsgi import ClosingIterator
 
 from ..api.http.bodies import SILENCE_SECONDS
+from .places import places
 from .request_body import GunicornBody, SocketBody
 from .slow_clients import SlowClientSocket
 
@@ -34,7 +35,9 @@ class ConnectionRules:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         # gunicorn would wait forever for a client that neither sends nor takes anything.
-        SlowClientSocket.of(environ["gunicorn.socket"]).settimeout(self.silence_seconds)
+        connection = SlowClientSocket.of(environ["gunicorn.socket"])
+        connection.settimeout(self.silence_seconds)
+        places.begin(connection)  # `Lifecycle.post_request` ends it
         if not isinstance(environ["wsgi.input"], SocketBody):
             environ["wsgi.input"] = GunicornBody(environ["wsgi.input"])
         is_refused = False

@@ -20,14 +20,17 @@ from gunicorn.systemd import listen_fds
 
 from .. import cli, create_app, logs
 from ..errors import StorageError
+from ..host import clients
 from ..maintenance.recover import mark_clean_stop
 from ..settings import Settings
 from . import bad_requests
 from .connection import ConnectionRules
+from .places import places
 
 WORKERS = {"scheduled": "storage_app.server.worker.Worker", "gthread": "gthread"}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+SPARE = 4  # one thread of so many never waits for a client
 PR_SET_TIMERSLACK = 29  # <linux/prctl.h>
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -99,6 +102,8 @@ class Lifecycle:
         that the store starts keep the signals blocked, and leave them to the main thread.
         """
         bad_requests.answer_as_the_application()
+        places.limit(self.settings.threads - self.settings.threads // SPARE)
+        clients.install(places)
         worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app)
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
@@ -107,6 +112,10 @@ class Lifecycle:
             worker.log.error("The store could not be opened yet: %s", error.detail)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    def post_request(self, _worker: Any, _request: Any, _environ: Any, _response: Any) -> None:
+        """Give up the place of the request that has ended in this thread. gunicorn calls this in every case."""
+        places.end()
 
     def worker_exit(self, _server: Any, worker: Any) -> None:
         """Close the store. gunicorn calls this in the worker or, for a worker that it found dead, in its master."""

@@ -1,25 +1,33 @@
-"""Sockets that tolerate slow readers, but not silent ones."""
+"""Sockets that tolerate slow clients, but not silent ones, and no more than there are places for."""
 
+import errno
 import os
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from fcntl import ioctl
 from struct import unpack
 from termios import TIOCOUTQ
 from typing import Any, cast
 
+from ..errors import Unavailable
 from ..host.blocking import detach
+from .places import broken_pipe, cut_off, places
+
+# How often a send looks whether its client takes anything. `places` goes by it.
+_LOOK_SECONDS = 0.5
+_STEP_BYTES = 1 << 30  # sendfile(2) takes less than 2 GiB at a time
 
 
 class SlowClientSocket(socket.socket):
-    """A socket that times out only if the client takes nothing at all for that long.
+    """A socket that times out only if the client sends or takes nothing at all for that long.
 
     Python times out while the kernel has no room for more, and Linux reports room only when a third of the send buffer
     is free, which holds up to 4 MiB. A client that reads less than 24 KiB a second would be cut off within a minute.
     The kernel's own limit (tcp(7), TCP_USER_TIMEOUT) counts a nearly closed window as silence.
 
-    Other requests run as soon as one has to wait for its client.
+    Other requests run as soon as one has to wait for its client, and the wait takes one of the `places`.
     """
 
     __slots__ = ()
@@ -31,28 +39,62 @@ class SlowClientSocket(socket.socket):
             plain.__class__ = cls
         return cast(SlowClientSocket, plain)
 
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Return up to `size` bytes as soon as some have come, none if the client disconnected.
+
+        Raises `TimeoutError` if the client sends nothing, or has not sent its body in the time that a body has; and
+        `Unavailable` if there is no place to wait in.
+        """
+        silence = self.gettimeout()
+        if not silence or flags or not places.is_in_request():
+            return super().recv(size, flags)
+        try:
+            return os.read(self.fileno(), size)  # a socket with a timeout does not block; `recv` would poll it first
+        except BlockingIOError:
+            place = places.hold()
+        if not place.wait_to_receive(places.seconds_left(silence)):
+            raise TimeoutError("the client sends nothing")
+        data = os.read(self.fileno(), size)
+        if not data:
+            place.check()
+        return data
+
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send `count` bytes of `file` from `offset`, or all. Raises `TimeoutError` if the client takes nothing."""
+        """Send `count` bytes of `file` from `offset`, or all. Raises as `sendall` does."""
         detach()
         silence = self.gettimeout()
         if not silence or not count:
             return super().sendfile(file, offset, count)
-        end, patience = offset + count, _Patience(self, silence)
-        self.settimeout(patience.step)
+        source = file.fileno()
+
+        def send(sent: int) -> int:
+            return _sent_some(os.sendfile(self.fileno(), source, offset + sent, min(count - sent, _STEP_BYTES)))
+
         self._send_full_packets(True)
         try:
-            while offset < end:
-                try:
-                    super().sendfile(file, offset, end - offset)
-                    break
-                except TimeoutError:
-                    reached = max(offset, file.tell())  # `super().sendfile` leaves the file at the position it reached
-                    patience.wait_on(sent=reached - offset)
-                    offset = reached
+            self._send(send, count, silence)
         finally:
-            self.settimeout(silence)
             self._send_full_packets(False)
         return count
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """Send all of `data`. Raises `TimeoutError` if the client takes nothing, `OSError` if it loses its place."""
+        silence = self.gettimeout()
+        if not silence or flags:
+            super().sendall(data, flags)
+            return
+        view = memoryview(data)
+        self._send(lambda sent: os.write(self.fileno(), view[sent:]), len(view), silence)
+
+    def _send(self, send: Callable[[int], int], size: int, silence: float) -> None:
+        """Call `send(sent)`, which returns how many more bytes the kernel took, until `size` bytes were sent."""
+        sent, patience = 0, None
+        while sent < size:
+            try:
+                sent += send(sent)
+            except BlockingIOError:
+                patience = patience or _Patience(self, silence)
+                patience.wait(sent)
 
     def _send_full_packets(self, only: bool) -> None:
         """Let the kernel wait for full packets (Nagle), instead of sending whatever the client has room for."""
@@ -60,57 +102,50 @@ class SlowClientSocket(socket.socket):
             with suppress(OSError):  # the client has disconnected
                 self.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, not only)
 
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        """Send all of `data`. Raises `TimeoutError` if the client takes nothing."""
-        silence = self.gettimeout()
-        if not silence or flags:
-            super().sendall(data, flags)
-            return
-        rest = memoryview(data)[self._sent_at_once(data) :]
-        if not rest:
-            return
-        detach()
-        patience = _Patience(self, silence)
-        self.settimeout(patience.step)
-        try:
-            while rest:
-                try:
-                    sent = self.send(rest)
-                except TimeoutError:
-                    sent = 0
-                    patience.wait_on(sent=sent)
-                rest = rest[sent:]
-        finally:
-            self.settimeout(silence)
-
-    def _sent_at_once(self, data: Any) -> int:
-        """Send what the kernel takes without blocking, which is all of most answers. Return the number of bytes."""
-        try:
-            return os.write(self.fileno(), data)  # a socket with a timeout does not block; `send` would poll it first
-        except BlockingIOError:
-            return 0
-
 
 class _Patience:
-    """Measures for how long a client has taken nothing. The socket times out every `step` seconds to check."""
+    """The waits of one answer for a client that reads more slowly than it is sent to."""
 
     def __init__(self, connection: socket.socket, silence: float) -> None:
+        detach()
+        try:
+            self._place = places.hold()
+        except Unavailable as error:
+            _abort(connection)
+            raise broken_pipe(error.detail) from error
         self._connection = connection
         self._silence = silence
+        self._step = min(_LOOK_SECONDS, silence / 2)
         self._taken_at = time.monotonic()
+        self._sent = -1
         self._held = self._held_now()
-        self.step = silence / 2
 
-    def wait_on(self, *, sent: int) -> None:
-        """Check the client after a step that sent `sent` bytes. Raise `TimeoutError` if it was silent for too long."""
+    def wait(self, sent: int) -> None:
+        """Wait a little for the client, of which `sent` is the number of bytes that the kernel took so far.
+
+        Raises `TimeoutError` if it has taken nothing for too long.
+        """
         held, now = self._held_now(), time.monotonic()
-        if sent or held < self._held:
+        if sent != self._sent or held < self._held:
             self._taken_at = now
         elif now - self._taken_at >= self._silence:
+            _abort(self._connection)
             raise TimeoutError("the client takes nothing")
-        self._held = held
+        self._sent, self._held = sent, held
+        self._place.wait_to_send(self._step, silent_since=self._taken_at)
 
     def _held_now(self) -> int:
         """Return how many bytes the kernel holds that the client has not acknowledged (tcp(7), SIOCOUTQ)."""
         (held,) = unpack("i", ioctl(self._connection, TIOCOUTQ, bytes(4)))
         return int(held)
+
+
+def _abort(connection: socket.socket) -> None:
+    with suppress(OSError):  # the client has disconnected
+        cut_off(connection)
+
+
+def _sent_some(count: int) -> int:
+    if count == 0:
+        raise OSError(errno.EIO, "the file is shorter than its answer")
+    return count

@@ -34,6 +34,9 @@ _HEAD_SECONDS = 10
 # The size of a read, for heads and chunked bodies. It covers most heads, and often a small body too.
 _HEAD_BYTES = 32 * 1024
 
+# A body that the application left is read to its end if it is no longer than this.
+_LEFT_BYTES = 64 * 1024
+
 # A worker sleeps this long for each of its connections before it accepts one, up to a number of connections.
 _MANY = 20
 _BACKOFF_SECONDS = 0.0001
@@ -119,6 +122,16 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             if isinstance(req.body, SocketBody):
                 req.body.end_request()
             self._scheduler.end()
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Return whether the connection can be kept. It ends if the rest of its request's body is not here."""
+        if not keepalive:
+            return False
+        conn.sock.settimeout(0)
+        try:
+            return bool(conn.parser.finish_body(max_bytes=_LEFT_BYTES))
+        except BlockingIOError:
+            return False
 
     def _lead(self) -> None:
         """Answer requests as they come, until another thread leads or no connection is busy."""

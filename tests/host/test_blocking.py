@@ -20,6 +20,7 @@ from storage_app.api.http.bodies import RequestBody
 from storage_app.host import blocking, files
 from storage_app.index import Index
 from storage_app.index.postgres import Postgres
+from storage_app.server.places import places
 from storage_app.server.request_body import GunicornBody, SocketBody
 from storage_app.server.scheduler import Scheduler
 from storage_app.server.slow_clients import SlowClientSocket
@@ -38,6 +39,7 @@ def _scheduled() -> Iterator[None]:
     blocking.install(scheduler)
     yield
     blocking.install(None)
+    places.end()
     assert scheduler._current is None
 
 
@@ -233,6 +235,7 @@ def test_while_the_client_takes_an_answer(size: int, detached: bool) -> None:
         ThreadPoolExecutor(1) as threads,
     ):
         connection.settimeout(SOON)
+        places.begin(connection)
         received = threads.submit(receive, client, size)
         connection.sendall(bytes(size))
         assert has_turn() is not detached

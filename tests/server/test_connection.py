@@ -12,6 +12,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from storage_app.server import connection
 from storage_app.server.connection import ConnectionRules
+from storage_app.server.places import places
 from storage_app.server.request_body import SocketBody
 from storage_app.server.slow_clients import SlowClientSocket
 
@@ -55,6 +56,7 @@ def exchange() -> Iterator[Exchange]:
     made = Exchange()
     with made.client, made.server:
         yield made
+    places.end()
 
 
 @pytest.mark.parametrize(

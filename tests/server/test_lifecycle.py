@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,18 +13,22 @@ import pytest
 from gunicorn import util
 
 from storage_app.errors import StoreUnusable
+from storage_app.host import clients
 from storage_app.server import lifecycle
 from storage_app.server.lifecycle import Lifecycle, Logger
+from storage_app.server.places import places
 from storage_app.settings import load_settings
 from tests.support.environment import clean_environment
 from tests.support.service import ROOT
 
 
 @pytest.fixture
-def hooks(monkeypatch: pytest.MonkeyPatch) -> Lifecycle:
+def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lifecycle]:
     monkeypatch.setattr(util, "write_error", util.write_error)  # put back afterwards
     monkeypatch.setattr(Logger, "settings", None, raising=False)
-    return Lifecycle(load_settings({"SECRET_KEY": "k" * 32}))
+    yield Lifecycle(load_settings({"SECRET_KEY": "k" * 32}))
+    clients.install(None)
+    places.limit(None)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from ...errors import (
     TruncatedBody,
     UnsupportedMediaType,
 )
+from ...host.clients import expect_body_within
 
 # A client that sends nothing for this long is cut off. The server bounds each read.
 SILENCE_SECONDS = 60
@@ -38,10 +39,14 @@ class RequestBody:
     """The body of a request as a stream. Unlike the server's, it raises an error if the body was cut short.
 
     `length` is the declared number of bytes, None for a chunked body. With `hashed`, `sha256` is the digest of all
-    bytes read. Raises `InvalidRequest` for a transfer coding other than chunked.
+    bytes read. With `seconds`, a client that needs longer for the whole body is cut off. Raises `InvalidRequest` for a
+    transfer coding other than chunked.
     """
 
-    def __init__(self, request: Request, *, hashed: bool = False) -> None:
+    def __init__(self, request: Request, *, hashed: bool = False, seconds: float | None = None) -> None:
+        self._seconds = seconds
+        if seconds is not None:
+            expect_body_within(seconds)
         self._stream = request.environ["wsgi.input"]
         self._taken = 0
         self._step = _FIRST_STEP_BYTES
@@ -67,12 +72,17 @@ class RequestBody:
         try:
             data = cast(bytes, self._stream.read(size))
         except TimeoutError as error:
-            raise BodyTimeout(f"No byte of the body came for {SILENCE_SECONDS} seconds; send it again.") from error
+            raise self._too_late() from error
         except OSError as error:  # reset, or broken chunks
             raise _truncated() from error
         if not data and self.length is not None:
             raise _truncated()
         return data
+
+    def _too_late(self) -> BodyTimeout:
+        if self._seconds is not None:
+            return BodyTimeout(f"The body did not come within {self._seconds} seconds; send it again.")
+        return BodyTimeout(f"No byte of the body came for {SILENCE_SECONDS} seconds; send it again.")
 
     def copy_to(self, write: Write) -> None:
         """Pass the rest of the body to `write`. Raises as `read` does."""

@@ -21,6 +21,7 @@ from ...domain.files import File
 from ...domain.text import quoted
 from ...errors import DamagedFile
 from ...host.blocking import detach
+from ...host.clients import expect_answer
 from ...media_types import is_inline_safe
 from .byte_ranges import STEP_BYTES, Parts, Window
 from .conditions import Outcome, evaluate, range_applies
@@ -58,8 +59,8 @@ def deliver(
 
     `open_blob` returns an unbuffered, seekable stream, and its errors pass through. It is called only if the bytes are
     sent from here, and the response closes the stream. With `nginx_path`, the response is empty and names that path to
-    nginx, unless nginx would decide the request differently. Raises `PreconditionFailed`, `RangeNotSatisfiable` and
-    `DamagedFile`.
+    nginx, unless nginx would decide the request differently. Raises `PreconditionFailed`, `RangeNotSatisfiable`,
+    `DamagedFile`, and `Unavailable` if there are too many slow clients.
     """
     last_modified = file.updated_at.replace(microsecond=0)
     headers = _headers(file, disposition, filename or file.filename, cache_control)
@@ -72,6 +73,7 @@ def deliver(
     if request.method == "HEAD":
         headers["Content-Length"] = str(file.size)
         return Response(headers=headers)
+    expect_answer(file.size if ranges is None else sum(span.length for span in ranges))
     return _send(request, file, ranges, headers, _opened(open_blob, file))
 
 

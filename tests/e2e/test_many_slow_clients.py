@@ -1,0 +1,120 @@
+"""Whatever any number of clients do or leave undone, requests that are whole are answered at once."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from tests.support.nginx import NginxGateway
+from tests.support.raw_http import Listener, send
+from tests.support.service import ANON_KEY, RunningService, bearer, token
+
+LARGE_BYTES = 20 * 1024 * 1024
+THREADS = 8  # in each of two workers
+PROBES = 20
+SMALL = bytes(10 * 1024)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Clients that send a `start` and then, now and then, some `more`, and read nothing."""
+
+    start: str
+    more: bytes = b""
+
+
+def request(line: str, *headers: str) -> str:
+    return "\r\n".join([f"{line} HTTP/1.1", "Host: localhost", *headers, "", ""])
+
+
+LOGIN = f"Authorization: Bearer {token()}"
+LONG = "Content-Length: 90000"
+MULTIPART = "Content-Type: multipart/form-data; boundary=cut"
+FORM = '--cut\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+LARGE = "GET /storage/slow/large"
+
+KINDS = {
+    "JSON": Kind(request("POST /buckets", LOGIN, "Content-Type: application/json", LONG) + '{"name": "', b"x"),
+    "chunked JSON": Kind(
+        request("POST /buckets", f"apikey: {ANON_KEY}", "Content-Type: application/json", "Transfer-Encoding: chunked")
+        + "5\r\n{",
+    ),
+    "form": Kind(request("POST /files/upload/slow", LOGIN, MULTIPART, LONG) + FORM, b"x"),
+    "raw": Kind(request("PUT /files/upload-direct/slow/raw", LOGIN, LONG) + "x", b"x"),
+    "whole file": Kind(request(LARGE)),
+    "one range": Kind(request(LARGE, "Range: bytes=1-")),
+    "several ranges": Kind(request(LARGE, "Range: bytes=0-0,2-")),
+    "condition": Kind(request(LARGE, "If-Match: *")),
+    "list": Kind(request("GET /files/list/full?limit=1000", LOGIN) * 40),
+}
+
+
+class Crowd:
+    """Connections of one kind each."""
+
+    def __init__(self, listener: Listener, kind: Kind, count: int) -> None:
+        self._kind = kind
+        self._stack = ExitStack()
+        self._connections = [self._connect(listener) for _ in range(count)]
+
+    def _connect(self, listener: Listener) -> socket.socket:
+        connection = self._stack.enter_context(closing(socket.socket()))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(10)
+        connection.connect(("127.0.0.1", listener.port))
+        connection.sendall(self._kind.start.encode())
+        return connection
+
+    def go_on(self) -> None:
+        for connection in self._connections:
+            with suppress(OSError):  # it was cut off
+                connection.sendall(self._kind.more)
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    settings = {"THREADS": str(THREADS), "MAX_UPLOADS": str(2 * THREADS)}
+    with RunningService(tmp_path_factory.mktemp("busy") / "store", **settings) as service:
+        with httpx.Client(base_url=service.url, headers=bearer(), timeout=30) as client:
+            for name in ("slow", "full"):
+                client.post("/buckets", json={"name": name, "is_public": True}).raise_for_status()
+            client.put("/files/upload-direct/slow/large", content=bytes(LARGE_BYTES)).raise_for_status()
+            client.put("/files/upload-direct/slow/small", content=SMALL).raise_for_status()
+            for number in range(100):
+                client.put(f"/files/upload-direct/full/{number:0500}", content=b"x").raise_for_status()
+        yield service
+
+
+@pytest.fixture(scope="module", params=["straight", "nginx"])
+def way(
+    busy: RunningService, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Listener]:
+    if request.param == "straight":
+        yield busy
+        return
+    with NginxGateway(busy, tmp_path_factory.mktemp("busy-nginx")) as gateway:
+        yield gateway
+
+
+def answer_seconds(listener: Listener, path: str) -> float:
+    """Return how long a new connection waits for its answer."""
+    began = time.monotonic()
+    assert send(listener, f"GET {path}").status == 200
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slow_clients_keep_nobody_waiting(way: Listener, kind: str) -> None:
+    with closing(Crowd(way, KINDS[kind], 5 * THREADS)) as crowd:
+        crowd.go_on()
+        for path in ("/health", "/storage/slow/small"):
+            seconds = sorted(answer_seconds(way, path) for _ in range(PROBES))
+            crowd.go_on()
+            assert seconds[-2] < 1, seconds

@@ -1,0 +1,163 @@
+"""Requests wait for their clients in a bounded number of places. The longest silence costs a client its place."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from storage_app.errors import Unavailable
+from storage_app.server import places as module
+from storage_app.server.places import Place, Places
+from tests.support.disruptions import wait_until
+
+SOON = 10.0
+COUNT = 3
+
+
+class Requests:
+    """Requests over real connections, each in a thread of its own, for `COUNT` places."""
+
+    def __init__(self) -> None:
+        self.places = Places()
+        self.places.limit(COUNT)
+        self._stack = ExitStack()
+        self._threads = self._stack.enter_context(ThreadPoolExecutor(2 * COUNT))
+        self._over = threading.Event()
+
+    def close(self) -> None:
+        self._over.set()
+        self._stack.close()
+
+    def begin(self, wait: Callable[[Place], object] = lambda _: None) -> tuple[socket.socket, Future[object]]:
+        """Begin a request that takes a place, waits in it, and keeps it. Return its client's end."""
+        client, server = (self._stack.enter_context(end) for end in socket.socketpair())
+        taken: Future[None] = Future()
+
+        def run() -> object:
+            self.places.begin(server)
+            try:
+                place = self.places.hold()
+            except Unavailable as error:
+                taken.set_exception(error)
+                return None
+            taken.set_result(None)
+            try:
+                outcome = wait(place)
+                assert self._over.wait(SOON)
+                return outcome
+            finally:
+                self.places.end()
+
+        future = self._threads.submit(run)
+        taken.result(SOON)
+        return client, future
+
+
+@pytest.fixture
+def requests() -> Iterator[Requests]:
+    made = Requests()
+    yield made
+    made.close()
+
+
+def receive(place: Place) -> object:
+    return place.wait_to_receive(SOON)
+
+
+def is_waiting(requests: Requests, count: int) -> bool:
+    return sum(place.silent_since is not None for place in requests.places._taken) == count
+
+
+def test_a_request_without_a_place_is_refused(requests: Requests) -> None:
+    for _ in range(COUNT):
+        requests.begin()
+    with pytest.raises(Unavailable) as refused:
+        requests.begin()
+    assert refused.value.headers["Retry-After"] == "5"
+
+
+def test_a_request_that_ends_gives_its_place_up(requests: Requests) -> None:
+    futures = [requests.begin()[1] for _ in range(COUNT)]
+    requests._over.set()
+    for future in futures:
+        future.result(SOON)
+    requests.begin()
+
+
+def test_a_request_has_one_place() -> None:
+    places = Places()
+    places.limit(1)
+    with socket.socket() as connection:
+        places.begin(connection)
+        assert places.hold() is places.hold()
+        places.end()
+        assert not places._taken
+
+
+def test_the_client_that_is_silent_for_longest_loses_its_place(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    _, longest = requests.begin(receive)
+    wait_until(lambda: is_waiting(requests, 1))
+    for _ in range(COUNT - 1):
+        requests.begin(receive)
+    wait_until(lambda: is_waiting(requests, COUNT))
+    requests.begin()
+    with pytest.raises(Unavailable, match="stopped coming"):
+        longest.result(SOON)
+
+
+def test_a_client_that_was_silent_for_a_moment_keeps_its_place(requests: Requests) -> None:
+    for _ in range(COUNT):
+        requests.begin(receive)
+    wait_until(lambda: is_waiting(requests, COUNT))
+    with pytest.raises(Unavailable):
+        requests.begin()
+
+
+def test_a_request_that_works_is_not_silent(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+    for _ in range(COUNT):
+        client, _ = requests.begin(receive)
+        client.sendall(b"x")
+    wait_until(lambda: is_waiting(requests, 0))
+    with pytest.raises(Unavailable):
+        requests.begin()
+
+
+def test_a_reader_that_loses_its_place_is_cut_off(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+
+    def send(place: Place) -> object:
+        place._connection.setblocking(False)
+        with suppress(BlockingIOError):
+            while place._connection.send(bytes(1024 * 1024)):
+                pass
+        place.wait_to_send(SOON, silent_since=0.0)
+        with pytest.raises(BrokenPipeError):
+            place._connection.send(b"more")
+        return place.is_lost
+
+    for _ in range(COUNT - 1):
+        requests.begin()
+    _, reader = requests.begin(send)
+    wait_until(lambda: is_waiting(requests, 1))
+    requests.begin()
+    requests._over.set()
+    assert reader.result(SOON)
+
+
+def test_the_body_of_a_request_ends_in_time() -> None:
+    places = Places()
+    assert places.seconds_left(60) == 60
+    places.limit_body(5)
+    assert 4 < places.seconds_left(60) <= 5
+    assert places.seconds_left(1) == 1
+    places.limit_body(0)
+    assert places.seconds_left(60) == 0
+    places.end()
+    assert places.seconds_left(60) == 60
