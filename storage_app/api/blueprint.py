@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request, Response, request
+from flask import Request, Response
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
@@ -28,8 +28,7 @@ from ..errors import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from . import nginx
-from .context import authenticate
+from .context import g
 from .http import problems
 from .http.bodies import RequestBody
 from .http.responses import json_response
@@ -117,8 +116,8 @@ class Blueprint(flask_smorest.Blueprint):
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 if who in (Access.ANYONE, Access.CREDENTIAL):
-                    principal = authenticate(waited=nginx.seconds_waited(request))
-                    if who is Access.CREDENTIAL and principal.kind is PrincipalKind.NOBODY:
+                    kind = g.principal.kind  # raises if the credential is invalid
+                    if who is Access.CREDENTIAL and kind is PrincipalKind.NOBODY:
                         raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
                 return view(*args, **kwargs)
 

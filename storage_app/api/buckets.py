@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 from flask.views import MethodView
 
 from ..domain.buckets import Bucket, Totals
@@ -17,7 +17,7 @@ from ..errors import (
     ValidationFailed,
 )
 from .blueprint import JSON_REFUSALS, Access, Blueprint
-from .context import services
+from .context import g
 from .http import cursors
 from .schemas.requests import BucketSettingsSchema, ForceSchema, NewBucketSchema, PageSchema
 from .schemas.responses import BucketSchema, bucket_json
@@ -36,7 +36,7 @@ class BucketCollection(MethodView):
     def post(self, settings: dict[str, Any]) -> Any:
         """Create a bucket, which you then own."""
         name = settings.pop("name")
-        bucket, totals = services().buckets.create(g.principal, name, settings)
+        bucket, totals = g.services.buckets.create(g.principal, name, settings)
         return _shown(bucket, totals), {"Location": f"/buckets/{bucket.name}"}
 
     @blueprint.access(Access.CREDENTIAL, ValidationFailed)
@@ -47,7 +47,7 @@ class BucketCollection(MethodView):
         limit = page["limit"]
         position = cursors.decode(page.get("cursor"))
         after = None if position is None else position.key
-        found = services().buckets.list_by_name(g.principal, after=after, limit=limit + 1)
+        found = g.services.buckets.list_by_name(g.principal, after=after, limit=limit + 1)
         listed = ((_shown(bucket, totals), Position(bucket.name)) for bucket, totals in found)
         return cursors.page_response(listed, limit=limit)
 
@@ -58,14 +58,14 @@ class BucketItem(MethodView):
     @blueprint.response(200, BucketSchema)
     def get(self, bucket_id: str) -> Any:
         """Show a bucket with its totals."""
-        return _shown(*services().buckets.get(g.principal, bucket_id))
+        return _shown(*g.services.buckets.get(g.principal, bucket_id))
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
     @blueprint.arguments(BucketSettingsSchema, required=False, example={"is_public": True})
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
         """Replace the given settings of a bucket, and keep the others."""
-        return _shown(*services().buckets.change(g.principal, bucket_id, settings))
+        return _shown(*g.services.buckets.change(g.principal, bucket_id, settings))
 
     @blueprint.access(
         Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage, ValidationFailed
@@ -74,9 +74,9 @@ class BucketItem(MethodView):
     @blueprint.response(204)
     def delete(self, query: dict[str, str], bucket_id: str) -> Response:
         """Delete an empty bucket or, with `force=true`, a bucket with its files."""
-        services().buckets.delete(g.principal, bucket_id, force=query["force"] == "true")
+        g.services.buckets.delete(g.principal, bucket_id, force=query["force"] == "true")
         return Response(status=204)
 
 
 def _shown(bucket: Bucket, totals: Totals) -> dict[str, Any]:
-    return bucket_json(bucket, totals, manages=services().buckets.may_change(g.principal, bucket))
+    return bucket_json(bucket, totals, manages=g.services.buckets.may_change(g.principal, bucket))

@@ -4,11 +4,13 @@ import logging
 import re
 import secrets
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, request
-from flask.globals import app_ctx
+from flask import g as flask_g
+from flask.ctx import _AppCtxGlobals
 
 from ..domain.principals import Principal
 from ..errors import InvalidRequest, NotFound
@@ -23,48 +25,50 @@ log = logging.getLogger("storage_app.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
+class Context(_AppCtxGlobals):
+    """The values of one request, which the views find in `g`. Each property is looked up once."""
+
+    began: float  # on the clock of `time.perf_counter`
+    request_id: str
+    log_level = logging.INFO
+    waited = 0.0  # for how many seconds the client's request had lasted when it reached this service
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The store of this process, which may not be open yet."""
+        return cast(Storage, current_app.extensions["storage"])
+
+    @cached_property
+    def services(self) -> Services:
+        """The services, which stay the same for the whole request. Raises `Unavailable` if the store is not ready."""
+        return self.storage.services
+
+    @cached_property
+    def principal(self) -> Principal:
+        """The principal of this request. Raises `InvalidCredential` if the headers carry an invalid one."""
+        headers = request.headers
+        return self.storage.logins.principal(
+            authorization=headers.get("Authorization"),
+            api_key=headers.get("apikey", headers.get("X-API-Key")),
+            waited=self.waited,
+        )
+
+
+g = cast(Context, flask_g)
+
+
 def init_app(app: Flask) -> None:
-    """Register the hooks that run before and after every request of `app`."""
+    """Register the hooks that run before and after every request of `app`, and the class of its `g`."""
+    app.app_ctx_globals_class = Context
     app.before_request(_begin)
     app.after_request(_end)
 
 
-def storage() -> Storage:
-    """Return the store of this process, which may not be open yet."""
-    return cast(Storage, current_app.extensions["storage"])
-
-
-def services() -> Services:
-    """Return the services, which stay the same for the whole request.
-
-    Raises `Unavailable` if the store is not ready.
-    """
-    own = app_ctx.g
-    if "services" not in own:
-        own.services = storage().services
-    return cast(Services, own.services)
-
-
-def authenticate(*, waited: float = 0) -> Principal:
-    """Return the principal of this request, which began `waited` seconds ago, and keep it in `g.principal`.
-
-    Raises `InvalidCredential` if the headers carry an invalid one.
-    """
-    own, headers = app_ctx.g, request.headers
-    if "principal" not in own:
-        own.principal = storage().logins.principal(
-            authorization=headers.get("Authorization"),
-            api_key=headers.get("apikey", headers.get("X-API-Key")),
-            waited=waited,
-        )
-    return cast(Principal, own.principal)
-
-
 def _begin() -> None:
-    own, environ = app_ctx.g, request.environ
-    own.began = time.perf_counter()
+    environ = request.environ
+    g.began = time.perf_counter()
     sent = environ.get("HTTP_X_REQUEST_ID", "")
-    own.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
     _check_encoding(environ)
     if environ["PATH_INFO"].startswith("//"):
         raise NotFound(
@@ -82,12 +86,11 @@ def _check_encoding(environ: "WSGIEnvironment") -> None:
 
 
 def _end(response: Response) -> Response:
-    own = app_ctx.g
-    response.headers["X-Request-ID"] = own.request_id
+    response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     method, path = request.method, loggable(request.path)
     log.log(
-        own.get("log_level", logging.INFO),
+        g.log_level,
         "%s %s %s",
         method,
         path,
@@ -97,7 +100,7 @@ def _end(response: Response) -> Response:
             "path": path,
             "status": response.status_code,
             "bytes_in": request.content_length,
-            "milliseconds": round((time.perf_counter() - own.began) * 1000, 1),
+            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
             "client": request.remote_addr,
         },
     )

@@ -1,8 +1,9 @@
 """The routes that send the bytes of files."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flask import Response, g, request
+from flask import Response, request
 from flask.views import MethodView
 
 from ..auth.signed_urls import Disposition
@@ -21,7 +22,7 @@ from ..errors import (
 )
 from . import nginx
 from .blueprint import Access, Blueprint
-from .context import services, storage
+from .context import g
 from .http import delivery
 from .openapi_parts import READ_CONDITIONS, bytes_out
 
@@ -69,21 +70,37 @@ class Permanent(MethodView):
 
 def deliver_signed(token: str, bucket_id: str, file_id: str) -> Response:
     """Answer `GET /files/signed/...`. Raises `InvalidSignedUrl`, and as `services.files.get_signed` does."""
-    grant = storage().signed_urls.download(token, file_id)
+    grant = g.storage.signed_urls.download(token, file_id)
     expires_at = datetime.fromtimestamp(grant.expires_at, UTC)
 
     def answer() -> Response:
-        bucket, file = services().files.get_signed(grant, bucket_id)
+        bucket, file = g.services.files.get_signed(grant, bucket_id)
         return _deliver(bucket, file, grant.disposition, filename=grant.filename, expires_at=expires_at)
 
-    return delivery.with_current_bytes(answer)
+    return with_current_bytes(answer)
+
+
+def with_current_bytes(answer: Callable[[], Response]) -> Response:
+    """Return `answer()`, which looks a file up and delivers it. Call it again if the blob is missing.
+
+    A version that is replaced meanwhile keeps its blob only for a while. `answer` looks the file up again too, so the
+    headers of one version never go out with the bytes of another. Raises `DamagedFile` if the blob is still missing.
+    """
+    try:
+        return answer()
+    except FileNotFoundError:
+        pass
+    try:
+        return answer()
+    except FileNotFoundError as error:
+        raise DamagedFile("The file's bytes are missing on the server; ask the operator to look.") from error
 
 
 def _deliver_to_principal(bucket_id: str, file_id: str, disposition: Disposition) -> Response:
     def answer() -> Response:
-        return _deliver(*services().files.get(g.principal, bucket_id, file_id), disposition)
+        return _deliver(*g.services.files.get(g.principal, bucket_id, file_id), disposition)
 
-    return delivery.with_current_bytes(answer)
+    return with_current_bytes(answer)
 
 
 def _deliver(
@@ -102,7 +119,7 @@ def _deliver(
         disposition=disposition,
         filename=filename,
         cache_control=delivery.cache_control(file, bucket, expires_at=expires_at, now=now()),
-        open_blob=lambda: services().files.open(bucket, file),
+        open_blob=lambda: g.services.files.open(bucket, file),
         nginx_path=_nginx_path(bucket, file) if by_nginx and not cached_seconds else None,
     )
     if cached_seconds:
@@ -122,5 +139,5 @@ def _cached_seconds(bucket: Bucket, file: File) -> int:
 
 def _nginx_path(bucket: Bucket, file: File) -> str | None:
     """Return the path under which nginx finds the bytes, or None if it cannot."""
-    location = services().files.locate(bucket, file)
+    location = g.services.files.locate(bucket, file)
     return None if location is None else f"/_blobs/{location.path}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response, request
 from flask.views import MethodView
 
 from ..errors import (
@@ -16,7 +16,7 @@ from ..errors import (
     ValidationFailed,
 )
 from .blueprint import JSON_REFUSALS, Access, Blueprint
-from .context import services, storage
+from .context import g
 from .http import cursors
 from .http.conditions import write_conditions
 from .openapi_parts import WRITE_CONDITIONS, link_header
@@ -37,7 +37,7 @@ class FileList(MethodView):
         With `order=-created_at` the newest files come first. That order has no folders, and a rare `prefix` makes it
         slow.
         """
-        files, limit = services().files, query["limit"]
+        files, limit = g.services.files, query["limit"]
         prefix, delimiter = query["prefix"], query.get("delimiter")
         if query["order"] == "key":
             position = cursors.decode(query.get("cursor"))
@@ -49,7 +49,7 @@ class FileList(MethodView):
         else:
             position = cursors.decode(query.get("cursor"), by_creation=True)
             found = files.list_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit + 1)
-        settings = storage().settings
+        settings = g.storage.settings
         listed = ((entry_json(settings, bucket_id, entry), following) for entry, following in found)
         return cursors.page_response(listed, limit=limit)
 
@@ -60,8 +60,8 @@ class FileInfo(MethodView):
     @blueprint.response(200, FileSchema)
     def get(self, bucket_id: str, file_id: str) -> Any:
         """Show the record of a file."""
-        _, file = services().files.get(g.principal, bucket_id, file_id)
-        return file_json(storage().settings, bucket_id, file)
+        _, file = g.services.files.get(g.principal, bucket_id, file_id)
+        return file_json(g.storage.settings, bucket_id, file)
 
 
 @blueprint.route("/metadata/<bucket_id>/<key:file_id>")
@@ -82,10 +82,10 @@ class FileMetadata(MethodView):
     @blueprint.response(200, FileSchema)
     def put(self, changes: dict[str, Any], bucket_id: str, file_id: str) -> Any:
         """Replace the given fields in the record of a file, and keep the others."""
-        _, file = services().files.edit(
+        _, file = g.services.files.edit(
             g.principal, bucket_id, file_id, changes=changes, conditions=write_conditions(request.headers)
         )
-        return file_json(storage().settings, bucket_id, file)
+        return file_json(g.storage.settings, bucket_id, file)
 
 
 @blueprint.route("/<bucket:bucket_id>/<key:file_id>")
@@ -97,7 +97,7 @@ class FileItem(MethodView):
     @blueprint.response(204)
     def delete(self, bucket_id: str, file_id: str) -> Response:
         """Delete a file."""
-        services().files.delete(g.principal, bucket_id, file_id, conditions=write_conditions(request.headers))
+        g.services.files.delete(g.principal, bucket_id, file_id, conditions=write_conditions(request.headers))
         return Response(status=204)
 
 

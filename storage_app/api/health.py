@@ -9,7 +9,7 @@ from flask.views import MethodView
 from ..errors import StorageError, Unavailable
 from ..version import __version__
 from .blueprint import Access, Blueprint
-from .context import services, storage
+from .context import g
 from .schemas.responses import HealthSchema, ServiceSchema
 
 blueprint = Blueprint("Service", __name__, description="The service itself.")
@@ -33,7 +33,7 @@ class Health(MethodView):
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
         """Check that the process answers and its store was recovered, without touching the disk."""
-        storage().ensure_open()
+        g.storage.ensure_open()
         return {"status": "healthy"}
 
 
@@ -69,12 +69,12 @@ class Ready(MethodView):
 
 def _first_failure() -> str | None:
     try:
-        services().store.probe()
-        services().logs.probe()
+        g.services.store.probe()
+        g.services.logs.probe()
     except StorageError as error:
         return f"The store cannot be written: {error.detail}"
     try:
-        services().index.probe()
+        g.services.index.probe()
     except StorageError as error:
         return f"The index cannot be asked: {error.detail}"
     return None

@@ -26,14 +26,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from flask import Flask, Request, Response, g, request
+from flask import Flask, Request, Response, request
 
 from ..domain.uploads import DeclaredBody, UploadRequest
 from ..errors import TruncatedBody, Unavailable
 from ..host.files import translated
 from ..host.spool import Spool
-from .context import storage
-from .http.bodies import Write, raw_attributes
+from .context import g
+from .http.bodies import RawBody, Write, raw_attributes
 
 _READ_BACK_BYTES = 1024 * 1024
 
@@ -46,16 +46,16 @@ def init_app(app: Flask) -> None:
 
 def is_nginx(req: Request) -> bool:
     """Return whether the request carries the secret that nginx shares with this service."""
-    secret = storage().settings.offload_secret
     sent = req.headers.get("X-Offload-Secret")
-    if secret is None or sent is None:
+    if sent is None:
         return False
-    return hmac.compare_digest(sent.encode(errors="replace"), secret.encode())
+    secret = g.storage.settings.offload_secret
+    return secret is not None and hmac.compare_digest(sent.encode(errors="replace"), secret.encode())
 
 
 def sends_downloads(req: Request) -> bool:
     """Return whether the request comes from nginx, and DOWNLOAD_OFFLOAD lets nginx send the bytes of the answer."""
-    return storage().settings.download_offload == "nginx" and is_nginx(req)
+    return g.storage.settings.download_offload == "nginx" and is_nginx(req)
 
 
 def is_check(req: Request) -> bool:
@@ -63,9 +63,11 @@ def is_check(req: Request) -> bool:
     return _value(req, "X-Upload-Check") == "verdict"
 
 
-def spooled_body(req: Request, spool: Spool) -> "SpooledBody | None":
-    """Return the body that nginx has spooled or is about to spool, or None if the body comes with the request."""
-    return None if _value(req, "X-Upload-Length") is None else SpooledBody(req, spool)
+def raw_body(req: Request, spool: Spool) -> "SpooledBody | RawBody":
+    """Return the raw body of an upload: one that nginx has spooled or is about to spool, or that of the request."""
+    if _value(req, "X-Upload-Length") is None:
+        return RawBody(req, is_here=has_whole_body(req))
+    return SpooledBody(req, spool)
 
 
 def has_whole_body(req: Request) -> bool:
@@ -73,7 +75,7 @@ def has_whole_body(req: Request) -> bool:
     return _value(req, "X-Upload-Seconds") is not None
 
 
-def seconds_waited(req: Request) -> float:
+def _seconds_waited(req: Request) -> float:
     """Return how many seconds ago the client's request began. Its credential must have been valid then."""
     try:
         seconds = float(_value(req, "X-Upload-Seconds") or 0)
@@ -126,9 +128,12 @@ def _value(req: Request, name: str) -> str | None:
 
 
 def _begin() -> None:
-    if "X-Upload-Length" not in request.headers or not is_nginx(request):
+    if not is_nginx(request):
         return
-    if storage().settings.upload_offload != "nginx":  # or every upload would arrive without its body
+    g.waited = _seconds_waited(request)
+    if "X-Upload-Length" not in request.headers:
+        return
+    if g.storage.settings.upload_offload != "nginx":  # or every upload would arrive without its body
         raise Unavailable("nginx spools the bodies of uploads, but UPLOAD_OFFLOAD is off here: set it to nginx.")
     if _asks_for_verdict(request):
         g.log_level = logging.DEBUG  # one upload is one line in the log

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from flask import Response, g
+from flask import Response
 from flask.views import MethodView
 
 from ..auth.signed_urls import Disposition
@@ -27,7 +27,7 @@ from ..errors import (
 from ..services.signed_urls import SignedLink
 from . import downloads, uploads
 from .blueprint import JSON_REFUSALS, Access, Blueprint
-from .context import services, storage
+from .context import g
 from .openapi_parts import DIGESTS, READ_CONDITIONS, SIGNED_BODY, WRITE_CONDITIONS, bytes_out, written_headers
 from .schemas.requests import NewDownloadSchema, NewUploadSchema, PresignSchema
 from .schemas.responses import DownloadLinkSchema, FileSchema, PresignedSchema, UploadLinkSchema, rfc3339
@@ -68,7 +68,7 @@ class InitiateUpload(MethodView):
             overwrite=body["overwrite"],
             constraints=constraints,
         )
-        link = services().signing.upload(g.principal, request, expires_in=body["expires_in"])
+        link = g.services.signing.upload(g.principal, request, expires_in=body["expires_in"])
         return {
             "bucket_id": link.bucket_name,
             "file_id": link.key,
@@ -86,7 +86,7 @@ class InitiateDownload(MethodView):
     @blueprint.response(201, DownloadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
         """Sign a URL by which a client without an account can download one file."""
-        link = services().signing.download(
+        link = g.services.signing.download(
             g.principal,
             body["bucket_id"],
             body["file_id"],
@@ -106,7 +106,7 @@ class PresignUpload(MethodView):
         """Sign an upload URL for SelfDB 0.0.2's backend. The upload may replace what the signer may."""
         constraints = UploadConstraints(content_type=body.get("content_type"))
         request = UploadRequest(bucket_id, key=file_id, overwrite=True, constraints=constraints)
-        link = services().signing.upload(g.principal, request, expires_in=body["expires_in_seconds"])
+        link = g.services.signing.upload(g.principal, request, expires_in=body["expires_in_seconds"])
         return {"upload_url": _url(link), "method": "PUT"}
 
 
@@ -128,7 +128,7 @@ class Signed(MethodView):
 
 
 def _url(link: SignedLink) -> str:
-    url = f"{storage().settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
+    url = f"{g.storage.settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
     if len(f"HEAD {urlsplit(url).path} HTTP/1.1") > MAX_REQUEST_LINE_BYTES:
         raise InvalidRequest(
             f"The signed URL would be longer than the {MAX_REQUEST_LINE_BYTES} bytes that servers take; bind less of "

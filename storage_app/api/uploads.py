@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from flask import Response, g, request
+from flask import Response, request
 from flask.views import MethodView
 from marshmallow import ValidationError
 
@@ -36,8 +36,7 @@ from ..errors import (
 from ..services.uploads import Body
 from . import nginx
 from .blueprint import Access, Blueprint, refuse_fields
-from .context import services, storage
-from .http.bodies import RawBody
+from .context import g
 from .http.conditions import write_conditions
 from .http.forms import Form, FormBody, is_form
 from .http.responses import json_response
@@ -94,12 +93,12 @@ class RawUpload(MethodView):
             overwrite=query["overwrite"] == "true",
             conditions=write_conditions(request.headers),
         )
-        return _received(g.principal, upload, _raw_body())
+        return _received(g.principal, upload, nginx.raw_body(request, g.services.spool))
 
 
 def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
     """Answer `PUT /files/signed/...`, with a raw body or with a form."""
-    grant = storage().signed_urls.upload(token, file_id, waited=nginx.seconds_waited(request))
+    grant = g.storage.signed_urls.upload(token, file_id, waited=g.waited)
     upload = UploadRequest(
         bucket_id,
         key=grant.key,
@@ -107,23 +106,19 @@ def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
         conditions=write_conditions(request.headers),
         constraints=grant.constraints,
     )
-    return _received(grant, upload, _form_body(_with_part) if is_form(request) else _raw_body())
+    body = _form_body(_with_part) if is_form(request) else nginx.raw_body(request, g.services.spool)
+    return _received(grant, upload, body)
 
 
 def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> Response:
-    uploads = services().uploads
+    uploads = g.services.uploads
     if isinstance(body, nginx.SpooledBody) and nginx.is_check(request):
         uploads.check(who, upload, body)
         return Response(status=204)
     file, created = uploads.receive(who, upload, body)
-    shown = file_json(storage().settings, upload.bucket_name, file)
+    shown = file_json(g.storage.settings, upload.bucket_name, file)
     headers = {"ETag": shown["etag"], "Location": f"/storage/{upload.bucket_name}/{quote(file.key)}"}
     return json_response(shown, 201 if created else 200, headers)
-
-
-def _raw_body() -> Body:
-    spooled = nginx.spooled_body(request, services().spool)
-    return spooled or RawBody(request, is_here=nginx.has_whole_body(request))
 
 
 def _form_body(interpret: Callable[[Form, UploadRequest], UploadRequest]) -> Body:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from flask import Flask
+from flask import Flask, Response
 from flask.testing import FlaskClient
 
+from storage_app.api.downloads import with_current_bytes
+from storage_app.errors import DamagedFile
 from tests.support.in_process import ask, send
 from tests.support.raw_http import assert_problem
 from tests.support.service import bearer
@@ -123,3 +125,31 @@ def test_nginx_keeps_small_public_files_for_a_minute_at_most(
     for secret, kept, fetched in ((SECRET, kept_seconds, kept_seconds is None), ("wrong", None, False)):
         answer = ask(client, "GET /files/download/photos/a", b"", ("X-Offload-Secret", secret))
         assert (answer.headers.get("X-Accel-Expires"), "X-Accel-Redirect" in answer.headers) == (kept, fetched)
+
+
+def answers(*results: Response | Exception) -> Callable[[], Response]:
+    remaining = list(results)
+
+    def answer() -> Response:
+        result = remaining.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return answer
+
+
+def test_replaced_version_is_asked_for_once_more() -> None:
+    response = Response()
+    assert with_current_bytes(answers(response)) is response
+    assert with_current_bytes(answers(FileNotFoundError(), response)) is response
+
+
+def test_bytes_missing_twice_are_damage() -> None:
+    with pytest.raises(DamagedFile):
+        with_current_bytes(answers(FileNotFoundError(), FileNotFoundError(), Response()))
+
+
+def test_other_failures_are_not_tried_again() -> None:
+    with pytest.raises(PermissionError):
+        with_current_bytes(answers(PermissionError(), Response()))

@@ -77,22 +77,6 @@ def deliver(
     return _send(request, file, ranges, headers, _opened(open_blob, file))
 
 
-def with_current_bytes(answer: Callable[[], Response]) -> Response:
-    """Return `answer()`, which looks a file up and delivers it. Call it again if the blob is missing.
-
-    A version that is replaced meanwhile keeps its blob only for a while. `answer` looks the file up again too, so the
-    headers of one version never go out with the bytes of another. Raises `DamagedFile` if the blob is still missing.
-    """
-    try:
-        return answer()
-    except FileNotFoundError:
-        pass
-    try:
-        return answer()
-    except FileNotFoundError as error:
-        raise DamagedFile("The file's bytes are missing on the server; ask the operator to look.") from error
-
-
 def cache_control(file: File, bucket: Bucket, *, expires_at: datetime | None, now: datetime) -> str:
     """Return the `Cache-Control` for `file`. `expires_at` is the expiry of the signed URL, if the request has one."""
     chosen = file.cache_control or bucket.cache_control

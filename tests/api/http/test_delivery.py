@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from werkzeug.http import parse_options_header
 
 from storage_app.api.http.byte_ranges import STEP_BYTES
-from storage_app.api.http.delivery import cache_control, content_disposition, deliver, with_current_bytes
+from storage_app.api.http.delivery import cache_control, content_disposition, deliver
 from storage_app.auth.signed_urls import Disposition
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
-from storage_app.errors import DamagedFile, StorageError
+from storage_app.errors import StorageError
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTENT = bytes(range(256)) * 4
@@ -487,34 +487,6 @@ def test_bytes_of_another_length_are_not_sent(serve: Serve, blob: Blob, size: in
     assert response.status_code == 500
     assert FILE.key in response.text
     assert len(blob.opened) == 1
-
-
-def answers(*results: Response | Exception) -> Callable[[], Response]:
-    remaining = list(results)
-
-    def answer() -> Response:
-        result = remaining.pop(0)
-        if isinstance(result, Exception):
-            raise result
-        return result
-
-    return answer
-
-
-def test_replaced_version_is_asked_for_once_more() -> None:
-    response = Response()
-    assert with_current_bytes(answers(response)) is response
-    assert with_current_bytes(answers(FileNotFoundError(), response)) is response
-
-
-def test_bytes_missing_twice_are_damage() -> None:
-    with pytest.raises(DamagedFile):
-        with_current_bytes(answers(FileNotFoundError(), FileNotFoundError(), Response()))
-
-
-def test_other_failures_are_not_tried_again() -> None:
-    with pytest.raises(PermissionError):
-        with_current_bytes(answers(PermissionError(), Response()))
 
 
 SERVER = """
