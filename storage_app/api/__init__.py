@@ -22,7 +22,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     routing.init_app(app)
     problems.init_app(app)
     context.init_app(app)
-    nginx.init_app(app)
+    nginx.init_app(app, settings)
     openapi.init_app(app)
     if "*" not in settings.cors_origins:
         app.after_request(_vary_by_origin)

@@ -32,16 +32,18 @@ from ..domain.uploads import DeclaredBody, UploadRequest
 from ..errors import TruncatedBody, Unavailable
 from ..host.files import translated
 from ..host.spool import Spool
+from ..settings import Settings
 from .context import g
 from .http.bodies import RawBody, Write, raw_attributes
 
 _READ_BACK_BYTES = 1024 * 1024
 
 
-def init_app(app: Flask) -> None:
-    """Add the checks of nginx's requests, and the answers to its questions, to `app`."""
-    app.before_request(_begin)
-    app.after_request(_only_a_verdict)
+def init_app(app: Flask, settings: Settings) -> None:
+    """Add the checks of nginx's requests, and the answers to its questions, to `app`. Without a secret, none are."""
+    if settings.offload_secret is not None:
+        app.before_request(_begin)
+        app.after_request(_only_a_verdict)
 
 
 def is_nginx(req: Request) -> bool:
