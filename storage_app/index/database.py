@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from ..auth.permissions import BucketFilter
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
-from ..errors import InsufficientStorage, StoreUnusable, Unavailable
+from ..errors import InsufficientStorage, StorageError, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
 from .compiled import Statement
 from .group_commit import GroupCommit, Work
@@ -37,12 +36,11 @@ class Index:
         self._engine = self._database.engine
         # Whether the index is on a server, which other hosts may use too. If not, it is a file of this host.
         self.is_shared = not isinstance(where, Path)
+        # Whether others still use this index. A file may have been replaced while it was open.
+        self.is_current = self._database.is_current
         self._group_commit = GroupCommit(self.write)
-        self._translated = _Translation(self._database)
-
-    def is_current(self) -> bool:
-        """Whether others still use this index. A file may have been replaced while it was open."""
-        return self._database.is_current()
+        # SQLAlchemy's statements raise the first, compiled ones the second, and the pool, if all are in use, the third.
+        self._errors = (exc.DBAPIError, self._engine.dialect.loaded_dbapi.Error, exc.TimeoutError)
 
     def close(self) -> None:
         """Close every connection. The last one to close a SQLite file writes the log into it (a checkpoint)."""
@@ -50,13 +48,17 @@ class Index:
 
     def create(self) -> None:
         """Create the tables that are missing."""
-        with self._translated:
+        try:
             schema.create(self._engine)
+        except self._errors as error:
+            raise self._translated(error) from error
 
     def checkpoint(self) -> None:
         """Write everything into the database file, and sync it."""
-        with self._translated:
+        try:
             self._database.checkpoint()
+        except self._errors as error:
+            raise self._translated(error) from error
 
     def version(self) -> int | None:
         """Return the version of a complete index, or None if it is incomplete or has no tables of ours.
@@ -95,8 +97,11 @@ class Index:
     def alone(self) -> Iterator[None]:
         """Keep out every write transaction on the file, and on any other file that was opened at its path (SQLite)."""
         assert isinstance(self._database, Sqlite)
-        with self._translated, self._database.alone():
-            yield
+        try:
+            with self._database.alone():
+                yield
+        except self._errors as error:
+            raise self._translated(error) from error
 
     @contextmanager
     def fill(self) -> Iterator[Transaction]:
@@ -115,8 +120,10 @@ class Index:
         With `take_over` it may be the index of another store, whose processes answer 503 from now on.
         """
         if self.version() not in (None, schema.VERSION):
-            with self._translated:
+            try:
                 schema.CACHE.drop_all(self._engine)
+            except self._errors as error:
+                raise self._translated(error) from error
         self.create()
         with self._alone() as transaction:
             if not take_over and transaction.owner() is not None:
@@ -130,10 +137,13 @@ class Index:
 
     @contextmanager
     def _alone(self) -> Iterator[Transaction]:
-        with self._translated, self._database.transaction_alone() as connection:
-            transaction = Transaction(connection, self._database, syncs=[])
-            yield transaction
-            transaction.flush()
+        try:
+            with self._database.transaction_alone() as connection:
+                transaction = Transaction(connection, self._database, syncs=[])
+                yield transaction
+                transaction.flush()
+        except self._errors as error:
+            raise self._translated(error) from error
 
     def _check_owner(self, transaction: Transaction) -> None:
         if self.store is not None and transaction.owner() != self.store:
@@ -148,12 +158,15 @@ class Index:
         unknown. Raises `InsufficientStorage`.
         """
         syncs: list[Sync] = []
-        with self._translated, self._database.transaction(syncs) as connection:
-            transaction = Transaction(connection, self._database, syncs)
-            yield transaction
-            for sync in syncs:
-                self._database.sync_first(sync)
-            transaction.flush()
+        try:
+            with self._database.transaction(syncs) as connection:
+                transaction = Transaction(connection, self._database, syncs)
+                yield transaction
+                for sync in syncs:
+                    self._database.sync_first(sync)
+                transaction.flush()
+        except self._errors as error:
+            raise self._translated(error) from error
 
     def write_grouped(self, work: Work) -> None:
         """Do `work` in a write transaction that other threads may share. If `work` raises, it must not have written.
@@ -165,8 +178,7 @@ class Index:
             with self.write() as transaction:
                 work(transaction)
         else:
-            with self._translated:
-                self._group_commit.run(work)
+            self._group_commit.run(work)
 
     def pending_deletions(self, until: datetime, *, after: int, limit: int) -> list[PendingDeletion]:
         """Return up to `limit` pending deletions scheduled at `until` or before, by id, with ids above `after`."""
@@ -252,43 +264,34 @@ class Index:
         return [rows.FILES.from_row(row) for row in found]
 
     def _run(self, statement: Statement, **values: Any) -> Sequence[Sequence[Any]]:
-        with self._translated:
+        try:
             return self._database.look_up(statement, values)
+        except self._errors as error:
+            raise self._translated(error) from error
 
     def _row(self, statement: Statement, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
         return found[0] if found else None
 
     def _one(self, query: sa.Select[Any]) -> Sequence[Any] | None:
-        with self._translated, self._engine.connect() as connection:
-            return connection.execute(query).one_or_none()
+        found = self._all(query)
+        return found[0] if found else None
 
     def _all(self, query: sa.Select[Any]) -> Sequence[Sequence[Any]]:
-        with self._translated, self._engine.connect() as connection:
-            return connection.execute(query).all()
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except self._errors as error:
+            raise self._translated(error) from error
 
-
-class _Translation:
-    """Translates the database's errors in the body of `with`. It has no state, so threads share one."""
-
-    def __init__(self, database: Sqlite | Postgres) -> None:
-        self._database = database
-        # SQLAlchemy's statements raise the first, and compiled ones the second.
-        self._errors = (exc.DBAPIError, database.engine.dialect.loaded_dbapi.Error)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if isinstance(error, self._errors):
-            cause = error.orig if isinstance(error, exc.DBAPIError) else error
-            if self._database.is_full(cause):
-                raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
-            if self._database.is_damaged(cause):
-                self._database.report_damage()
-                raise Unavailable("The index is damaged; ask the operator to restart the service.") from error
-            raise Unavailable("The index cannot be used right now; try again or ask the operator.") from error
-        if isinstance(error, exc.TimeoutError):  # every connection of PostgreSQL's pool is in use
-            raise Unavailable("The index is too busy; try again in a moment.") from error
+    def _translated(self, error: Exception) -> StorageError:
+        """Return our error for one of `_errors`."""
+        if isinstance(error, exc.TimeoutError):
+            return Unavailable("The index is too busy; try again in a moment.")
+        cause = error.orig if isinstance(error, exc.DBAPIError) else error
+        if self._database.is_full(cause):
+            return InsufficientStorage("The disk is full; delete files or ask the operator for room.")
+        if self._database.is_damaged(cause):
+            self._database.report_damage()
+            return Unavailable("The index is damaged; ask the operator to restart the service.")
+        return Unavailable("The index cannot be used right now; try again or ask the operator.")
