@@ -15,7 +15,7 @@ from ..domain.times import now
 from ..errors import BucketNotFound, StorageError
 from ..host.blocking import detach
 from ..index import Index, Transaction, Work
-from .log import IntentLogs
+from .log import IntentLog, IntentLogs
 from .reconcile import reconcile_bucket, reconcile_file, reconcile_row
 from .recovery import Recovery
 
@@ -166,6 +166,7 @@ class Commits:
         and `delete`. After it, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was
         deleted, `Unavailable` if this process was declared dead, and what `Index.write` raises.
         """
+        keys = [(bucket, _key_of(intent)) for intent, bucket in intents]
         attempt = _Attempt(quotas={bucket.name for _, bucket in intents if bucket.quota is not None})
         commit = None
         while commit is None:
@@ -174,9 +175,10 @@ class Commits:
                 if commit is not None:
                     with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
                         yield commit
-                    for intent, bucket in intents:
-                        self._logs.of(intent).clear_in(transaction, intent)
-                        transaction.sync(partial(self._store.sync, bucket, _key_of(intent)))
+                    for intent_log, intent in attempt.claimed:
+                        intent_log.clear_in(transaction, intent)
+                    for bucket, key in keys:
+                        transaction.sync(partial(self._store.sync, bucket, key))
             # Each in its own transaction, because the body may refuse, which rolls back.
             for stale in attempt.stale:
                 self._recovery.resolve_stale(stale)
@@ -193,13 +195,13 @@ class Commits:
             with self._index.write() as transaction:
                 transaction.lock_bucket(bucket.name)
                 stale = self._recovery.stale(transaction.intents_on_bucket(bucket.name))
-                self._logs.claim(transaction, intent)
+                intent_log = self._logs.claim(transaction, intent)
                 if not stale:
                     current = reconcile_bucket(transaction, self._store, bucket.name)
                     commit = BucketCommit(transaction, self._store, current)
                     with self._noticed_if_cut_short(commit, intent):
                         yield commit
-                    self._logs.of(intent).clear_in(transaction, intent)
+                    intent_log.clear_in(transaction, intent)
                     transaction.sync(partial(self._store.sync_bucket, bucket))
             for each in stale:
                 self._recovery.resolve_stale(each)
@@ -240,8 +242,9 @@ class Commits:
         transaction.lock_keys([(bucket.name, key) for bucket, key in keys], whole_buckets=attempt.quotas)
         open_ = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
         attempt.stale, attempt.unreconciled = self._recovery.stale(open_) if open_ else [], []
+        attempt.claimed = []
         for intent, _ in intents:
-            self._logs.claim(transaction, intent)
+            attempt.claimed.append((self._logs.claim(transaction, intent), intent))
         if attempt.stale:
             return None
         found = [_Found(transaction, self._store, bucket, key) for bucket, key in keys]
@@ -278,6 +281,7 @@ class _Attempt:
     """
 
     quotas: set[str]
+    claimed: list[tuple[IntentLog, Intent]] = field(default_factory=list)
     stale: list[Intent] = field(default_factory=list)
     unreconciled: list[tuple[Bucket, str]] = field(default_factory=list)
     is_reconciled: bool = False

@@ -82,10 +82,12 @@ class IntentLogs:
         """Return the log of an intent that is held, or that was found in the index."""
         return self._held.get(intent.id, self._table)
 
-    def claim(self, transaction: Transaction, intent: Intent) -> None:
-        """Raise `Unavailable` if another process declared this one dead and resolved `intent`."""
-        if self.of(intent).current(transaction, intent) is None:
+    def claim(self, transaction: Transaction, intent: Intent) -> IntentLog:
+        """Return the log of `intent`, which is open. Raises `Unavailable` if this process was declared dead."""
+        log = self.of(intent)
+        if log.current(transaction, intent) is None:
             raise declared_dead()
+        return log
 
     def abandoned(self) -> Iterator[tuple[IntentLog, Intent]]:
         """Yield the open intents of this process that no thread holds any more, with their logs."""
