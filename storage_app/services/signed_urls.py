@@ -67,11 +67,12 @@ class Signing:
         expires_in: int,
     ) -> SignedLink:
         """Sign the download of the file at `key`. `expires_in` is in seconds. Raises as the download would."""
+        expires_at = _expiry(expires_in)
         bucket, _ = self._lookups.file(principal, bucket_name, key, Action.READ_FILE)
         grant = SignedDownload(
             bucket_uid=bucket.uid,
             key=key,
-            expires_at=_expiry(expires_in),
+            expires_at=expires_at,
             disposition=disposition,
             filename=None if filename is None else check_filename(filename),
         )

@@ -197,7 +197,7 @@ class FormSchema(ma.Schema):
 class UploadFormSchema(FormSchema):
     """The fields of an upload form besides the part `file`. All are text."""
 
-    file_id = Text(**_KEY)
+    file_id = fields.String(**_KEY)
     metadata = JsonObject(
         validate=Checked(check_metadata),
         metadata={"type": "object", "description": f"A JSON object, at most {MAX_METADATA_BYTES} bytes."},
@@ -285,7 +285,7 @@ class NewUploadSchema(ma.Schema):
 
     bucket_id = fields.String(required=True, **_BUCKET)
     filename = Text(required=True, **_FILENAME)
-    file_id = Text(**_KEY)
+    file_id = fields.String(**_KEY)
     content_type = Text(**_CONTENT_TYPE)
     size = Whole(
         validate=validate.Range(0, MAX_SIZE),
@@ -307,7 +307,7 @@ class NewDownloadSchema(ma.Schema):
     """A request for a download URL."""
 
     bucket_id = fields.String(required=True, **_BUCKET)
-    file_id = Text(required=True, **_KEY)
+    file_id = fields.String(required=True, **_KEY)
     disposition = fields.String(
         load_default=Disposition.ATTACHMENT.value,
         validate=validate.OneOf([disposition.value for disposition in Disposition]),
