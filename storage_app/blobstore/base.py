@@ -58,7 +58,7 @@ class StagedSidecar(Protocol):
     def file(self) -> File: ...
 
     def restage(self, file: File) -> None:
-        """Make it the sidecar of `file`, which has the same key. Does nothing if it describes `file` already."""
+        """Make it the sidecar of `file`, which has the same key. May sync it, while others wait for the key's lock."""
 
     def discard(self) -> None:
         """Discard it. Does nothing once it is placed. Never raises."""

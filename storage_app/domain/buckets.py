@@ -53,16 +53,6 @@ class Bucket:
     allowed_content_types: tuple[str, ...] | None = None
     cache_control: str | None = None
 
-    def accepts(self, content_type: str) -> bool:
-        """Tell whether the bucket allows files of `content_type`. Parameters such as `charset` do not count."""
-        if self.allowed_content_types is None:
-            return True
-        essence = content_type.partition(";")[0].strip().lower()
-        return any(
-            pattern in ("*/*", essence) or (pattern.endswith("/*") and essence.startswith(pattern[:-1]))
-            for pattern in self.allowed_content_types
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Totals:

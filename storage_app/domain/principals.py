@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 
-from .files import File
-
 MAX_SUB_BYTES = 255
 
 
@@ -54,9 +52,3 @@ class UploadRight:
     owner_id: str
     create: bool
     replace: Replace
-
-    def allows(self, existing: "File | None") -> bool:
-        """Tell whether the upload may go to a key that holds `existing`, or no file."""
-        if existing is None:
-            return self.create
-        return self.replace is Replace.ANY or (self.replace is Replace.OWN and existing.owner_id == self.owner_id)

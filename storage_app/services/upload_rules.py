@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from .. import media_types
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File, check_filename, check_metadata
-from ..domain.principals import UploadRight
+from ..domain.principals import Replace, UploadRight
 from ..domain.text import quoted
 from ..domain.times import now
 from ..domain.uploads import UNCONSTRAINED, DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
@@ -43,6 +43,14 @@ class Target:
     right: UploadRight
     existing: File | None = None
 
+    @property
+    def is_allowed(self) -> bool:
+        """Whether the right covers this target: a new file, or the existing one."""
+        if self.existing is None:
+            return self.right.create
+        is_own = self.existing.owner_id == self.right.owner_id
+        return self.right.replace is Replace.ANY or (self.right.replace is Replace.OWN and is_own)
+
 
 # Before the first byte
 
@@ -59,9 +67,8 @@ def check_early(
         check_bound_size(request.constraints, body.size)
     check_free_space(free_bytes, 0 if body.is_stored else size, limits)
     declared = request.attributes.content_type
-    normalized = None if declared is None else media_types.normalize(declared)
-    if normalized is not None and normalized != media_types.UNKNOWN:
-        check_accepted(target.bucket, normalized)
+    if declared is not None and target.bucket.allowed_content_types is not None:
+        _check_declared_type(target.bucket, declared)
 
 
 def bound(request: UploadRequest) -> UploadRequest:
@@ -109,6 +116,12 @@ def check_size(request: UploadRequest, target: Target, limits: UploadLimits, siz
         )
     if target.bucket.quota is not None and growth(size, target.existing) > target.bucket.quota:
         raise quota_exceeded(target.bucket)
+
+
+def _check_declared_type(bucket: Bucket, declared: str) -> None:
+    normalized = media_types.normalize(declared)
+    if normalized is not None and normalized != media_types.UNKNOWN:
+        check_accepted(bucket, normalized)
 
 
 def check_free_space(free: int | None, size: int, limits: UploadLimits) -> None:
@@ -185,10 +198,21 @@ def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name:
 
 def check_accepted(bucket: Bucket, content_type: str) -> str:
     """Return `content_type`. Raises `ContentTypeNotAllowed` unless the bucket takes it."""
-    if not bucket.accepts(content_type):
+    if not _accepts(bucket.allowed_content_types, content_type):
         allowed = ", ".join(bucket.allowed_content_types or ())
         raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
     return content_type
+
+
+def _accepts(patterns: tuple[str, ...] | None, content_type: str) -> bool:
+    """Tell whether one of `patterns` matches `content_type`. Parameters such as `charset` do not count."""
+    if patterns is None:
+        return True
+    essence = content_type.partition(";")[0].strip().lower()
+    return any(
+        pattern in ("*/*", essence) or (pattern.endswith("/*") and essence.startswith(pattern[:-1]))
+        for pattern in patterns
+    )
 
 
 # Before the first byte, and at the commit under the key's lock
@@ -199,14 +223,13 @@ def check_target(request: UploadRequest, key: str, target: Target) -> None:
 
     Raises `Forbidden`, `PreconditionFailed` and `FileExists`.
     """
-    may_place = target.right.allows(target.existing)
     # A client that may do nothing with this key learns nothing about it.
-    if not may_place and not target.right.create:
+    if not target.is_allowed and not target.right.create:
         raise Forbidden(f"You may not upload {quoted(key)} to this bucket; ask its owner for a grant.")
     request.conditions.check(target.existing)
     if target.existing is not None and not request.overwrite:
         raise FileExists(f"There is a file {quoted(key)} already; choose another id, or pass overwrite=true.")
-    if not may_place:
+    if not target.is_allowed:
         raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
 
 

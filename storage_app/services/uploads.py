@@ -105,17 +105,22 @@ class Uploads:
             raise Forbidden("You may not upload to this bucket; ask its owner for a grant.")
         return Target(bucket, right, existing)
 
-    def check_early(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> None:
-        """Refuse by the rules that need no bytes. Raises what `upload_rules.check_early` raises."""
-        rules.check_early(request, declared, target, self._parts.limits, self._parts.store.free_bytes())
+    def check_early(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> UploadRequest:
+        """Refuse by the rules that need no bytes. Return `request` with its attributes overridden by its constraints.
+
+        Raises what `upload_rules.bound` and `upload_rules.check_early` raise.
+        """
+        free_bytes = self._parts.store.free_bytes()
+        request = rules.bound(request)
+        rules.check_early(request, declared, target, self._parts.limits, free_bytes)
+        return request
 
     def _checked(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body
     ) -> tuple[UploadRequest, DeclaredBody, Target]:
         target = self.authorize(who, request)
         declared = body.declare()
-        request = rules.bound(replace(request, attributes=declared.attributes))
-        self.check_early(request, declared, target)
+        request = self.check_early(replace(request, attributes=declared.attributes), declared, target)
         return request, declared, target
 
     def _found(self, principal: Principal, request: UploadRequest) -> tuple[Bucket, File | None]:
@@ -235,7 +240,9 @@ class _Upload:
         ):
             locked = commit.only
             target = Target(locked.bucket, self._right_in(locked.bucket), locked.current)
-            sidecar.restage(rules.decide(request, target, file, locked.totals, self._parts.limits))
+            decided = rules.decide(request, target, file, locked.totals, self._parts.limits)
+            if decided != file:
+                sidecar.restage(decided)
             commit.replace(locked, sidecar, self._staged)
         return sidecar.file, locked.current is None
 

@@ -10,6 +10,7 @@ from storage_app.domain.buckets import ANY_USER, Bucket, Grant
 from storage_app.domain.files import File
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind, Replace, UploadRight
 from storage_app.index import Index
+from storage_app.services.upload_rules import Target
 from tests.support.core import a_bucket, a_file
 
 # Who asks, each named for the one thing that sets it apart. All but the owner are strangers to the rest.
@@ -184,33 +185,16 @@ def test_upload_right(who: str, bucket: Bucket, anonymous_uploads: bool, right: 
     assert upload_right(WHO[who], bucket, anonymous_uploads=anonymous_uploads) == right
 
 
-@pytest.mark.parametrize(
-    ("create", "replace", "new", "own", "others"),
-    [
-        (False, NONE, False, False, False),
-        (False, OWN, False, True, False),
-        (True, NONE, True, False, False),
-        (True, OWN, True, True, False),
-        (True, ANY, True, True, True),
-    ],
-)
-def test_upload_right_decides_by_what_is_there(
-    create: bool, replace: Replace, new: bool, own: bool, others: bool
-) -> None:
-    right = UploadRight("uploader", create, replace)
-    assert right.allows(None) is new
-    assert right.allows(FILE) is own
-    assert right.allows(OTHERS_FILE) is others
-
-
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("anonymous_uploads", [True, False])
 @pytest.mark.parametrize("bucket", [PRIVATE, PUBLIC], ids=["private", "public"])
 def test_upload_right_says_what_the_table_says(who: str, bucket: Bucket, anonymous_uploads: bool) -> None:
     right = upload_right(WHO[who], bucket, anonymous_uploads=anonymous_uploads)
-    assert right.allows(None) is allowed(WHO[who], Action.CREATE_FILE, bucket, anonymous_uploads=anonymous_uploads)
+    assert Target(bucket, right).is_allowed is allowed(
+        WHO[who], Action.CREATE_FILE, bucket, anonymous_uploads=anonymous_uploads
+    )
     for file in (FILE, OTHERS_FILE):
-        assert right.allows(file) is allowed(WHO[who], Action.CHANGE_FILE, bucket, file)
+        assert Target(bucket, right, file).is_allowed is allowed(WHO[who], Action.CHANGE_FILE, bucket, file)
 
 
 @pytest.fixture(scope="module")

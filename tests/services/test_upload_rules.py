@@ -1,5 +1,6 @@
 """The rules of uploads, one by one: what each refuses, and in which order."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -22,9 +23,11 @@ from storage_app.errors import (
     StorageError,
 )
 from storage_app.services.upload_rules import (
+    Target,
     UploadLimits,
     bindable,
     bound,
+    check_accepted,
     check_bound_size,
     check_early,
     check_free_space,
@@ -34,7 +37,7 @@ from storage_app.services.upload_rules import (
     growth,
 )
 from tests.services.upload_requests import ALL, THERE, a_request, a_target
-from tests.support.core import a_bucket
+from tests.support.core import a_bucket, a_file
 
 OTHER = frozenset(['"other"'])
 ANY = frozenset(["*"])
@@ -246,3 +249,49 @@ def test_constraint_that_could_not_be_kept_is_not_bound(
 def test_constraints_are_bound_with_their_type_in_normal_form() -> None:
     constraints = UploadConstraints("b.txt", "Text/Plain", 3, "aa", {"k": "v"})
     assert bindable(constraints, max_metadata_bytes=9) == replace(constraints, content_type="text/plain")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "content_type", "accepted"),
+    [
+        (None, "anything/at-all", True),
+        ((), "image/png", False),
+        (("image/png",), "image/png", True),
+        (("image/png",), "IMAGE/PNG", True),
+        (("image/png",), "image/png; charset=utf-8", True),
+        (("image/png",), "image/png ;q=1", True),
+        (("image/png",), "image/pngx", False),
+        (("image/png",), "image/jpeg", False),
+        (("image/*",), "image/jpeg", True),
+        (("image/*",), "image/svg+xml; x=y", True),
+        (("image/*",), "imagery/jpeg", False),
+        (("image/*",), "text/plain; a=image/png", False),
+        (("*/*",), "application/pdf", True),
+        (("image/*", "application/pdf"), "application/pdf", True),
+        (("image/*", "application/pdf"), "application/json", False),
+    ],
+)
+def test_content_type_pattern(patterns: tuple[str, ...] | None, content_type: str, accepted: bool) -> None:
+    bucket = a_bucket(allowed_content_types=patterns)
+    with nullcontext() if accepted else pytest.raises(ContentTypeNotAllowed):
+        assert check_accepted(bucket, content_type) == content_type
+
+
+@pytest.mark.parametrize(
+    ("create", "replaces", "creates", "replaces_own", "replaces_others"),
+    [
+        (True, Replace.ANY, True, True, True),
+        (True, Replace.OWN, True, True, False),
+        (True, Replace.NONE, True, False, False),
+        (False, Replace.ANY, False, True, True),
+        (False, Replace.OWN, False, True, False),
+        (False, Replace.NONE, False, False, False),
+    ],
+)
+def test_right_allows_what_it_says(
+    create: bool, replaces: Replace, creates: bool, replaces_own: bool, replaces_others: bool
+) -> None:
+    right = UploadRight("bob", create, replaces)
+    assert Target(a_bucket(), right).is_allowed is creates
+    assert Target(a_bucket(), right, a_file(owner_id="bob")).is_allowed is replaces_own
+    assert Target(a_bucket(), right, a_file(owner_id="alice")).is_allowed is replaces_others

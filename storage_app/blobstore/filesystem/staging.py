@@ -165,9 +165,8 @@ class SidecarFile(_StagedFile):
             raise translated(error) from error
 
     def restage(self, file: File) -> None:
-        if file != self.file:
-            detach()  # the sync runs under the key's lock, which others wait for
-            self.discard()
-            self.path = self._staging.new_path()
-            self.file = file
-            self._staging.write(self.path, dump_file(file))
+        detach()  # the sync runs under the key's lock, which others wait for
+        self.discard()
+        self.path = self._staging.new_path()
+        self.file = file
+        self._staging.write(self.path, dump_file(file))
