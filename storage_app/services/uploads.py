@@ -69,9 +69,8 @@ class Uploads:
         Refuses by `upload_rules`: before the first byte, while bytes arrive, and at the commit by the state under the
         lock. Also raises `TooManyUploads`. An upload that fails leaves nothing.
         """
-        request, declared, target = self._checked(who, request, body)
+        request, declared, target, intent = self._checked(who, request, body)
         parts, bucket = self._parts, target.bucket
-        intent = parts.intent(request, declared, target)
         with (
             nullcontext() if declared.is_here else self._slots.hold(),
             body.opened() as spooled,
@@ -87,8 +86,8 @@ class Uploads:
 
         Reserves nothing.
         """
-        request, declared, target = self._checked(who, request, body)
-        check = reservation(target.bucket, self._parts.intent(request, declared, target))
+        _, _, target, intent = self._checked(who, request, body)
+        check = reservation(target.bucket, intent)
         if check is not None:
             self._index.write_grouped(check)
 
@@ -117,11 +116,20 @@ class Uploads:
 
     def _checked(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body
-    ) -> tuple[UploadRequest, DeclaredBody, Target]:
+    ) -> tuple[UploadRequest, DeclaredBody, Target, Intent]:
+        """Check an upload before its first byte, and return it with its intent. Without a key, that names no blob."""
         target = self.authorize(who, request)
         declared = body.declare()
         request = self.check_early(replace(request, attributes=declared.attributes), declared, target)
-        return request, declared, target
+        intent = Intent(
+            process=self._parts.commits.process,
+            kind=IntentKind.WRITE,
+            bucket_uid=target.bucket.uid,
+            key=request.key,
+            size=rules.growth(declared.size or 0, target.existing),
+            blob=None if request.key is None else new_blob_name(request.key),
+        )
+        return request, declared, target, intent
 
     def _found(self, principal: Principal, request: UploadRequest) -> tuple[Bucket, File | None]:
         if request.key is None:
@@ -156,17 +164,6 @@ class _Parts:
     commits: Commits
     limits: UploadLimits
     anonymous_uploads: bool
-
-    def intent(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> Intent:
-        """Return the intent of an upload before its first byte. Without a key it names no blob."""
-        return Intent(
-            process=self.commits.process,
-            kind=IntentKind.WRITE,
-            bucket_uid=target.bucket.uid,
-            key=request.key,
-            blob=None if request.key is None else new_blob_name(request.key),
-            size=rules.growth(declared.size or 0, target.existing),
-        )
 
 
 class _Upload:
