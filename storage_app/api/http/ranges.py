@@ -34,15 +34,19 @@ def parse_range(header: str | None, size: int) -> tuple[ByteRange, ...] | None:
     well-formed and no range overlaps the file.
     """
     specs = _specs(header)
-    if specs is None:
+    # Section 14.2: "A server MAY ignore the Range header field." No part of an empty file could be expressed in a
+    # Content-Range (14.4), and clients that download in parts begin with bytes=0-.
+    if specs is None or size == 0:
         return None
     satisfiable = [found for spec in specs if (found := _resolve(spec, size)) is not None]
     if not satisfiable:
         raise RangeNotSatisfiable(size)
-    if size == 0:
-        # A non-zero suffix of an empty file is satisfiable (section 14.1.2). No Content-Range can express it (14.4).
-        return None
     return _coalesced(satisfiable)
+
+
+def range_header(ranges: tuple[ByteRange, ...]) -> str:
+    """Return the `Range` that asks for exactly `ranges`."""
+    return "bytes=" + ",".join(f"{span.start}-{span.stop - 1}" for span in ranges)
 
 
 def _specs(header: str | None) -> list[tuple[int | None, int | None]] | None:
