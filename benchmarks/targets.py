@@ -257,7 +257,7 @@ def deployed(folder: Path, *, durability: str) -> tuple[Server, Server]:
     place = {"${STORAGE_ADDRESS}": f"{HOST}:{behind.port}", "${OFFLOAD_SECRET}": SECRET_KEY}
     (front / "conf.d" / "storage.conf").write_text(replaced((deploy / "storage.conf.template").read_text(), place))
     here = {"listen 8080;": f"listen {HOST}:{port};", "/data/storage/": f"{folder}/store/"}
-    here["/tmp/nginx"] = f"{front}/nginx"  # noqa: S108
+    here |= {"127.0.0.1:8081": f"{HOST}:{free_port()}", "/tmp/nginx": f"{front}/nginx"}  # noqa: S108
     return behind, _nginx(front, port, replaced((deploy / "nginx.conf").read_text(), here), ready="/health")
 
 

@@ -75,7 +75,7 @@ def test_both_see_the_store_at_the_same_place(storage: dict[str, Any], nginx: di
     assert mounts(storage)[store] == mounts(nginx)[store] == "store"
     assert "store" in document(REQUIRED)["volumes"]
     assert str(load_settings({**storage["environment"], "STORAGE_PATH": ""}).storage_path) == store
-    assert paths("alias") == [store]
+    assert set(paths("alias")) == {store}
     assert f"{store}/.system/spool" in paths("client_body_temp_path")
 
 

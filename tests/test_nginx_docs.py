@@ -65,7 +65,7 @@ def test_parts_to_be_put_in_are_taken(project: Path) -> None:
     subprocess.run([*made, "-keyout", key, "-out", certificate], capture_output=True, check=True)
     tls = replaced(tls, {"/etc/ssl/storage/fullchain.pem": str(certificate), "/etc/ssl/storage/privkey.pem": str(key)})
     change(project, "listen 8080;", f"listen 8080;\n{tls}{believing}")
-    change(project, "    server {\n", f"    server {{ listen 8081; {passing_on} }}\n    server {{\n")
+    change(project, "    upstream decided", f"    server {{ listen 8082; {passing_on} }}\n    upstream decided")
     change(project, "access_log off;", replaced(logging, {"/var/log/nginx/storage.log": f"{project}/storage.log"}))
     assert_accepted(project)
 

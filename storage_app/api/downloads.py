@@ -138,6 +138,6 @@ def _cached_seconds(bucket: Bucket, file: File) -> int:
 
 
 def _nginx_path(bucket: Bucket, file: File) -> str | None:
-    """Return the path under which nginx finds the bytes, or None if it cannot."""
+    """Return the path of the bytes below STORAGE_PATH, where nginx finds them, or None if it cannot."""
     location = g.services.files.locate(bucket, file)
-    return None if location is None else f"/_blobs/{location.path}"
+    return None if location is None else location.path

@@ -105,7 +105,8 @@ RANGES = [
     )
 ]  # fmt: skip
 RANGES += [
-    Row("GET /files/download/reads/empty.bin", [*ALICE, ("Range", value)]) for value in ("bytes=0-", "bytes=-1", "x")
+    Row("GET /files/download/reads/empty.bin", [*ALICE, ("Range", value)])
+    for value in ("bytes=0-", "bytes=0-1048575", "bytes=0-0,5-", "bytes=-1", "x")
 ]
 
 LATER, EARLIER = "Fri, 01 Jan 2100 00:00:00 GMT", http_date(LONG_AGO)

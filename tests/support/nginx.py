@@ -62,7 +62,7 @@ class NginxGateway:
         self.service = service
         self.service_port = service_port or service.port
         self.directory = directory
-        self.port = free_port()
+        self.port, self.own_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -94,6 +94,7 @@ class NginxGateway:
                 (DEPLOY / "nginx.conf").read_text(),
                 {
                     "listen 8080;": f"listen 127.0.0.1:{self.port};",
+                    "127.0.0.1:8081": f"127.0.0.1:{self.own_port}",
                     "/data/storage/": f"{self.service.storage_path}/",
                     "/tmp/nginx": f"{self.directory}/nginx",
                     "error_log stderr;": f"error_log {self.directory}/error.log;",
@@ -131,7 +132,7 @@ class NginxGateway:
     def carried(self) -> int:
         """Count the answers whose bytes nginx itself took from the store; all of them once it has stopped."""
         lines = (self.directory / "access.log").read_text().splitlines()
-        return sum(re.fullmatch(r"20[06] /_blobs/\S+ after 200", line) is not None for line in lines)
+        return sum(re.fullmatch(r"20[06] /_?blobs/\S+ after 200", line) is not None for line in lines)
 
     def _wait_until_it_accepts(self) -> None:
         deadline = time.monotonic() + START_SECONDS

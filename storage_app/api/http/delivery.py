@@ -25,7 +25,7 @@ from ...host.clients import expect_answer
 from ...media_types import is_inline_safe
 from .byte_ranges import STEP_BYTES, Parts, Window
 from .conditions import Outcome, evaluate, range_applies
-from .ranges import ByteRange, parse_range
+from .ranges import ByteRange, parse_range, range_header
 from .responses import ReadyResponse
 
 # Nothing runs and nothing is fetched. Browsers style the page that they generate around an image or a video.
@@ -58,9 +58,9 @@ def deliver(
     """Answer a GET or HEAD of `file` with 200, 206 or 304.
 
     `open_blob` returns an unbuffered, seekable stream, and its errors pass through. It is called only if the bytes are
-    sent from here, and the response closes the stream. With `nginx_path`, the response is empty and names that path to
-    nginx, unless nginx would decide the request differently. Raises `PreconditionFailed`, `RangeNotSatisfiable`,
-    `DamagedFile`, and `Unavailable` if there are too many slow clients.
+    sent from here, and the response closes the stream. With `nginx_path`, the response to a GET is empty and names the
+    blob at that path to nginx. Raises `PreconditionFailed`, `RangeNotSatisfiable`, `DamagedFile`, and `Unavailable` if
+    there are too many slow clients.
     """
     last_modified = file.updated_at.replace(microsecond=0)
     headers = _headers(file, disposition, filename or file.filename, cache_control)
@@ -68,11 +68,11 @@ def deliver(
         return Response(status=304, headers=headers)
     _add_representation(headers, file, last_modified)
     ranges = _ranges(request, file, last_modified)
-    if nginx_path is not None and _nginx_agrees(request, ranges):
-        return _accelerated(nginx_path, ranges, headers)
     if request.method == "HEAD":
         headers["Content-Length"] = str(file.size)
         return Response(headers=headers)
+    if nginx_path is not None:
+        return _accelerated(nginx_path, ranges, headers, is_decided=not _nginx_agrees(request, ranges))
     expect_answer(file.size if ranges is None else sum(span.length for span in ranges))
     return _send(request, file, ranges, headers, _opened(open_blob, file))
 
@@ -160,7 +160,7 @@ def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[Byte
 
 def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> bool:
     """Tell whether nginx, which evaluates the headers of the request again, will decide as we did."""
-    if request.method != "GET" or "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
+    if "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
         return False
     header = request.headers.get("Range")
     if header is None:
@@ -168,9 +168,16 @@ def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> boo
     return ranges is not None and len(ranges) == 1 and _PLAIN_RANGE.fullmatch(header) is not None
 
 
-def _accelerated(path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str]) -> Response:
-    """Return a response that names the blob to nginx. deploy/nginx.conf reassembles its headers."""
-    headers["X-Accel-Redirect"] = quote(path)
+def _accelerated(
+    path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], *, is_decided: bool
+) -> Response:
+    """Return a response that names the blob to nginx. deploy/nginx.conf reassembles its headers.
+
+    If the request `is_decided`, nginx sends `ranges` and does not look at the client's headers again.
+    """
+    headers["X-Accel-Redirect"] = quote(f"/_decided/{path}" if is_decided else f"/_blobs/{path}")
+    if is_decided and ranges is not None:
+        headers["X-Accelerated-Range"] = range_header(ranges)
     if ranges is None:
         del headers["Accept-Ranges"]  # nginx adds its own to a whole file, but not to a range
     for name in _KEPT_BY_NGINX & headers.keys():
