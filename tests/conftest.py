@@ -47,7 +47,12 @@ _APPLICATIONS: dict[tuple[object, ...], Flask] = {}
 
 def application(settings: Settings) -> Flask:
     """Return an application that was made before, if there is one: making one takes longer than most tests."""
-    made_from = (settings.cors_origins, settings.trusted_proxies, settings.offload_secret is not None)
+    made_from = (
+        settings.cors_origins,
+        settings.trusted_proxies,
+        settings.offload_secret is not None,
+        settings.service_key is not None,
+    )
     if made_from not in _APPLICATIONS:
         _APPLICATIONS[made_from] = create_app(settings)
     app = _APPLICATIONS[made_from]

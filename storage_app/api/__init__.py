@@ -23,7 +23,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     problems.init_app(app)
     context.init_app(app)
     nginx.init_app(app, settings)
-    openapi.init_app(app)
+    openapi.init_app(app, settings)
     if "*" not in settings.cors_origins:
         app.after_request(_vary_by_origin)
     # Hooks run from the last to the first, and Flask-Cors skips a response that has its headers already.

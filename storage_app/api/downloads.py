@@ -1,6 +1,6 @@
 """The routes that send the bytes of files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from flask import Response, request
@@ -47,7 +47,7 @@ class Download(MethodView):
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Download a file."""
-        return _deliver_to_principal(bucket_id, file_id, Disposition.ATTACHMENT)
+        return deliver(bucket_id, file_id, Disposition.ATTACHMENT)
 
 
 @blueprint.route("/files/view/<bucket_id>/<key:file_id>")
@@ -56,7 +56,7 @@ class View(MethodView):
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """View a file in the browser. A file that is not safe to show is downloaded instead."""
-        return _deliver_to_principal(bucket_id, file_id, Disposition.INLINE)
+        return deliver(bucket_id, file_id, Disposition.INLINE)
 
 
 @blueprint.route("/storage/<bucket_id>/<key:file_id>")
@@ -65,7 +65,7 @@ class Permanent(MethodView):
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Open the permanent URL of a file, which answers like view."""
-        return _deliver_to_principal(bucket_id, file_id, Disposition.INLINE)
+        return deliver(bucket_id, file_id, Disposition.INLINE)
 
 
 def deliver_signed(token: str, bucket_id: str, file_id: str) -> Response:
@@ -96,9 +96,20 @@ def with_current_bytes(answer: Callable[[], Response]) -> Response:
         raise DamagedFile("The file's bytes are missing on the server; ask the operator to look.") from error
 
 
-def _deliver_to_principal(bucket_id: str, file_id: str, disposition: Disposition) -> Response:
+def deliver(
+    bucket_id: str,
+    file_id: str,
+    disposition: Disposition,
+    *,
+    more_headers: Callable[[File], Mapping[str, str]] = lambda _: {},
+) -> Response:
+    """Answer with a file, if the principal of this request may read it."""
+
     def answer() -> Response:
-        return _deliver(*g.services.files.get(g.principal, bucket_id, file_id), disposition)
+        bucket, file = g.services.files.get(g.principal, bucket_id, file_id)
+        response = _deliver(bucket, file, disposition)
+        response.headers.update(more_headers(file))
+        return response
 
     return with_current_bytes(answer)
 

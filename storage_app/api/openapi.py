@@ -9,8 +9,9 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from flask import Flask, Response
 from flask_swagger_ui import get_swaggerui_blueprint
 
+from ..settings import Settings
 from ..version import __version__
-from . import buckets, downloads, files, health, signed_urls, uploads
+from . import buckets, downloads, files, health, selfdb, signed_urls, uploads
 from .blueprint import Access
 
 _DESCRIPTION = """\
@@ -41,8 +42,8 @@ class Api(flask_smorest.Api):
         """Describe none, because `Link` leads to the next page."""
 
 
-def init_app(app: Flask) -> None:
-    """Register every blueprint, and then `/openapi.json` and `/docs`."""
+def init_app(app: Flask, settings: Settings) -> None:
+    """Register every blueprint, that of SelfDB 0.05 if SERVICE_KEY is set, and then `/openapi.json` and `/docs`."""
     app.config.update(
         API_TITLE="SelfDB storage",
         API_VERSION=__version__,
@@ -57,6 +58,8 @@ def init_app(app: Flask) -> None:
     api.ma_plugin.converter.add_attribute_function(_property_names)
     for module in (buckets, uploads, downloads, files, signed_urls, health):
         api.register_blueprint(module.blueprint)
+    if settings.service_key is not None:
+        api.register_blueprint(selfdb.blueprint)
     _register_document(app, api)
 
 

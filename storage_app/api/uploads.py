@@ -10,6 +10,7 @@ from flask.views import MethodView
 from marshmallow import ValidationError
 
 from ..auth.signed_urls import SignedUpload
+from ..domain.files import File
 from ..domain.principals import Principal
 from ..domain.uploads import FileAttributes, UploadRequest
 from ..errors import (
@@ -111,14 +112,23 @@ def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
 
 
 def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> Response:
-    uploads = g.services.uploads
-    if isinstance(body, nginx.SpooledBody) and nginx.is_check(request):
-        uploads.check(who, upload, body)
+    received = receive(who, upload, body)
+    if received is None:
         return Response(status=204)
-    file, created = uploads.receive(who, upload, body)
+    file, created = received
     shown = file_json(g.storage.settings, upload.bucket_name, file)
     headers = {"ETag": shown["etag"], "Location": f"/storage/{upload.bucket_name}/{quote(file.key)}"}
     return json_response(shown, 201 if created else 200, headers)
+
+
+def receive(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> tuple[File, bool] | None:
+    """Receive the file, as `Uploads.receive` does. Return None if nginx has only asked whether it may spool it."""
+    uploads = g.services.uploads
+    if isinstance(body, nginx.SpooledBody) and nginx.is_check(request):
+        uploads.check(who, upload, body)
+        return None
+    received: tuple[File, bool] = uploads.receive(who, upload, body)
+    return received
 
 
 def _form_body(interpret: Callable[[Form, UploadRequest], UploadRequest]) -> Body:

@@ -18,7 +18,7 @@ _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # Routes have, or may later have, these words in the place of a bucket name.
 RESERVED_BUCKET_NAMES = frozenset(
     {
-        "archive", "buckets", "console", "copy", "delete", "docs", "download", "files", "health", "info",
+        "api", "archive", "buckets", "console", "copy", "delete", "docs", "download", "files", "health", "info",
         "initiate-download", "initiate-upload", "list", "metadata", "metrics", "move", "openapi.json",
         "presigned-url", "resumable", "signed", "storage", "upload", "upload-direct", "view",
     }

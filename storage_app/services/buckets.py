@@ -9,10 +9,10 @@ from ..auth.permissions import Action, BucketFilter, allowed, visible_buckets
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
 from ..domain.intents import Intent, IntentKind
-from ..domain.principals import Principal
+from ..domain.principals import Principal, PrincipalKind
 from ..domain.text import quoted
 from ..domain.times import now
-from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, InsufficientStorage
+from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, Forbidden, InsufficientStorage
 from ..host.ballast import Ballast
 from ..index import Index
 from ..journal.commit import BucketCommit, Commits
@@ -32,15 +32,19 @@ class Buckets:
         self._lookups = lookups
         self._ballast = ballast
 
-    def create(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
+    def create(
+        self, principal: Principal, name: str, settings: Mapping[str, Any], *, owner_id: str | None = None
+    ) -> tuple[Bucket, Totals]:
         """Create a bucket that `principal` owns. `settings` are fields of `Bucket`.
 
-        Raises `InvalidName`, and `BucketExists` if the name is taken.
+        The service may name another owner. Raises `InvalidName`, and `BucketExists` if the name is taken.
         """
         if not allowed(principal, Action.CREATE_BUCKET) or principal.sub is None:
             raise refusal(principal, Action.CREATE_BUCKET)
+        if owner_id not in (None, principal.sub) and principal.kind is not PrincipalKind.SERVICE:
+            raise Forbidden("Only the service may create a bucket for another user; leave 'owner_id' out.")
         created = now()
-        bucket = Bucket(new_uid(), check_bucket_name(name), principal.sub, created, created, **settings)
+        bucket = Bucket(new_uid(), check_bucket_name(name), owner_id or principal.sub, created, created, **settings)
         with self._commit(bucket) as commit:
             if commit.current is not None:
                 raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")

@@ -1,9 +1,12 @@
-"""How SelfDB 0.0.2 uploads and downloads: its backend asks for a URL, its browser code uses it."""
+"""What SelfDB sends. In 0.0.2 the backend asks for a URL, which its browser code uses; 0.05 holds an API key."""
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 
+from tests.support.nginx import LEAST_SPOOLED, OFFLOAD, NginxGateway
 from tests.support.service import RunningService, bearer
 
 
@@ -56,3 +59,71 @@ def test_browser_whose_login_names_an_address_downloads_by_a_link(service: Runni
     backend.put(f"/buckets/{bucket}", json={"grants": {"@authenticated": "read"}}).raise_for_status()
     assert httpx.get(service.url + path, headers=browser).content == b"private"
     backend.close()
+
+
+API_KEY = "an-api-key-as-the-env-file-of-selfdb-has-it"
+
+
+@pytest.fixture(scope="module", params=["straight", "nginx"])
+def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The backend of SelfDB 0.05, beside the service or behind nginx."""
+    directory = tmp_path_factory.mktemp("selfdb")
+    with (
+        RunningService(directory / "store", **OFFLOAD, API_KEY=API_KEY) as service,
+        NginxGateway(service, directory / "nginx") as gateway,
+        httpx.Client(
+            base_url=service.url if request.param == "straight" else gateway.url,
+            headers={"X-API-Key": API_KEY, "Accept": "application/json"},
+        ) as client,
+    ):
+        yield client
+
+
+def in_chunks(data: bytes) -> Iterator[bytes]:
+    for start in range(0, len(data), 50_000):
+        yield data[start : start + 50_000]
+
+
+@pytest.mark.parametrize("size", [10, LEAST_SPOOLED * 3])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_backend_of_005_stores_and_reads_a_file(backend: httpx.Client, size: int, *, chunked: bool) -> None:
+    created = backend.post("/api/v1/buckets", json={"name": "Users-Files", "owner_id": "42", "public": False})
+    assert (created.status_code, created.json()["bucket"]["internal_bucket_name"]) == (200, "users-files")
+    data = b"0123456789" * (size // 10)
+    path = f"/api/v1/files/users-files/folder/{size}-{chunked}.bin"
+
+    stored = backend.post(
+        path,
+        content=in_chunks(data) if chunked else data,
+        headers={"Content-Type": "application/octet-stream", "X-Filename": "report.bin"},
+    )
+    assert (stored.status_code, stored.json()["status"], stored.json()["size"]) == (200, "success", len(data))
+
+    got = backend.get(path)
+    assert (got.status_code, got.content, got.headers["X-File-Name"]) == (200, data, "report.bin")
+    assert backend.get(path, headers={"Range": "bytes=2-5"}).content == b"2345"
+    assert backend.get(path, headers={"If-None-Match": got.headers["ETag"]}).status_code == 304
+    listed = backend.get("/api/v1/buckets/users-files/files").json()
+    assert (path.removeprefix("/api/v1/files/users-files/"), "report.bin", len(data)) in [
+        (file["id"], file["filename"], file["size"]) for file in listed["files"]
+    ]
+    assert backend.delete(path).json()["status"] == "success"
+    assert backend.get(path).status_code == 404
+
+
+def test_backend_of_005_deletes_below_the_root_and_by_bucket(backend: httpx.Client) -> None:
+    backend.post("/api/v1/buckets", json={"name": "short-lived"}).raise_for_status()
+    backend.post("/api/v1/files/short-lived/a/b.txt", content=b"abc").raise_for_status()
+    assert backend.delete("/short-lived/a/b.txt").json()["status"] == "success"
+    backend.post("/api/v1/files/short-lived/a/b.txt", content=b"abc").raise_for_status()
+    assert backend.put("/api/v1/buckets/short-lived", json={"public": True}).json()["bucket"]["public"] is True
+    assert backend.delete("/api/v1/buckets/short-lived").json()["success"] is True
+    missing = backend.get("/api/v1/buckets/short-lived")
+    assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/json")
+    assert missing.json() == {"detail": "Bucket not found"}
+    assert backend.get("/api/v1/storage/status").json() == {"status": "healthy"}
+
+
+def test_refusal_of_a_large_upload_reaches_the_backend_as_json(backend: httpx.Client) -> None:
+    refused = backend.post("/api/v1/files/nothing/a.bin", content=b"x" * (LEAST_SPOOLED * 3))
+    assert (refused.status_code, refused.json()) == (404, {"detail": "Bucket not found"})

@@ -40,8 +40,10 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
     return Position(key, after, created_at)
 
 
-def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int) -> Response:
+def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int, member: str | None = None) -> Response:
     """Return the page that `listed` begins with, as a JSON array: documents, each with the position after it.
+
+    With `member`, the array is that member of `{"success": true}`.
 
     A page ends at `limit` documents or MAX_PAGE_BYTES of JSON, but has one document at least. If `listed` has more, the
     response has a `Link`. Takes one document more than the page has.
@@ -52,10 +54,10 @@ def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int) 
         text = json_text(document)
         size += len(text) + len(",")
         if texts and (len(texts) == limit or size > MAX_PAGE_BYTES):
-            return json_array(texts, next_link(following))
+            return json_array(texts, next_link(following), member=member)
         texts.append(text)
         following = position
-    return json_array(texts)
+    return json_array(texts, member=member)
 
 
 def next_link(following: Position | None) -> dict[str, str]:

@@ -28,9 +28,17 @@ def json_response(document: Any, status: int = 200, headers: Mapping[str, str] |
     return _json_response(json_text(document) + b"\n", status, headers)
 
 
-def json_array(texts: Sequence[bytes], headers: Mapping[str, str] | None = None) -> Response:
-    """Return a response with an array of documents, which are given as `json_text`."""
-    return _json_response(b"[" + b",".join(texts) + b"]\n", 200, headers)
+def json_array(
+    texts: Sequence[bytes], headers: Mapping[str, str] | None = None, *, member: str | None = None
+) -> Response:
+    """Return a response with an array of documents, which are given as `json_text`.
+
+    With `member`, the array is that member of `{"success": true}`.
+    """
+    array = b"[" + b",".join(texts) + b"]"
+    if member is not None:
+        array = b'{"%s":%s,"success":true}' % (member.encode(), array)
+    return _json_response(array + b"\n", 200, headers)
 
 
 def json_text(document: Any) -> bytes:

@@ -1,0 +1,82 @@
+"""Schemas of the calls of SelfDB 0.05's backend. Its requests may hold fields that this service does not know."""
+
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import fields, validate
+
+from ...domain.principals import MAX_SUB_BYTES
+from .fields import Flag, Text
+from .requests import BucketSettingsSchema
+from .responses import BucketSchema, FileSchema
+
+
+class ChangedBucketSchema(BucketSettingsSchema):
+    """The settings of a bucket, with `public` as another name of `is_public`. Unknown fields are ignored."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+    public = Flag(metadata={"description": "Whether anyone may download files without a credential."})
+
+    @ma.post_load
+    def rename(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Convert `public` into the field of `Bucket`."""
+        if "public" in data:
+            data["is_public"] = data.pop("public")
+        return data
+
+
+class NewOwnedBucketSchema(ChangedBucketSchema):
+    """The name, the owner and the settings of a new bucket."""
+
+    name = fields.String(required=True, metadata={"description": "In any case; the bucket has it in lower case."})
+    owner_id = Text(
+        validate=validate.Length(min=1, max=MAX_SUB_BYTES),
+        allow_none=True,
+        metadata={"description": "The user's id; without it, the service owns the bucket."},
+    )
+
+
+class OwnedBucketSchema(BucketSchema):
+    """A bucket, with the names that SelfDB has for its fields besides."""
+
+    internal_bucket_name = fields.String(required=True)
+    public = fields.Boolean(required=True)
+
+
+class DoneSchema(ma.Schema):
+    """The answer to a deletion."""
+
+    success = fields.Boolean(required=True)
+    status = fields.String(required=True, validate=validate.OneOf(["success"]))
+
+
+class OneBucketSchema(ma.Schema):
+    """One bucket."""
+
+    success = fields.Boolean(required=True)
+    bucket = fields.Nested(OwnedBucketSchema, required=True)
+
+
+class SeveralBucketsSchema(ma.Schema):
+    """A page of buckets."""
+
+    success = fields.Boolean(required=True)
+    buckets = fields.List(fields.Nested(OwnedBucketSchema), required=True)
+
+
+class SeveralFilesSchema(ma.Schema):
+    """A page of files."""
+
+    success = fields.Boolean(required=True)
+    files = fields.List(fields.Nested(FileSchema), required=True)
+
+
+class StoredSchema(ma.Schema):
+    """The answer to an upload."""
+
+    status = fields.String(required=True, validate=validate.OneOf(["success"]))
+    file_id = fields.String(required=True)
+    size = fields.Integer(required=True)
+    url = fields.String(required=True)
