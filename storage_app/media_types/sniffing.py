@@ -8,7 +8,8 @@ import filetype
 from filetype.match import match
 from filetype.types.document import ZippedDocumentBase
 
-from .tables import ALIASES, CARRIED_BY, ISO_MEDIA, MODERN, TEXT_SIGNATURES, WRAPPERS, ZIPPED
+from .names import canonical
+from .tables import CARRIED_BY, ISO_MEDIA, MODERN, TEXT_SIGNATURES, WRAPPERS, ZIPPED
 
 HEAD_BYTES = 8192
 
@@ -51,9 +52,10 @@ def _recognize_binary(head: bytes) -> str | None:
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether `head` is UTF-8 text. Its last character may be cut off. An empty head is no text."""
+    """Tell whether `head` is UTF-8 text. The last character of a full head may be cut. An empty head is no text."""
+    is_whole = len(head) < HEAD_BYTES
     try:
-        text = head if head.isascii() else codecs.getincrementaldecoder("utf-8")().decode(head)
+        text = head if head.isascii() else codecs.getincrementaldecoder("utf-8")().decode(head, is_whole)
     except UnicodeDecodeError:
         return False
     return bool(text) and len(head.translate(None, _BINARY_DATA)) == len(head)
@@ -96,11 +98,6 @@ def tells_apart(content_type: str, found: str) -> bool:
     return content_type not in _RECOGNIZABLE and found in CARRIED_BY.get(content_type, ())
 
 
-def canonical(content_type: str) -> str:
-    """Return our name for a content type that has several."""
-    return ALIASES.get(content_type, content_type)
-
-
 def _starts(*prefixes: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.startswith(prefixes)
 
@@ -139,6 +136,8 @@ _SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
     "image/avif": _is_avif,
     "image/svg+xml": _is_svg,
     "application/pdf": _is_pdf,
+    # PostScript with a bounding box. Windows may put a header before it, and printers end a job by ^D.
+    "image/x-eps": _starts(b"%!PS", b"\x04%!PS", b"\xc5\xd0\xd3\xc6"),
 }
 
 # For each kind of zipped document the library searches most of the head, which is wasted unless that is a zip.

@@ -142,6 +142,23 @@ CARRIED_BY: Mapping[str, frozenset[str]] = {
     "video/x-motion-jpeg": frozenset({"image/jpeg"}),
 }
 
+# The types that clients send if nobody chose one: browsers and S3 for unknown bytes, with the other names of that (some
+# are in the MIME Sniffing Standard, section 7), and curl, urllib and Android, which call every body a form.
+UNDECLARED = frozenset(
+    {
+        "application/octet-stream",
+        "binary/octet-stream",
+        "application/x-octet-stream",
+        "application/binary",
+        "application/x-binary",
+        "application/unknown",
+        "application/x-unknown",
+        "unknown/unknown",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    }
+)
+
 ALIASES: Mapping[str, str] = {
     alias: kind
     for kind, aliases in {
@@ -175,6 +192,34 @@ ALIASES: Mapping[str, str] = {
         "video/x-ms-wmv": "video/wmv",
         "video/x-flv": "video/flv video/x-f4v",
         "video/x-motion-jpeg": "video/x-mjpeg video/mjpeg",
+        "image/svg+xml": "image/svg",
+        "image/x-eps": "image/eps application/eps application/x-eps",
+        "image/vnd.djvu": "image/x-djvu image/djvu",
+        "audio/ac3": "audio/vnd.dolby.dd-raw audio/x-ac3",
+        "video/mp2t": "video/vnd.dlna.mpeg-tts video/x-mpegts",
+        "application/pdf": "application/x-pdf image/pdf",
+        "application/postscript": "application/x-postscript",
+        "application/rtf": "text/rtf application/x-rtf",
+        "application/json": "text/json application/x-json",
+        "application/xml": "text/xml",
+        "application/yaml": "application/x-yaml text/yaml text/x-yaml",
+        "text/csv": "text/x-csv application/csv application/x-csv text/comma-separated-values",
+        "text/javascript": "application/javascript application/x-javascript text/ecmascript application/ecmascript",
+        "text/markdown": "text/x-markdown",
+        "text/vcard": "text/x-vcard text/directory",
+        "font/woff": "application/font-woff application/x-font-woff",
+        "font/woff2": "application/font-woff2 application/x-font-woff2",
+        "font/ttf": "application/x-font-ttf application/x-font-truetype",
+        "font/otf": "application/x-font-otf application/x-font-opentype application/vnd.ms-opentype",
+        "application/zip": "application/x-zip-compressed application/x-zip",
+        "application/gzip": "application/x-gzip application/x-gunzip",
+        "application/x-bzip2": "application/bzip2",
+        "application/x-7z-compressed": "application/7z application/x-7zip",
+        "application/x-tar": "application/tar",
+        "application/vnd.rar": "application/x-rar-compressed application/x-rar application/rar",
+        "application/zstd": "application/x-zstd",
+        "application/vnd.sqlite3": "application/x-sqlite3",
+        "application/java-archive": "application/x-java-archive",
     }.items()
     for alias in aliases.split()
 }

@@ -22,9 +22,7 @@ from ..errors import (
     InvalidRequest,
     QuotaExceeded,
 )
-
-# The Content-Types that clients send by default: none, the default of fetch, and that of curl and urllib.
-_UNDECLARED = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+from ..media_types.names import declared_type, is_same, matches, normalize
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,8 @@ def check_early(
     if body.size is not None:
         check_bound_size(request.constraints, body.size)
     check_free_space(free_bytes, 0 if body.is_stored else size, limits)
-    declared = request.attributes.content_type
-    if declared is not None and target.bucket.allowed_content_types is not None:
-        _check_declared_type(target.bucket, declared)
+    if target.bucket.allowed_content_types is not None:
+        _check_chosen_type(target.bucket, request)
 
 
 def bound(request: UploadRequest) -> UploadRequest:
@@ -90,17 +87,20 @@ def bound(request: UploadRequest) -> UploadRequest:
 
 
 def bindable(constraints: UploadConstraints, *, max_metadata_bytes: int) -> UploadConstraints:
-    """Check the constraints of a URL to sign. Return them with a normalized content type. Raises `InvalidRequest`."""
+    """Check the constraints of a URL to sign. Return them with a normalized content type. Raises `InvalidRequest`.
+
+    A type that counts as undeclared at the upload is not bound.
+    """
     if constraints.filename is not None:
         check_filename(constraints.filename)
     if constraints.metadata is not None:
         check_metadata(constraints.metadata, max_metadata_bytes)
     if constraints.content_type is None:
         return constraints
-    content_type = media_types.normalize(constraints.content_type)
+    content_type = normalize(constraints.content_type)
     if content_type is None:
         raise InvalidRequest("The content type must have the form type/subtype, for example image/png.")
-    return replace(constraints, content_type=content_type)
+    return replace(constraints, content_type=declared_type(content_type))
 
 
 # Before the first byte, and while bytes arrive
@@ -118,10 +118,11 @@ def check_size(request: UploadRequest, target: Target, limits: UploadLimits, siz
         raise quota_exceeded(target.bucket)
 
 
-def _check_declared_type(bucket: Bucket, declared: str) -> None:
-    normalized = media_types.normalize(declared)
-    if normalized is not None and normalized != media_types.UNKNOWN:
-        check_accepted(bucket, normalized)
+def _check_chosen_type(bucket: Bucket, request: UploadRequest) -> None:
+    attributes = request.attributes
+    chosen = media_types.chosen_type(attributes.content_type, attributes.filename or request.key or "")
+    if chosen is not None:
+        check_accepted(bucket, chosen)
 
 
 def check_free_space(free: int | None, size: int, limits: UploadLimits) -> None:
@@ -198,21 +199,11 @@ def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name:
 
 def check_accepted(bucket: Bucket, content_type: str) -> str:
     """Return `content_type`. Raises `ContentTypeNotAllowed` unless the bucket takes it."""
-    if not _accepts(bucket.allowed_content_types, content_type):
-        allowed = ", ".join(bucket.allowed_content_types or ())
+    patterns = bucket.allowed_content_types
+    if patterns is not None and not matches(content_type, patterns):
+        allowed = ", ".join(patterns)
         raise ContentTypeNotAllowed(f"Bucket {quoted(bucket.name)} does not take {content_type}; it takes {allowed}.")
     return content_type
-
-
-def _accepts(patterns: tuple[str, ...] | None, content_type: str) -> bool:
-    """Tell whether one of `patterns` matches `content_type`. Parameters such as `charset` do not count."""
-    if patterns is None:
-        return True
-    essence = content_type.partition(";")[0].strip().lower()
-    return any(
-        pattern in ("*/*", essence) or (pattern.endswith("/*") and essence.startswith(pattern[:-1]))
-        for pattern in patterns
-    )
 
 
 # Before the first byte, and at the commit under the key's lock
@@ -275,7 +266,7 @@ def inheriting(file: File, target: Target) -> File:
 def _bound_type(bound: str | None, declared: str | None) -> str | None:
     if bound is None:
         return declared
-    essence = (declared or "").partition(";")[0].strip().lower()
-    if essence not in _UNDECLARED and essence != bound.partition(";")[0]:
+    chosen = declared_type(declared)
+    if chosen is not None and not is_same(chosen, bound):
         raise ContentTypeNotAllowed(f"The signed URL is for a file of type {bound}; send it with that Content-Type.")
     return bound

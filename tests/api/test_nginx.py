@@ -128,7 +128,7 @@ def test_spooled_body_becomes_the_file(nginx: Nginx, client: FlaskClient) -> Non
     assert (created.status_code, created.get_json()["size"], created.get_json()["content_type"]) == (
         201,
         len(BODY),
-        "text/x-log",
+        "text/x-log; charset=utf-8",
     )
     assert created.get_json()["sha256"] == hashlib.sha256(BODY).hexdigest()
     with client.get("/files/download/photos/cat.txt", headers=bearer()) as downloaded:

@@ -13,6 +13,7 @@ from tests.support.service import bearer
 
 PUT = "PUT /files/upload-direct/photos/new.bin"
 POST = "POST /files/upload/photos"
+JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF"
 DEEP = "[" * 50_000 + "]" * 50_000
 
 INVALID = (422, "validation_failed")
@@ -75,13 +76,55 @@ def test_fields_of_a_form_become_the_record(client: FlaskClient) -> None:
     assert {name: file[name] for name in ("id", "filename", "content_type", "metadata", "cache_control")} == {
         "id": "2026/a",
         "filename": "b.txt",
-        "content_type": "text/x-log",
+        "content_type": "text/x-log; charset=utf-8",
         "metadata": {"n": 1},
         "cache_control": "no-store",
     }
     for overwrite, status in (("false", 409), ("true", 200)):
         again = {"file_id": "2026/a", "overwrite": overwrite, "file": (io.BytesIO(b"new"), "b.txt")}
         assert client.post("/files/upload/photos", data=again, headers=bearer()).status_code == status
+
+
+@pytest.mark.parametrize("declared", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "a"])
+def test_type_that_nobody_chose_is_decided_by_content(client: FlaskClient, declared: str) -> None:
+    """curl, urllib and Android call every body a form; a bucket for pictures takes them all the same."""
+    client.post("/buckets", json={"name": "photos", "allowed_content_types": ["image/*"]}, headers=bearer())
+    link = client.post("/files/initiate-upload", json={"bucket_id": "photos", "filename": "a"}, headers=bearer())
+    header = f"Content-Type: {declared}\r\n"
+    requests = [(PUT, JPEG, declared), (POST, part(content=JPEG, header=header) + END, FORM[1])]
+    if not declared.startswith("multipart"):  # a form on this route
+        requests.append((f"PUT {urlsplit((link.json or {})['upload_url']).path}", JPEG, declared))
+    for line, body, content_type in requests:
+        answer = ask(client, line, body, ("Content-Type", content_type))
+        assert (answer.status, answer.json.get("content_type")) == (201, "image/jpeg"), line
+
+
+def test_type_from_a_recorder_is_bound_without_what_cannot_be_read(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    wanted = {"bucket_id": "photos", "filename": "a.webm", "content_type": "video/webm;codecs=vp8,opus"}
+    link = client.post("/files/initiate-upload", json=wanted, headers=bearer()).json or {}
+    assert link["headers"] == {"Content-Type": "video/webm"}
+    line = f"PUT {urlsplit(link['upload_url']).path}"
+    answer = ask(client, line, b"\x1a\x45\xdf\xa3", ("Content-Type", wanted["content_type"]))
+    assert (answer.status, answer.json["content_type"]) == (201, "video/webm")
+
+
+@pytest.mark.parametrize("line", [PUT.replace("new.bin", "a.csv"), POST])
+def test_csv_from_windows_is_taken_where_csv_is(client: FlaskClient, line: str) -> None:
+    client.post("/buckets", json={"name": "photos", "allowed_content_types": ["text/csv"]}, headers=bearer())
+    excel = "application/vnd.ms-excel"
+    form = part(filename="a.csv", content=b"a;b", header=f"Content-Type: {excel}\r\n") + END
+    answer = ask(client, line, form if line == POST else b"a;b", FORM if line == POST else ("Content-Type", excel))
+    assert (answer.status, answer.json["content_type"]) == (201, "text/csv; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("declared", "allowed"), [("image/jpg", "image/jpeg"), ("image/pjpeg", "image/jpg"), ("image/jpeg", "image/*")]
+)
+def test_type_is_allowed_by_any_of_its_names(client: FlaskClient, declared: str, allowed: str) -> None:
+    client.post("/buckets", json={"name": "photos", "allowed_content_types": [allowed]}, headers=bearer())
+    answer = ask(client, PUT, JPEG, ("Content-Type", declared))
+    assert (answer.status, answer.json["content_type"]) == (201, declared)
 
 
 SIGNED_FORMS = {

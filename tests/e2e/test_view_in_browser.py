@@ -91,6 +91,16 @@ def test_picture_is_shown(upload, visitor: Visitor, name: str, content_type: str
     assert (visitor.errors, visitor.downloads) == ([], [])
 
 
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/octet-stream", "application/x-www-form-urlencoded"]
+)
+def test_text_is_shown_as_what_it_is(upload, visitor: Visitor, content_type: str) -> None:
+    text = "你好, naïve café"
+    for url in upload("a.txt", text.encode(), content_type):
+        visitor.page.goto(url)
+        expect(visitor.page.locator("body")).to_have_text(text)
+
+
 @pytest.mark.parametrize(("name", "content_type"), [("moving.webm", "video/webm"), ("moving.mp4", "video/mp4")])
 def test_film_plays(upload, visitor: Visitor, name: str, content_type: str) -> None:
     for url in upload(name, (DATA / name).read_bytes(), content_type):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from storage_app.media_types import UNKNOWN, normalize
+from storage_app.media_types import UNKNOWN
+from storage_app.media_types.names import normalize
 from storage_app.media_types.tables import (
     ALIASES,
     BY_EXTENSION,
@@ -17,6 +18,7 @@ from storage_app.media_types.tables import (
     MATROSKA,
     MODERN,
     TEXT_SIGNATURES,
+    UNDECLARED,
     WRAPPERS,
     ZIPPED,
 )
@@ -48,6 +50,7 @@ def test_alias_stands_for_a_name_that_is_none_itself() -> None:
         ("aliased names", set(ALIASES.values())),
         ("carried types", set(CARRIED_BY)),
         ("carrying types", {kind for kinds in CARRIED_BY.values() for kind in kinds}),
+        ("undeclared", set(UNDECLARED)),
         ("wrappers", set(WRAPPERS)),
         ("zipped", set(ZIPPED)),
     ],

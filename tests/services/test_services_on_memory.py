@@ -92,7 +92,11 @@ def test_edit_changes_the_record_alone(core: Core, store: FailingStore) -> None:
     file = core.put("a.txt")[0]
     changes = {"metadata": {"edited": True}, "content_type": "text/markdown"}
     edited = core.files.edit(ALICE, "photos", "a.txt", changes=changes, conditions=UNCONDITIONAL)[1]
-    assert (edited.blob, edited.metadata, edited.content_type) == (file.blob, {"edited": True}, "text/markdown")
+    assert (edited.blob, edited.metadata, edited.content_type) == (
+        file.blob,
+        {"edited": True},
+        "text/markdown; charset=utf-8",
+    )
     assert store.read(core.buckets.get(ALICE, "photos")[0], "a.txt") == edited
     assert_agreed(core, store, 1, 3)
 

@@ -142,7 +142,12 @@ def test_promises_are_bound_and_kept(core: Core) -> None:
     sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # of abc
     link = sign(core, filename="b.txt", content_type="Text/Plain", size=3, sha256=sha256, metadata={"k": 1})
     file, _ = use(core, link)
-    assert (file.filename, file.content_type, file.size, file.sha256) == ("b.txt", "text/plain", 3, sha256)
+    assert (file.filename, file.content_type, file.size, file.sha256) == (
+        "b.txt",
+        "text/plain; charset=utf-8",
+        3,
+        sha256,
+    )
     assert file.metadata == {"k": 1}
     core.check()
 
@@ -172,7 +177,26 @@ def test_broken_promise_is_refused_and_leaves_nothing(
 )
 def test_bound_type_stands_where_nothing_else_was_declared(core: Core, declared: str | None) -> None:
     file, _ = use(core, sign(core, content_type="text/plain"), content_type=declared)
-    assert file.content_type == "text/plain"
+    assert file.content_type == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(("bound", "declared"), [("image/jpeg", "image/jpg"), ("image/pjpeg", "image/jpeg; a=b")])
+def test_bound_type_may_be_declared_by_another_of_its_names(core: Core, bound: str, declared: str) -> None:
+    file, _ = use(core, sign(core, content_type=bound), b"\xff\xd8\xff", content_type=declared)
+    assert file.content_type == bound
+
+
+@pytest.mark.parametrize("undeclared", ["application/octet-stream", "application/x-www-form-urlencoded"])
+def test_type_that_nobody_chose_is_not_bound(core: Core, undeclared: str) -> None:
+    link = sign(core, content_type=undeclared)
+    file, _ = use(core, link, b"\x89PNG\r\n\x1a\n", content_type="image/png")
+    assert file.content_type == "image/png"
+
+
+@pytest.mark.parametrize("declared", [None, "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_content_decides_if_no_type_is_bound_or_chosen(core: Core, declared: str | None) -> None:
+    file, _ = use(core, sign(core), b"\xff\xd8\xff", content_type=declared)
+    assert file.content_type == "image/jpeg"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from marshmallow import fields, validate
 
 from ...domain.text import is_storable, parse_json
 from ...errors import InvalidJson, InvalidRequest
+from ...media_types.names import normalize
 
 
 class Checked(validate.Validator):
@@ -34,6 +35,16 @@ class Text(fields.String):
         if not is_storable(text):
             raise ma.ValidationError("It contains a NUL or a lone surrogate.")
         return text
+
+
+class MediaType(Text):
+    """A content type in its normal form. Parameters that cannot be read are dropped."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        content_type = normalize(super()._deserialize(value, attr, data, **kwargs))
+        if content_type is None:
+            raise ma.ValidationError("A content type has the form type/subtype, for example image/png.")
+        return content_type
 
 
 class Whole(fields.Integer):
