@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from .auth.credentials import Logins
+from .auth.permissions import Policy
 from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
 from .errors import StoreUnusable, Unavailable
@@ -155,7 +156,8 @@ class Storage:
         logs = IntentLogs(index, layout.intents, process=process)
         recovery = Recovery(index, store, processes_of(layout), logs, ballast)
         commits = Commits(index, store, logs, recovery)
-        lookups = Lookups(index, anonymous_uploads=settings.anonymous_uploads)
+        policy = Policy(anonymous_uploads=settings.anonymous_uploads, authenticated_read=settings.authenticated_read)
+        lookups = Lookups(index, policy)
         limits = UploadLimits(max_file_size=settings.max_file_size, min_free_bytes=settings.min_free_bytes)
         slots = UploadSlots(layout.slots, settings.max_uploads)
         uploads = Uploads(index, store, commits, lookups, slots, limits)

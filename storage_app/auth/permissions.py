@@ -21,6 +21,21 @@ class Action(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's choices in the permission table.
+
+    With `anonymous_uploads`, any login and the ANON_KEY may add files to public buckets. With `authenticated_read`,
+    every user has what a `read` grant gives, in every bucket.
+    """
+
+    anonymous_uploads: bool = True
+    authenticated_read: bool = False
+
+
+DEFAULT_POLICY = Policy()
+
+
+@dataclass(frozen=True, slots=True)
 class BucketFilter:
     """The buckets that a principal may see besides the public ones, as conditions for a query.
 
@@ -38,7 +53,7 @@ def allowed(  # noqa: PLR0911  each return is a row of the table
     bucket: Bucket | None = None,
     file: File | None = None,
     *,
-    anonymous_uploads: bool = True,
+    policy: Policy = DEFAULT_POLICY,
 ) -> bool:
     """Decide whether `principal` may do `action`. Rights add up.
 
@@ -50,7 +65,7 @@ def allowed(  # noqa: PLR0911  each return is a row of the table
     if action is Action.LIST_BUCKETS:
         return principal.kind is not PrincipalKind.NOBODY
     assert bucket is not None, f"{action} is decided for a bucket"
-    grant = granted(principal, bucket)
+    grant = granted(principal, bucket, policy)
     has_key = principal.kind is not PrincipalKind.NOBODY
     match action:
         case Action.CHANGE_BUCKET:
@@ -60,22 +75,24 @@ def allowed(  # noqa: PLR0911  each return is a row of the table
         case Action.READ_FILE:
             return grant is not None or bucket.is_public or _owns(principal, file)
         case Action.CREATE_FILE:
-            return grant in (Grant.WRITE, Grant.MANAGE) or (has_key and bucket.is_public and anonymous_uploads)
+            return grant in (Grant.WRITE, Grant.MANAGE) or (has_key and bucket.is_public and policy.anonymous_uploads)
         case Action.CHANGE_FILE:
             return grant in (Grant.WRITE, Grant.MANAGE) or _owns(principal, file)
 
 
-def granted(principal: Principal, bucket: Bucket) -> Grant | None:
+def granted(principal: Principal, bucket: Bucket, policy: Policy = DEFAULT_POLICY) -> Grant | None:
     """Return the highest grant of `principal` on `bucket`. The owner and the service hold `manage`."""
     if not _is_user(principal) or principal.sub is None:
         return None
     if principal.kind is PrincipalKind.SERVICE or principal.sub == bucket.owner_id:
         return Grant.MANAGE
     held = {bucket.grants.get(principal.sub), bucket.grants.get(ANY_USER)}
+    if policy.authenticated_read:
+        held.add(Grant.READ)
     return next((grant for grant in (Grant.MANAGE, Grant.WRITE, Grant.READ) if grant in held), None)
 
 
-def upload_right(principal: Principal, bucket: Bucket, *, anonymous_uploads: bool) -> UploadRight:
+def upload_right(principal: Principal, bucket: Bucket, policy: Policy) -> UploadRight:
     """Return what an upload by `principal` may create and replace in `bucket`.
 
     An anonymous upload may replace nothing, and a file that it creates belongs to the owner of the bucket.
@@ -87,14 +104,14 @@ def upload_right(principal: Principal, bucket: Bucket, *, anonymous_uploads: boo
         replace = Replace.OWN
     return UploadRight(
         owner_id=principal.sub or bucket.owner_id,
-        create=allowed(principal, Action.CREATE_FILE, bucket, anonymous_uploads=anonymous_uploads),
+        create=allowed(principal, Action.CREATE_FILE, bucket, policy=policy),
         replace=replace,
     )
 
 
-def visible_buckets(principal: Principal) -> BucketFilter:
+def visible_buckets(principal: Principal, policy: Policy = DEFAULT_POLICY) -> BucketFilter:
     """Return SEE_BUCKET as a filter for a principal that may list buckets."""
-    if principal.kind is PrincipalKind.SERVICE:
+    if principal.kind is PrincipalKind.SERVICE or (policy.authenticated_read and _is_user(principal)):
         return BucketFilter(every=True)
     if principal.sub is None:
         return BucketFilter()

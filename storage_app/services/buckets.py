@@ -61,7 +61,7 @@ class Buckets:
         """
         if not allowed(principal, Action.LIST_BUCKETS):
             raise refusal(principal, Action.LIST_BUCKETS)
-        return self._visible(visible_buckets(principal), after, limit)
+        return self._visible(visible_buckets(principal, self._lookups.policy), after, limit)
 
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Replace the given settings, which are fields of `Bucket`, and keep the others."""

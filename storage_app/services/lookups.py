@@ -1,6 +1,6 @@
 """Lookups of the bucket and file that a request names, and the one place that orders 401, 404 and 403."""
 
-from ..auth.permissions import Action, allowed
+from ..auth.permissions import Action, Policy, allowed
 from ..domain.buckets import Bucket, Totals, check_bucket_name
 from ..domain.files import File, check_key
 from ..domain.principals import Principal, PrincipalKind
@@ -28,9 +28,9 @@ def refusal(principal: Principal, action: Action) -> StorageError:
 class Lookups:
     """Finds buckets and files for a principal."""
 
-    def __init__(self, index: Index, *, anonymous_uploads: bool) -> None:
+    def __init__(self, index: Index, policy: Policy) -> None:
         self._index = index
-        self.anonymous_uploads = anonymous_uploads
+        self.policy = policy
 
     def bucket(self, principal: Principal, name: str, action: Action | None = None) -> tuple[Bucket, Totals]:
         """Return the bucket with its totals. If `action` is given, `principal` must be allowed to do it there.
@@ -76,4 +76,4 @@ class Lookups:
         return refusal(principal, action) if principal.kind is PrincipalKind.NOBODY else BucketNotFound(name)
 
     def allowed(self, principal: Principal, action: Action, bucket: Bucket, file: File | None = None) -> bool:
-        return allowed(principal, action, bucket, file, anonymous_uploads=self.anonymous_uploads)
+        return allowed(principal, action, bucket, file, policy=self.policy)

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Protocol
 
-from ..auth.permissions import Action, upload_right
+from ..auth.permissions import Action, Policy, upload_right
 from ..auth.signed_urls import SignedUpload
 from ..blobstore import BlobStore, StagedBlob, new_blob_name
 from ..domain.buckets import Bucket, check_bucket_name
@@ -61,7 +61,7 @@ class Uploads:
         self._index = index
         self._lookups = lookups
         self._slots = slots
-        self._parts = _Parts(index, store, commits, limits, lookups.anonymous_uploads)
+        self._parts = _Parts(index, store, commits, limits, lookups.policy)
 
     def receive(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> tuple[File, bool]:
         """Receive the body and commit it as the file of its key. Return the file, and whether its key is new.
@@ -142,7 +142,7 @@ class Uploads:
             raise
 
     def _right(self, principal: Principal, bucket: Bucket) -> UploadRight:
-        right = upload_right(principal, bucket, anonymous_uploads=self._lookups.anonymous_uploads)
+        right = upload_right(principal, bucket, self._lookups.policy)
         if not right.create and right.replace is Replace.NONE:
             raise refusal(principal, Action.CREATE_FILE)
         return right
@@ -163,7 +163,7 @@ class _Parts:
     store: BlobStore
     commits: Commits
     limits: UploadLimits
-    anonymous_uploads: bool
+    policy: Policy
 
 
 class _Upload:
@@ -247,7 +247,7 @@ class _Upload:
         """Return the right by the bucket's grants as they are now; that of a signed URL is its own."""
         if isinstance(self._who, SignedUpload):
             return self._who.right
-        return upload_right(self._who, bucket, anonymous_uploads=self._parts.anonymous_uploads)
+        return upload_right(self._who, bucket, self._parts.policy)
 
 
 def reservation(bucket: Bucket, intent: Intent) -> Work | None:

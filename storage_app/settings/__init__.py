@@ -145,6 +145,12 @@ class Settings:
         "Whether any login, and ANON_KEY, may add files to public buckets.",
         "true",
     )
+    authenticated_read: bool = declare(
+        "AUTHENTICATED_READ",
+        flag(),
+        "Whether every login may list and read every bucket, private ones too.",
+        "false",
+    )
     download_offload: str = declare(
         "DOWNLOAD_OFFLOAD", one_of("off", "nginx"), "Who sends the bytes of downloads: this service or nginx.", "off"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from storage_app.auth.permissions import Action, allowed, granted, upload_right, visible_buckets
+from storage_app.auth.permissions import DEFAULT_POLICY, Action, Policy, allowed, granted, upload_right, visible_buckets
 from storage_app.domain.buckets import ANY_USER, Bucket, Grant
 from storage_app.domain.files import File
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind, Replace, UploadRight
@@ -59,24 +59,36 @@ change-others  public          .       .        .        .        .      x      
 change-missing private         .       .        .        .        .      x      x      x      x
 change-missing public          .       .        .        .        .      x      x      x      x
 
+see-shared     private         .       .        x        x        x      x      x      x      x
+read-shared    private         .       .        x        x        x      x      x      x      x
+create-shared  private         .       .        .        .        .      x      x      x      x
+change-shared  private         .       .        .        .        .      x      x      x      x
+
 change-bucket  private         .       .        .        .        .      .      x      x      x
 change-bucket  public          .       .        .        .        .      .      x      x      x
 """
 
-# The row's word: what is done, to which file, and whether ANONYMOUS_UPLOADS is on.
-DEEDS: dict[str, tuple[Action, File | None, bool]] = {
-    "create-bucket": (Action.CREATE_BUCKET, None, True),
-    "list-buckets": (Action.LIST_BUCKETS, None, True),
-    "see-bucket": (Action.SEE_BUCKET, None, True),
-    "read-file": (Action.READ_FILE, FILE, True),
-    "read-others": (Action.READ_FILE, OTHERS_FILE, True),
-    "read-missing": (Action.READ_FILE, None, True),
-    "create-file": (Action.CREATE_FILE, None, True),
-    "create-closed": (Action.CREATE_FILE, None, False),
-    "change-file": (Action.CHANGE_FILE, FILE, True),
-    "change-others": (Action.CHANGE_FILE, OTHERS_FILE, True),
-    "change-missing": (Action.CHANGE_FILE, None, True),
-    "change-bucket": (Action.CHANGE_BUCKET, None, True),
+CLOSED = Policy(anonymous_uploads=False)
+SHARED = Policy(authenticated_read=True)
+
+# The row's word: what is done, to which file, and under which policy.
+DEEDS: dict[str, tuple[Action, File | None, Policy]] = {
+    "create-bucket": (Action.CREATE_BUCKET, None, DEFAULT_POLICY),
+    "list-buckets": (Action.LIST_BUCKETS, None, DEFAULT_POLICY),
+    "see-bucket": (Action.SEE_BUCKET, None, DEFAULT_POLICY),
+    "read-file": (Action.READ_FILE, FILE, DEFAULT_POLICY),
+    "read-others": (Action.READ_FILE, OTHERS_FILE, DEFAULT_POLICY),
+    "read-missing": (Action.READ_FILE, None, DEFAULT_POLICY),
+    "create-file": (Action.CREATE_FILE, None, DEFAULT_POLICY),
+    "create-closed": (Action.CREATE_FILE, None, CLOSED),
+    "change-file": (Action.CHANGE_FILE, FILE, DEFAULT_POLICY),
+    "change-others": (Action.CHANGE_FILE, OTHERS_FILE, DEFAULT_POLICY),
+    "change-missing": (Action.CHANGE_FILE, None, DEFAULT_POLICY),
+    "change-bucket": (Action.CHANGE_BUCKET, None, DEFAULT_POLICY),
+    "see-shared": (Action.SEE_BUCKET, None, SHARED),
+    "read-shared": (Action.READ_FILE, OTHERS_FILE, SHARED),
+    "create-shared": (Action.CREATE_FILE, None, SHARED),
+    "change-shared": (Action.CHANGE_FILE, OTHERS_FILE, SHARED),
 }
 
 
@@ -91,9 +103,9 @@ def cells() -> list[tuple[str, str, str, bool]]:
 
 @pytest.mark.parametrize(("deed", "bucket", "who", "expected"), cells())
 def test_cell_of_the_permission_table(deed: str, bucket: str, who: str, expected: bool) -> None:
-    action, file, anonymous_uploads = DEEDS[deed]
+    action, file, policy = DEEDS[deed]
     there = {"private": PRIVATE, "public": PUBLIC, "": None}[bucket]
-    assert allowed(WHO[who], action, there, file, anonymous_uploads=anonymous_uploads) is expected
+    assert allowed(WHO[who], action, there, file, policy=policy) is expected
 
 
 def test_table_has_every_action_and_principal() -> None:
@@ -182,16 +194,16 @@ ANY, OWN, NONE = Replace.ANY, Replace.OWN, Replace.NONE
     ],
 )
 def test_upload_right(who: str, bucket: Bucket, anonymous_uploads: bool, right: UploadRight) -> None:
-    assert upload_right(WHO[who], bucket, anonymous_uploads=anonymous_uploads) == right
+    assert upload_right(WHO[who], bucket, Policy(anonymous_uploads)) == right
 
 
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("anonymous_uploads", [True, False])
 @pytest.mark.parametrize("bucket", [PRIVATE, PUBLIC], ids=["private", "public"])
 def test_upload_right_says_what_the_table_says(who: str, bucket: Bucket, anonymous_uploads: bool) -> None:
-    right = upload_right(WHO[who], bucket, anonymous_uploads=anonymous_uploads)
+    right = upload_right(WHO[who], bucket, Policy(anonymous_uploads))
     assert Target(bucket, right).is_allowed is allowed(
-        WHO[who], Action.CREATE_FILE, bucket, anonymous_uploads=anonymous_uploads
+        WHO[who], Action.CREATE_FILE, bucket, policy=Policy(anonymous_uploads)
     )
     for file in (FILE, OTHERS_FILE):
         assert Target(bucket, right, file).is_allowed is allowed(WHO[who], Action.CHANGE_FILE, bucket, file)
@@ -222,11 +234,12 @@ def every_bucket(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple
     return lambda: (index, buckets)
 
 
+@pytest.mark.parametrize("policy", [DEFAULT_POLICY, SHARED])
 @pytest.mark.parametrize("who", [who for who in WHO if who != "nobody"])
 def test_list_of_buckets_is_those_that_may_be_seen(
-    who: str, every_bucket: Callable[[], tuple[Index, list[Bucket]]]
+    who: str, policy: Policy, every_bucket: Callable[[], tuple[Index, list[Bucket]]]
 ) -> None:
     index, buckets = every_bucket()
-    listed = [bucket for bucket, _ in index.buckets(visible_buckets(WHO[who]), after=None, limit=1000)]
-    visible = [bucket for bucket in buckets if allowed(WHO[who], Action.SEE_BUCKET, bucket)]
+    listed = [bucket for bucket, _ in index.buckets(visible_buckets(WHO[who], policy), after=None, limit=1000)]
+    visible = [bucket for bucket in buckets if allowed(WHO[who], Action.SEE_BUCKET, bucket, policy=policy)]
     assert listed == sorted(visible, key=lambda bucket: bucket.name)

@@ -1,13 +1,13 @@
 """What SelfDB sends. In 0.0.2 the backend asks for a URL, which its browser code uses; 0.05 holds an API key."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.support.nginx import LEAST_SPOOLED, OFFLOAD, NginxGateway
-from tests.support.service import RunningService, bearer
+from tests.support.service import ANON_KEY, RunningService, bearer
 
 
 def presign(service: RunningService, bucket: str, key: str) -> str:
@@ -59,6 +59,21 @@ def test_browser_whose_login_names_an_address_downloads_by_a_link(service: Runni
     backend.put(f"/buckets/{bucket}", json={"grants": {"@authenticated": "read"}}).raise_for_status()
     assert httpx.get(service.url + path, headers=browser).content == b"private"
     backend.close()
+
+
+def test_every_login_reads_private_files_if_the_operator_says_so(start_service: Callable[..., RunningService]) -> None:
+    service = start_service(AUTHENTICATED_READ="true")
+    owner, browser = bearer("42"), bearer("alice@example.com")
+    httpx.post(f"{service.url}/buckets", json={"name": "private"}, headers=owner).raise_for_status()
+    path = f"{service.url}/files/upload-direct/private/a.txt"
+    httpx.put(path, content=b"private", headers=owner).raise_for_status()
+    assert httpx.get(f"{service.url}/files/download/private/a.txt", headers=browser).content == b"private"
+    assert [bucket["name"] for bucket in httpx.get(f"{service.url}/buckets", headers=browser).json()] == ["private"]
+    assert len(httpx.get(f"{service.url}/files/list/private", headers=browser).json()) == 1
+    assert httpx.put(path, content=b"mine", headers=browser).status_code == 403
+    assert httpx.get(f"{service.url}/files/download/private/a.txt").status_code == 401
+    anonymous = httpx.get(f"{service.url}/files/download/private/a.txt", headers={"apikey": ANON_KEY})
+    assert anonymous.status_code == 403
 
 
 API_KEY = "an-api-key-as-the-env-file-of-selfdb-has-it"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage_app.auth.permissions import Action
+from storage_app.auth.permissions import DEFAULT_POLICY, Action, Policy
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
 from storage_app.errors import (
@@ -39,7 +39,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
 
 @pytest.fixture
 def lookups(index: Index) -> Lookups:
-    return Lookups(index, anonymous_uploads=True)
+    return Lookups(index, DEFAULT_POLICY)
 
 
 @pytest.mark.parametrize("action", Action)
@@ -115,6 +115,6 @@ def test_bucket_and_what_is_at_a_key_are_looked_up_for_anybody(lookups: Lookups)
 
 @pytest.mark.parametrize("anonymous_uploads", [True, False])
 def test_anonymous_may_upload_where_that_is_switched_on(index: Index, anonymous_uploads: bool) -> None:
-    lookups = Lookups(index, anonymous_uploads=anonymous_uploads)
+    lookups = Lookups(index, Policy(anonymous_uploads))
     assert lookups.allowed(ANONYMOUS, Action.CREATE_FILE, PUBLIC) is anonymous_uploads
     assert not lookups.allowed(ANONYMOUS, Action.CREATE_FILE, PRIVATE)
