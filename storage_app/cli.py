@@ -102,6 +102,12 @@ def _recover(*, rebuild_anyway: bool, take_over: bool = False) -> None:
             "Give them one, or set ANONYMOUS_UPLOADS=false.",
             err=True,
         )
+    if recovery.foreign:
+        click.echo(
+            f"These in {settings.storage_path} are no buckets, so they are not served: {', '.join(recovery.foreign)}. "
+            "Move them elsewhere, and upload their files if they are to be served.",
+            err=True,
+        )
     for record in recovery.damaged:
         click.echo(f"damaged, left out: {record}", err=True)
 

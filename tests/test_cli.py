@@ -88,6 +88,17 @@ def test_operator_is_warned_of_buckets_that_anyone_may_fill(
     assert ("Whoever has ANON_KEY may fill the disk: photos are public" in done.stderr) is is_warned
 
 
+@pytest.mark.parametrize("command", ["recover", "rebuild"])
+def test_directory_that_is_no_bucket_is_named(app: Flask, command: str) -> None:
+    path = storage_of(app).settings.storage_path
+    (path / "old-volume").mkdir()
+    done = run(app, command)
+    assert (done.exit_code, f"These in {path} are no buckets, so they are not served: old-volume. " in done.stderr) == (
+        0,
+        True,
+    )
+
+
 def test_record_that_is_damaged_is_named_and_left_out(app: Flask, client: FlaskClient) -> None:
     fill(client)
     sidecar = next((storage_of(app).settings.storage_path / "photos").glob("??/*.json"))

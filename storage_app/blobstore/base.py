@@ -171,6 +171,12 @@ class Inventory(BlobStore, Protocol):
     def buckets(self) -> Iterator[Bucket | DamagedRecord]:
         """Yield every bucket that has a record."""
 
+    def linked_buckets(self) -> Iterator[str]:
+        """Yield the names of buckets that are elsewhere, behind a link in the store. No other method lists these."""
+
+    def foreign(self) -> Iterator[str]:
+        """Yield the names of whatever lies where only buckets should be and is none. It is never served."""
+
     def removed_buckets(self) -> Iterator[str]:
         """Yield the uids of buckets that were removed and not purged."""
 

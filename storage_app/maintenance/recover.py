@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from .rebuild import Progress, Rebuilding, no_progress
 
 log = logging.getLogger(__name__)
 
-_UNBOUNDED_SHOWN = 5
+_SHOWN = 5  # of the names in a warning
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -37,13 +38,14 @@ class Recovered:
     """The outcome of a recovery. `files` is the number of files read for a rebuild, None if there was no rebuild.
 
     `resolved` counts intents. `damaged` describes records that cannot be read. `unbounded` names some of the public
-    buckets without a quota.
+    buckets without a quota, and `foreign` some of the directories among the buckets that are none.
     """
 
     resolved: int = 0
     files: int | None = None
     damaged: tuple[str, ...] = ()
     unbounded: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 def open_index(layout: Layout, index_url: str | None) -> Index:
@@ -74,6 +76,7 @@ def recover(
     layout.prepare()
     with usable(root), exclusive(layout.start_lock), _visiting(layout, durable=durable) as visit:
         ensure_store_id(layout)
+        _refuse_linked_buckets(layout, visit.store)
         index = open_index(layout, index_url)
         try:
             if index.is_shared and not take_over:  # a file lies in its store, so it is rebuilt instead
@@ -89,11 +92,12 @@ def recover(
                 index = _renewed(layout, index)
                 recovered = visit.fill(index, progress, take_over=take_over)
             claim(index)
-            unbounded = tuple(index.public_buckets_without_quota(limit=_UNBOUNDED_SHOWN))
+            unbounded = tuple(index.public_buckets_without_quota(limit=_SHOWN))
         finally:
             index.close()
         _write_last_start(layout, clean=False)
-    return replace(recovered, unbounded=unbounded)
+        foreign = tuple(islice(visit.store.foreign(), _SHOWN))
+    return replace(recovered, unbounded=unbounded, foreign=foreign)
 
 
 def is_recovered(layout: Layout, index: Index) -> bool:
@@ -156,6 +160,16 @@ class _Visit:
         rebuilding = Rebuilding(index, self.store, progress)
         rebuilding.fill(take_over=take_over)
         return Recovered(self.recover_dead(index), rebuilding.files, tuple(rebuilding.damaged))
+
+
+def _refuse_linked_buckets(layout: Layout, store: Inventory) -> None:
+    """Raise `StoreUnusable` if a bucket is a link: requests would follow it, and a rebuild would not."""
+    names = list(islice(store.linked_buckets(), _SHOWN))
+    if names:
+        raise StoreUnusable(
+            f"In STORAGE_PATH={layout.root}, these buckets are links to directories, which are not followed: "
+            f"{', '.join(names)}. Move each directory to the place of its link, or remove the link."
+        )
 
 
 @contextmanager

@@ -23,9 +23,10 @@ class Damage(StrEnum):
 
     RECORD = "a record that cannot be read"
     BYTES = "a record whose bytes are missing or have another size"
-    SIDECAR = "a file whose sidecar is gone"
+    SIDECAR = "a file whose sidecar is missing"
     INDEX = "a row that says something else than its record"
     STRAY = "bytes that nothing explains"
+    FOREIGN = "a directory that is no bucket, and is not served"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Check:
 
     def findings(self) -> Iterator[Finding]:
         """Yield the damage, bucket by bucket. Memory grows with the damage, not with the number of files."""
+        for name in self._store.foreign():
+            yield Finding(Damage.FOREIGN, "", name)
         for bucket in self._store.buckets():
             if isinstance(bucket, DamagedRecord):
                 yield Finding(Damage.RECORD, "", bucket)

@@ -233,6 +233,12 @@ class MemoryStore:
             if bucket is not None:
                 yield bucket
 
+    def linked_buckets(self) -> Iterator[str]:
+        yield from ()
+
+    def foreign(self) -> Iterator[str]:
+        yield from ()
+
     def free_bytes(self) -> int | None:
         return None
 

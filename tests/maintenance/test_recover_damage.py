@@ -71,6 +71,23 @@ def test_system_file_that_cannot_be_written_is_one_sentence(root: Path, name: st
     assert_one_sentence(refused.value, naming="")
 
 
+def test_linked_bucket_stops_the_start_and_is_named(root: Path, tmp_path: Path) -> None:
+    """The index would serve it until a rebuild loses it."""
+    (root / "photos").rename(tmp_path / "elsewhere")
+    (root / "photos").symlink_to(tmp_path / "elsewhere")
+    for rebuild_anyway in (False, True):
+        with pytest.raises(StoreUnusable) as refused:
+            recover(root, durable=False, rebuild_anyway=rebuild_anyway)
+        assert_one_sentence(refused.value, naming="links to directories, which are not followed: photos.")
+
+
+def test_directories_that_are_no_buckets_are_named_by_the_start(root: Path) -> None:
+    assert recover(root, durable=False).foreign == ()
+    for number in range(7):
+        (root / f"old-{number}").mkdir()
+    assert len(recover(root, durable=False).foreign) == 5
+
+
 @contextmanager
 def unprivileged() -> Iterator[None]:
     """Be nobody for a while, where we are root: for whom nothing is forbidden."""

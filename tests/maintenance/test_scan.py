@@ -57,6 +57,7 @@ DAMAGES: dict[str, tuple[Callable[[Core], object], Damage, bool]] = {
     "bytes gone": (lambda core: blob(core, "a.txt").unlink(), Damage.BYTES, False),
     "bytes cut": (lambda core: blob(core, "a.txt").write_bytes(b"a"), Damage.BYTES, False),
     "sidecar gone": (lambda core: sidecar(core, "a.txt").unlink(), Damage.SIDECAR, True),
+    "directory that is no bucket": (lambda core: (core.root / "old").mkdir(), Damage.FOREIGN, False),
     "row gone": (lambda core: run(core, "DELETE FROM files WHERE key = 'a.txt'"), Damage.INDEX, True),
     "row wrong": (
         lambda core: run(core, "UPDATE files SET owner_id = 'mallory' WHERE key = 'a.txt'"),

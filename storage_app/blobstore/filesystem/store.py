@@ -259,6 +259,12 @@ class FilesystemStore:
     def buckets(self) -> Iterator[Bucket | DamagedRecord]:
         return walk.buckets(self.root)
 
+    def linked_buckets(self) -> Iterator[str]:
+        return walk.linked_buckets(self.root)
+
+    def foreign(self) -> Iterator[str]:
+        return walk.foreign(self.root)
+
     # The disk
 
     def free_bytes(self) -> int | None:

@@ -1,5 +1,6 @@
 """Iteration over the directories of a store, in constant memory. Damaged records are yielded, not raised."""
 
+import os
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +15,8 @@ from ..sidecars import UnreadableRecord, load_bucket, load_file
 
 BUCKET_RECORD = ".bucket.json"
 SYSTEM = ".system"
+# Every ext4 volume has this directory at its top.
+_LOST_AND_FOUND = "lost+found"
 
 
 def read_record(root: Path, name: str) -> Bucket:
@@ -37,6 +40,17 @@ def buckets(root: Path) -> Iterator[Bucket | DamagedRecord]:
             yield DamagedRecord(f"{entry.name}/{BUCKET_RECORD}: {error}")
 
 
+def linked_buckets(root: Path) -> Iterator[str]:
+    """Yield the names of the links in `root` that lead to the directory of a bucket. They are not followed."""
+    return (entry.name for entry in scan(root) if entry.is_symlink() and _has_record(entry))
+
+
+def foreign(root: Path) -> Iterator[str]:
+    """Yield the names of the directories in `root`, and of the links to some, that are no buckets."""
+    known = (SYSTEM, _LOST_AND_FOUND)
+    return (entry.name for entry in scan(root) if entry.is_dir() and entry.name not in known and not _has_record(entry))
+
+
 def sidecars(directory: Path) -> Iterator[Path]:
     """Yield the paths of the sidecars of the bucket in `directory`."""
     for subdirectory in _subdirectories(directory):
@@ -49,6 +63,8 @@ def files(root: Path, bucket: Bucket) -> Iterator[File | DamagedRecord]:
     """Yield the files that the sidecars of `bucket` describe."""
     for path in sidecars(root / bucket.name):
         yield from _file_at(root, bucket, path)
+    for name in _linked_subdirectories(root / bucket.name):
+        yield DamagedRecord(f"{bucket.name}/{name}: it is a link to a directory, which is not followed")
 
 
 def blobs(directory: Path) -> Iterator[str]:
@@ -71,6 +87,14 @@ def _subdirectories(directory: Path) -> Iterator[str]:
     for entry in scan(directory):
         if entry.is_dir(follow_symlinks=False) and len(entry.name) == 2:
             yield entry.path
+
+
+def _linked_subdirectories(directory: Path) -> Iterator[str]:
+    return (entry.name for entry in scan(directory) if entry.is_symlink() and len(entry.name) == 2 and entry.is_dir())
+
+
+def _has_record(entry: os.DirEntry[str]) -> bool:
+    return os.path.lexists(f"{entry.path}/{BUCKET_RECORD}")
 
 
 def _replaced(root: Path, bucket: Bucket, sidecar: Path, versions: list[str]) -> Iterator[tuple[str, str]]:

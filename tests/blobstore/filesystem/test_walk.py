@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,38 @@ def test_foreign_files_are_not_records(store: FilesystemStore) -> None:
     (store.root / "photos" / "subfolder" / "x.json").write_text("not ours")
     assert list(store.buckets()) == [BUCKET]
     assert list(store.files(BUCKET)) == []
+
+
+def test_what_is_among_the_buckets_and_is_none_is_named(store: FilesystemStore, tmp_path: Path) -> None:
+    for name in ("old-volume", "lost+found"):
+        (store.root / name).mkdir()
+    (store.root / "notes.txt").write_text("a file is in nobody's way")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (store.root / "link").symlink_to(outside)
+    (store.root / "broken").symlink_to(tmp_path / "nowhere")
+    assert sorted(store.foreign()) == ["link", "old-volume"]
+    assert list(store.linked_buckets()) == []
+
+
+def test_linked_directory_of_a_bucket_is_named_and_not_followed(store: FilesystemStore, tmp_path: Path) -> None:
+    put(store)
+    (store.root / "photos").rename(tmp_path / "elsewhere")
+    (store.root / "photos").symlink_to(tmp_path / "elsewhere")
+    assert list(store.linked_buckets()) == ["photos"]
+    assert [*store.buckets(), *store.foreign()] == []
+
+
+def test_linked_subdirectory_is_reported_as_damage(store: FilesystemStore, tmp_path: Path) -> None:
+    """A read would follow it, and a rebuild would not: its files would vanish then, without a word."""
+    put(store)
+    directory = sidecar_of(store, "cat.jpg").parent
+    directory.rename(tmp_path / "elsewhere")
+    directory.symlink_to(tmp_path / "elsewhere")
+    (damaged,) = store.files(BUCKET)
+    assert isinstance(damaged, DamagedRecord)
+    assert damaged.startswith(f"photos/{directory.name}: it is a link")
+    assert store.has_files(BUCKET)
 
 
 @pytest.mark.parametrize("text", [b"", b"{}", dump_bucket(a_bucket("another"))])
