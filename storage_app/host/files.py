@@ -16,6 +16,11 @@ _PIECE_BYTES = 64 * 1024
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+def keep_private() -> None:
+    """Let only the user of this process use what it creates from now on: directories get 0700, files 0600."""
+    os.umask(0o077)
+
+
 def scan(directory: Path | str) -> Iterator[os.DirEntry[str]]:
     """Yield the entries of `directory`, or none if it does not exist. Raises `Unavailable` if it cannot be read."""
     try:

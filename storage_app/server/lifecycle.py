@@ -21,6 +21,7 @@ from gunicorn.systemd import listen_fds
 from .. import cli, create_app, logs
 from ..errors import StorageError
 from ..host import clients
+from ..host.files import keep_private
 from ..maintenance.recover import mark_clean_stop
 from ..settings import Settings
 from . import bad_requests
@@ -70,6 +71,7 @@ class Lifecycle:
         for number in ENDING_A_START:
             signal.signal(number, _end)  # until gunicorn installs its own; a signal ends the child too
         check_addresses(server)
+        keep_private()  # the master marks a clean stop
         status = in_a_child(self.recover)
         if status != 0:
             sys.exit(status if status > 0 else 1)  # the child has said why
