@@ -73,8 +73,9 @@ def deliver(
         return Response(headers=headers)
     if nginx_path is not None:
         return _accelerated(nginx_path, ranges, headers, is_decided=not _nginx_agrees(request, ranges))
-    expect_answer(file.size if ranges is None else sum(span.length for span in ranges))
-    return _send(request, file, ranges, headers, _opened(open_blob, file))
+    length = file.size if ranges is None else sum(span.length for span in ranges)
+    expect_answer(length)
+    return _send(request, file, ranges, headers, _opened(open_blob, file), length)
 
 
 def cache_control(file: File, bucket: Bucket, *, expires_at: datetime | None, now: datetime) -> str:
@@ -114,11 +115,12 @@ def _headers(file: File, disposition: Disposition, filename: str, cache_control:
     """
     inline = disposition is Disposition.INLINE and is_inline_safe(file.content_type)
     shown = Disposition.INLINE if inline else Disposition.ATTACHMENT
+    security_policy = _security_policy(file.content_type if inline else "")
     return {
         "ETag": file.etag,
         "Cache-Control": cache_control,
         "Content-Disposition": content_disposition(shown, filename),
-        "Content-Security-Policy": _security_policy(file.content_type if inline else ""),
+        "Content-Security-Policy": security_policy,
         "X-Content-Type-Options": "nosniff",
     }
 
@@ -196,12 +198,17 @@ def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:
 
 
 def _send(
-    request: Request, file: File, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], blob: BinaryIO
+    request: Request,
+    file: File,
+    ranges: tuple[ByteRange, ...] | None,
+    headers: dict[str, str],
+    blob: BinaryIO,
+    length: int,
 ) -> Response:
+    """Send the ranges of `blob`, of `length` bytes in all."""
     if ranges is not None and len(ranges) > 1:
         return _send_parts(file, ranges, headers, blob)
     span = ByteRange(0, file.size) if ranges is None else ranges[0]
-    length = span.length
     headers["Content-Length"] = str(length)
     if ranges is not None:
         headers["Content-Range"] = span.content_range(file.size)
