@@ -5,8 +5,8 @@ from flask_cors import CORS
 
 from ..settings import Settings
 from . import context, nginx, openapi
-from .blueprint import MAX_JSON_BYTES
 from .http import problems, routing
+from .schemas.requests import MAX_SETTINGS_BYTES
 
 EXPOSED_HEADERS = [
     "Location", "ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Disposition", "Repr-Digest",
@@ -18,7 +18,7 @@ _EXPOSED = ", ".join(sorted(EXPOSED_HEADERS))
 def init_app(app: Flask, settings: Settings) -> None:
     """Register routes, error handlers, hooks and CORS on `app`."""
     # For JSON. Uploads read their bodies themselves, and have their own limits.
-    app.config["MAX_CONTENT_LENGTH"] = MAX_JSON_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_SETTINGS_BYTES
     routing.init_app(app)
     problems.init_app(app)
     context.init_app(app)

@@ -9,12 +9,12 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import flask_smorest
 import marshmallow as ma
-from flask import Request, Response
+from flask import Request, Response, request
 from webargs import missing
 from webargs.flaskparser import FlaskParser
 
 from ..domain.principals import PrincipalKind
-from ..domain.text import parse_json, quoted
+from ..domain.text import parse_json
 from ..errors import (
     BodyTimeout,
     InvalidCredential,
@@ -30,12 +30,13 @@ from ..errors import (
 )
 from .context import g
 from .http import problems
-from .http.bodies import RequestBody
+from .http.bodies import RequestBody, refuse_encoded
 from .http.responses import json_response
+from .schemas.bodies import BodySchema
 from .schemas.requests import PATH_PARAMETERS
 from .schemas.responses import ProblemSchema
+from .validation import check_query, refuse_fields
 
-MAX_JSON_BYTES = 1024 * 1024
 # A JSON body is short, so a client has this long for all of it.
 JSON_SECONDS = 10
 
@@ -79,7 +80,8 @@ class JsonParser(FlaskParser):
 
     def load_json(self, req: Request, schema: ma.Schema) -> Any:
         """Return the JSON body, or `missing` if there is none."""
-        body = _read_json_body(req)
+        assert isinstance(schema, BodySchema), "each JSON body has a limit"
+        body = _read_json_body(req, schema.max_bytes)
         if not body.strip():
             return missing
         if not req.is_json:
@@ -109,19 +111,36 @@ class Blueprint(flask_smorest.Blueprint):
         described = [PATH_PARAMETERS[name] for name in _VARIABLE.findall(rule)]
         super().add_url_rule(rule, *args, **{**kwargs, "parameters": described})
 
-    def access(self, who: Access, *refusals: type[StorageError]) -> Callable[[View], View]:
-        """Decorate a view, outermost: check the credential before anything else, and document the refusals."""
+    def access(
+        self,
+        who: Access,
+        *refusals: type[StorageError],
+        right: Callable[..., object] | None = None,
+        any_query: bool = False,
+    ) -> Callable[[View], View]:
+        """Decorate a view, outermost: check the credential, the query and the right, and document the refusals.
+
+        `right` gets the variables of the path, and raises if the principal may not call the view. It is called before
+        the body is read. The query may hold the parameters that `arguments` declares, or with `any_query` all others.
+        """
 
         def decorate(view: View) -> View:
+            known = None if any_query else _query_names(view)
+
             @wraps(view)
             def guarded(*args: Any, **kwargs: Any) -> Any:
                 if who in (Access.ANYONE, Access.CREDENTIAL):
                     kind = g.principal.kind  # raises if the credential is invalid
                     if who is Access.CREDENTIAL and kind is PrincipalKind.NOBODY:
                         raise Unauthenticated("A credential is needed here: send 'Authorization: Bearer <token>'.")
+                if known is not None:
+                    check_query(request, known)
+                if right is not None:
+                    right(**kwargs)
                 return view(*args, **kwargs)
 
-            documented: Any = self.doc(security=SECURITY[who], responses=_documented(who, refusals))(guarded)
+            every = refusals if any_query else (*refusals, ValidationFailed)
+            documented: Any = self.doc(security=SECURITY[who], responses=_documented(who, every))(guarded)
             documented.access = who
             return documented  # type: ignore[no-any-return]
 
@@ -134,7 +153,8 @@ class Blueprint(flask_smorest.Blueprint):
 
         Of several such decorators, the outermost passes the first argument.
         """
-        return cast(Callable[[View], View], super().arguments(schema, location=location, **kwargs))
+        made = schema() if isinstance(schema, type) else schema  # webargs would make one for each request
+        return cast(Callable[[View], View], super().arguments(made, location=location, **kwargs))
 
     def response(self, status_code: int, *args: Any, **kwargs: Any) -> Callable[[View], View]:
         """Decorate a view: document its response, and send its result, or a pair of result and headers, as JSON."""
@@ -207,28 +227,21 @@ def _refusal_headers(status: int) -> dict[str, Any]:
     return {} if name is None else {name: {"schema": {"type": "string"}}}
 
 
-def refuse_fields(errors: Mapping[str, Any]) -> NoReturn:
-    """Raise `ValidationFailed` with `errors`, which are messages by field."""
-    raise ValidationFailed(_sentence(errors), members={"errors": errors})
+def _query_names(view: Callable[..., Any]) -> frozenset[str]:
+    """Return the parameters that the `arguments` of a view declare for its query."""
+    declared = getattr(view, "_apidoc", {}).get("arguments", {}).get("parameters", ())
+    return frozenset(name for each in declared if each["in"] == "query" for name in each["schema"].fields)
 
 
-def _read_json_body(req: Request) -> bytes:
-    """Read the body, which may be empty. Raises `TooLarge`, and as `RequestBody.read` does."""
+def _read_json_body(req: Request, max_bytes: int) -> bytes:
+    """Read the body, which may be empty. Raises `TooLarge`, `UnsupportedMediaType`, and as `RequestBody.read` does."""
     body, data = RequestBody(req, seconds=JSON_SECONDS), bytearray()
     if body.length is None and "HTTP_TRANSFER_ENCODING" not in req.environ:
         return b""
-    while (body.length or 0) <= MAX_JSON_BYTES and len(data) <= MAX_JSON_BYTES:
+    refuse_encoded(req)
+    while (body.length or 0) <= max_bytes and len(data) <= max_bytes:
         step = body.read()
         if not step:
             return bytes(data)
         data += step
-    raise TooLarge(f"The JSON body has more than {MAX_JSON_BYTES} bytes.", members={"limit": MAX_JSON_BYTES})
-
-
-def _sentence(errors: Mapping[str, Any]) -> str:
-    """Return a sentence about the first of `errors`."""
-    field, problem = next(iter(errors.items()), ("", "it is not valid"))
-    while isinstance(problem, (Mapping, list)):
-        problem = next(iter(problem.values() if isinstance(problem, Mapping) else problem), "it is not valid")
-    where = "The request is not valid" if field in ("", "_schema") else f"{quoted(field)} is not valid"
-    return f"{where}: {problem}"
+    raise TooLarge(f"The JSON body has more than {max_bytes} bytes; send less.", members={"limit": max_bytes})

@@ -14,7 +14,6 @@ from ..errors import (
     Forbidden,
     InsufficientStorage,
     InvalidName,
-    ValidationFailed,
 )
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
@@ -30,7 +29,15 @@ _LOCATION = {"Location": {"description": "The path of the bucket.", "schema": {"
 
 @blueprint.route("")
 class BucketCollection(MethodView):
-    @blueprint.access(Access.CREDENTIAL, Forbidden, InvalidName, BucketExists, InsufficientStorage, *JSON_REFUSALS)
+    @blueprint.access(
+        Access.CREDENTIAL,
+        Forbidden,
+        InvalidName,
+        BucketExists,
+        InsufficientStorage,
+        *JSON_REFUSALS,
+        right=lambda: g.services.buckets.authorize_create(g.principal),
+    )
     @blueprint.arguments(NewBucketSchema, example={"name": "photos", "is_public": False})
     @blueprint.response(201, BucketSchema, headers=_LOCATION)
     def post(self, settings: dict[str, Any]) -> Any:
@@ -39,7 +46,7 @@ class BucketCollection(MethodView):
         bucket, totals = g.services.buckets.create(g.principal, name, settings)
         return _shown(bucket, totals), {"Location": f"/buckets/{bucket.name}"}
 
-    @blueprint.access(Access.CREDENTIAL, ValidationFailed)
+    @blueprint.access(Access.CREDENTIAL)
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, BucketSchema(many=True), headers=_LINK)
     def get(self, page: dict[str, Any]) -> Any:
@@ -60,16 +67,22 @@ class BucketItem(MethodView):
         """Show a bucket with its totals."""
         return _shown(*g.services.buckets.get(g.principal, bucket_id))
 
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
+    @blueprint.access(
+        Access.CREDENTIAL,
+        InvalidName,
+        Forbidden,
+        BucketNotFound,
+        InsufficientStorage,
+        *JSON_REFUSALS,
+        right=lambda bucket_id: g.services.buckets.authorize_change(g.principal, bucket_id),
+    )
     @blueprint.arguments(BucketSettingsSchema, required=False, example={"is_public": True})
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
         """Replace the given settings of a bucket, and keep the others."""
         return _shown(*g.services.buckets.change(g.principal, bucket_id, settings))
 
-    @blueprint.access(
-        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage, ValidationFailed
-    )
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage)
     @blueprint.arguments(ForceSchema(), location="query")
     @blueprint.response(204)
     def delete(self, query: dict[str, str], bucket_id: str) -> Response:

@@ -43,7 +43,7 @@ REFUSALS: tuple[type[StorageError], ...] = (
 
 @blueprint.route("/files/download/<bucket_id>/<key:file_id>")
 class Download(MethodView):
-    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
+    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS, any_query=True)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Download a file."""
@@ -52,7 +52,7 @@ class Download(MethodView):
 
 @blueprint.route("/files/view/<bucket_id>/<key:file_id>")
 class View(MethodView):
-    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
+    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS, any_query=True)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """View a file in the browser. A file that is not safe to show is downloaded instead."""
@@ -61,7 +61,7 @@ class View(MethodView):
 
 @blueprint.route("/storage/<bucket_id>/<key:file_id>")
 class Permanent(MethodView):
-    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS)
+    @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS, any_query=True)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Open the permanent URL of a file, which answers like view."""

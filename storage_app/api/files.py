@@ -28,7 +28,7 @@ blueprint = Blueprint("Files", __name__, url_prefix="/files", description="The r
 
 @blueprint.route("/list/<bucket_id>")
 class FileList(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed)
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
     @blueprint.arguments(FileListSchema(), location="query")
     @blueprint.response(200, FileSchema(many=True), headers=link_header())
     def get(self, query: dict[str, Any], bucket_id: str) -> Any:
@@ -76,6 +76,7 @@ class FileMetadata(MethodView):
         ContentTypeNotAllowed,
         InsufficientStorage,
         *JSON_REFUSALS,
+        right=lambda bucket_id, file_id: g.services.files.authorize_change(g.principal, bucket_id, file_id),
     )
     @blueprint.doc(parameters=WRITE_CONDITIONS)
     @blueprint.arguments(MetadataSchema, required=False, example={"metadata": {"album": "cats"}})

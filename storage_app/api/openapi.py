@@ -6,13 +6,14 @@ from typing import Any
 import flask_smorest
 import marshmallow as ma
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from ..settings import Settings
 from ..version import __version__
 from . import buckets, downloads, files, health, selfdb, signed_urls, uploads
 from .blueprint import Access
+from .validation import check_query
 
 _DESCRIPTION = """\
 Buckets and files over HTTP.
@@ -73,6 +74,7 @@ def _register_document(app: Flask, api: Api) -> None:
     document = json.dumps(api.spec.to_dict(), indent=2)
 
     def openapi() -> Response:
+        check_query(request, ())
         return Response(document, content_type="application/json")
 
     openapi.access = Access.PUBLIC  # type: ignore[attr-defined]
@@ -82,4 +84,5 @@ def _register_document(app: Flask, api: Api) -> None:
         "/openapi.json",
         config={"app_name": "SelfDB storage", "persistAuthorization": False, "validatorUrl": None},
     )
+    swagger_ui.before_request(lambda: check_query(request, ()))
     app.register_blueprint(swagger_ui)

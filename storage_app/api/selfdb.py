@@ -1,6 +1,7 @@
 """The calls of SelfDB 0.05's backend, translated to the services. They exist if SERVICE_KEY is set.
 
 That backend parses `application/json` alone, so a refusal has this type here. It compares the text of a missing bucket.
+Parameters and fields that this service does not know are ignored.
 """
 
 import json
@@ -53,7 +54,15 @@ _DONE = {"status": "success"}
 
 @blueprint.route("/api/v1/buckets")
 class BucketCollection(MethodView):
-    @blueprint.access(Access.CREDENTIAL, Forbidden, InvalidName, InsufficientStorage, *JSON_REFUSALS)
+    @blueprint.access(
+        Access.CREDENTIAL,
+        Forbidden,
+        InvalidName,
+        InsufficientStorage,
+        *JSON_REFUSALS,
+        any_query=True,
+        right=lambda: g.services.buckets.authorize_create(g.principal),
+    )
     @blueprint.arguments(NewOwnedBucketSchema, example={"name": "photos", "owner_id": "alice", "public": False})
     @blueprint.response(200, OneBucketSchema)
     def post(self, settings: dict[str, Any]) -> Any:
@@ -66,7 +75,7 @@ class BucketCollection(MethodView):
             found = buckets.get(g.principal, name)
         return _one(*found)
 
-    @blueprint.access(Access.CREDENTIAL, ValidationFailed)
+    @blueprint.access(Access.CREDENTIAL, ValidationFailed, any_query=True)
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralBucketsSchema, headers=link_header())
     def get(self, page: dict[str, Any]) -> Any:
@@ -80,20 +89,29 @@ class BucketCollection(MethodView):
 
 @blueprint.route("/api/v1/buckets/<bucket_id>")
 class BucketItem(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, any_query=True)
     @blueprint.response(200, OneBucketSchema)
     def get(self, bucket_id: str) -> Any:
         """Show a bucket."""
         return _one(*g.services.buckets.get(g.principal, bucket_id.lower()))
 
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, *JSON_REFUSALS)
+    @blueprint.access(
+        Access.CREDENTIAL,
+        InvalidName,
+        Forbidden,
+        BucketNotFound,
+        InsufficientStorage,
+        *JSON_REFUSALS,
+        any_query=True,
+        right=lambda bucket_id: g.services.buckets.authorize_change(g.principal, bucket_id.lower()),
+    )
     @blueprint.arguments(ChangedBucketSchema, required=False, example={"public": True})
     @blueprint.response(200, OneBucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
         """Replace the given settings of a bucket."""
         return _one(*g.services.buckets.change(g.principal, bucket_id.lower(), settings))
 
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage)
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, any_query=True)
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str) -> Any:
         """Delete a bucket with its files."""
@@ -103,7 +121,7 @@ class BucketItem(MethodView):
 
 @blueprint.route("/api/v1/buckets/<bucket_id>/files")
 class FileCollection(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed)
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed, any_query=True)
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralFilesSchema, headers=link_header())
     def get(self, page: dict[str, Any], bucket_id: str) -> Any:
@@ -119,7 +137,7 @@ class FileCollection(MethodView):
 
 @blueprint.route("/api/v1/files/<bucket_id>/<key:file_id>")
 class FileItem(MethodView):
-    @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, *uploads.REFUSALS)
+    @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, *uploads.REFUSALS, any_query=True)
     @blueprint.doc(requestBody=RAW_BODY)
     @blueprint.response(200, StoredSchema)
     def post(self, bucket_id: str, file_id: str) -> Any:
@@ -137,13 +155,15 @@ class FileItem(MethodView):
         file = file_json(g.storage.settings, upload.bucket_name, received[0])
         return {**_DONE, "file_id": file["id"], "size": file["size"], "url": file["url"]}
 
-    @blueprint.access(Access.CREDENTIAL, BucketNotFound, *downloads.REFUSALS)
+    @blueprint.access(Access.CREDENTIAL, BucketNotFound, *downloads.REFUSALS, any_query=True)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Download a file."""
         return downloads.deliver(bucket_id.lower(), file_id, Disposition.ATTACHMENT, more_headers=_file_name_header)
 
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed)
+    @blueprint.access(
+        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, any_query=True
+    )
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str, file_id: str) -> Any:
         """Delete a file."""
@@ -152,7 +172,9 @@ class FileItem(MethodView):
 
 @blueprint.route("/<bucket:bucket_id>/<key:file_id>")
 class RootFileItem(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed)
+    @blueprint.access(
+        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, any_query=True
+    )
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str, file_id: str) -> Any:
         """Delete a file, by the shorter path that SelfDB 0.05 uses too."""
@@ -161,7 +183,7 @@ class RootFileItem(MethodView):
 
 @blueprint.route("/api/v1/storage/status")
 class Status(MethodView):
-    @blueprint.access(Access.PUBLIC, Unavailable)
+    @blueprint.access(Access.PUBLIC, Unavailable, any_query=True)
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
         """Answer as `/health` does."""

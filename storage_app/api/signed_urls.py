@@ -22,7 +22,6 @@ from ..errors import (
     InvalidSignedUrl,
     LengthRequired,
     QuotaExceeded,
-    ValidationFailed,
 )
 from ..services.signed_urls import SignedLink
 from . import downloads, uploads
@@ -97,9 +96,13 @@ class InitiateDownload(MethodView):
         return {"download_url": _url(link), "method": "GET", "expires_at": _expires_at(link)}
 
 
+def _may_presign(bucket_id: str, file_id: str) -> None:
+    g.services.uploads.authorize(g.principal, UploadRequest(bucket_id, key=file_id))
+
+
 @blueprint.route("/presigned-url/upload/<bucket_id>/<key:file_id>")
 class PresignUpload(MethodView):
-    @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS)
+    @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS, right=_may_presign)
     @blueprint.arguments(PresignSchema, required=False)
     @blueprint.response(200, PresignedSchema)
     def post(self, body: dict[str, Any], bucket_id: str, file_id: str) -> Any:
@@ -112,13 +115,13 @@ class PresignUpload(MethodView):
 
 @blueprint.route("/signed/<token>/<bucket_id>/<key:file_id>")
 class Signed(MethodView):
-    @blueprint.access(Access.SIGNED, InvalidSignedUrl, *downloads.REFUSALS)
+    @blueprint.access(Access.SIGNED, InvalidSignedUrl, *downloads.REFUSALS, any_query=True)
     @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, token: str, bucket_id: str, file_id: str) -> Response:
         """Download by a signed URL. Other credentials are ignored."""
         return downloads.deliver_signed(token, bucket_id, file_id)
 
-    @blueprint.access(Access.SIGNED, InvalidSignedUrl, LengthRequired, ValidationFailed, *uploads.REFUSALS)
+    @blueprint.access(Access.SIGNED, InvalidSignedUrl, LengthRequired, *uploads.REFUSALS)
     @blueprint.doc(requestBody=SIGNED_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
     @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
     @blueprint.response(201, FileSchema, headers=written_headers())

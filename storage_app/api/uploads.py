@@ -32,11 +32,10 @@ from ..errors import (
     TooManyUploads,
     TruncatedBody,
     UnsupportedMediaType,
-    ValidationFailed,
 )
 from ..services.uploads import Body
 from . import nginx
-from .blueprint import Access, Blueprint, refuse_fields
+from .blueprint import Access, Blueprint
 from .context import g
 from .http.conditions import write_conditions
 from .http.forms import Form, FormBody, is_form
@@ -44,6 +43,7 @@ from .http.responses import json_response
 from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
 from .schemas.requests import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
 from .schemas.responses import FileSchema, file_json
+from .validation import refuse_fields
 
 blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
 
@@ -69,7 +69,7 @@ REFUSALS: tuple[type[StorageError], ...] = (
 
 @blueprint.route("/upload/<bucket_id>")
 class FormUpload(MethodView):
-    @blueprint.access(Access.CREDENTIAL, BucketNotFound, ValidationFailed, *REFUSALS)
+    @blueprint.access(Access.CREDENTIAL, BucketNotFound, *REFUSALS)
     @blueprint.doc(requestBody=form_body(UploadFormWithFileSchema), parameters=[*WRITE_CONDITIONS, *DIGESTS])
     @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
     @blueprint.response(201, FileSchema, headers=written_headers())
@@ -81,7 +81,7 @@ class FormUpload(MethodView):
 
 @blueprint.route("/upload-direct/<bucket_id>/<key:file_id>")
 class RawUpload(MethodView):
-    @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, ValidationFailed, *REFUSALS)
+    @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, *REFUSALS)
     @blueprint.doc(requestBody=RAW_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
     @blueprint.arguments(OverwriteSchema(), location="query")
     @blueprint.alt_response(201, schema=FileSchema, headers=written_headers(), description="Created", success=True)

@@ -52,8 +52,12 @@ def parse_json(text: bytes | str) -> Any:
 
 def quoted(text: str, max_characters: int = 80) -> str:
     """Return `text` for a message: in quotes, unprintable characters escaped, cut after `max_characters`."""
-    shown = text if len(text) <= max_characters else text[:max_characters] + "…"
+    shown = shortened(text, max_characters)
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown) + "'"
+
+
+def shortened(text: str, max_characters: int) -> str:
+    return text if len(text) <= max_characters else text[:max_characters] + "…"
 
 
 def _finite(digits: str) -> float:

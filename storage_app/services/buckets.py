@@ -32,6 +32,12 @@ class Buckets:
         self._lookups = lookups
         self._ballast = ballast
 
+    def authorize_create(self, principal: Principal) -> str:
+        """Return the id of the owner of a bucket that `principal` creates. Raises unless it may create one."""
+        if not allowed(principal, Action.CREATE_BUCKET) or principal.sub is None:
+            raise refusal(principal, Action.CREATE_BUCKET)
+        return principal.sub
+
     def create(
         self, principal: Principal, name: str, settings: Mapping[str, Any], *, owner_id: str | None = None
     ) -> tuple[Bucket, Totals]:
@@ -39,12 +45,11 @@ class Buckets:
 
         The service may name another owner. Raises `InvalidName`, and `BucketExists` if the name is taken.
         """
-        if not allowed(principal, Action.CREATE_BUCKET) or principal.sub is None:
-            raise refusal(principal, Action.CREATE_BUCKET)
-        if owner_id not in (None, principal.sub) and principal.kind is not PrincipalKind.SERVICE:
+        own_id = self.authorize_create(principal)
+        if owner_id not in (None, own_id) and principal.kind is not PrincipalKind.SERVICE:
             raise Forbidden("Only the service may create a bucket for another user; leave 'owner_id' out.")
         created = now()
-        bucket = Bucket(new_uid(), check_bucket_name(name), owner_id or principal.sub, created, created, **settings)
+        bucket = Bucket(new_uid(), check_bucket_name(name), owner_id or own_id, created, created, **settings)
         with self._commit(bucket) as commit:
             if commit.current is not None:
                 raise BucketExists(f"There is a bucket {quoted(name)} already; choose another name.")
@@ -63,9 +68,13 @@ class Buckets:
             raise refusal(principal, Action.LIST_BUCKETS)
         return self._visible(visible_buckets(principal, self._lookups.policy), after, limit)
 
+    def authorize_change(self, principal: Principal, name: str) -> Bucket:
+        """Return the bucket. Raises unless `principal` may change it."""
+        return self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)[0]
+
     def change(self, principal: Principal, name: str, settings: Mapping[str, Any]) -> tuple[Bucket, Totals]:
         """Replace the given settings, which are fields of `Bucket`, and keep the others."""
-        bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
+        bucket = self.authorize_change(principal, name)
         with self._commit(bucket) as commit:
             current, totals = self._checked(principal, bucket, commit.current)
             changed = replace(current, **settings, updated_at=now())
@@ -82,7 +91,7 @@ class Buckets:
                 self._delete(principal, name, force=force)
 
     def _delete(self, principal: Principal, name: str, *, force: bool) -> None:
-        bucket, _ = self._lookups.bucket(principal, name, Action.CHANGE_BUCKET)
+        bucket = self.authorize_change(principal, name)
         with self._commit(bucket) as commit:
             current, totals = self._checked(principal, bucket, commit.current)
             # Ask the store too, because the index may not know every file yet, or may have lost rows.

@@ -80,6 +80,10 @@ class Files:
         bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
         return list_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
 
+    def authorize_change(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
+        """Return the file with its bucket. Raises unless `principal` may edit and delete the file."""
+        return self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
+
     def edit(
         self,
         principal: Principal,
@@ -93,7 +97,7 @@ class Files:
 
         Raises `PreconditionFailed` unless `conditions` hold at the commit.
         """
-        bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        bucket, file = self.authorize_change(principal, bucket_name, key)
         edited = self._edited(bucket, file, changes)
         intent = Intent(self._commits.process, IntentKind.WRITE, bucket.uid, key)
         with (
@@ -118,7 +122,7 @@ class Files:
                 self._delete(principal, bucket_name, key, conditions)
 
     def _delete(self, principal: Principal, bucket_name: str, key: str, conditions: WriteConditions) -> None:
-        bucket, file = self._lookups.file(principal, bucket_name, key, Action.CHANGE_FILE)
+        bucket, file = self.authorize_change(principal, bucket_name, key)
         intent = Intent(self._commits.process, IntentKind.DELETE, bucket.uid, key, file.blob)
         with self._commits.recorded(intent), self._commits.keys([(intent, bucket)]) as commit:
             conditions.check(self._current(commit.only, principal))

@@ -1,15 +1,20 @@
 """What every view gets from its blueprint: strict JSON, arguments, and a document of what it takes and refuses."""
 
+import gzip
+
 import marshmallow as ma
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app.api.blueprint import MAX_JSON_BYTES, Access, Blueprint
+from storage_app.api.blueprint import Access, Blueprint
+from storage_app.api.schemas.bodies import MAX_JSON_BYTES
+from storage_app.api.schemas.requests import MAX_SETTINGS_BYTES
 from storage_app.errors import Unauthenticated
+from tests.support.forms import FORM
 from tests.support.in_process import AUTHORIZATION, JSON, ask, send
 from tests.support.raw_http import assert_problem
-from tests.support.service import bearer
+from tests.support.service import ANON_KEY, bearer
 
 
 @pytest.mark.parametrize(
@@ -95,13 +100,77 @@ def test_view_admits_who_it_declares(app: Flask, access: Access, credential: str
                 view()
 
 
+@pytest.mark.parametrize(
+    ("line", "limit"),
+    [
+        ("POST /buckets", MAX_SETTINGS_BYTES),
+        ("PUT /buckets/photos", MAX_SETTINGS_BYTES),
+        ("PUT /files/metadata/photos/there.txt", MAX_JSON_BYTES),
+        ("POST /files/initiate-upload", MAX_JSON_BYTES),
+        ("POST /files/initiate-download", MAX_JSON_BYTES),
+        ("POST /files/presigned-url/upload/photos/new.txt", MAX_JSON_BYTES),
+    ],
+)
 @pytest.mark.parametrize(("more", "status"), [(0, 422), (1, 413)])
-def test_json_may_have_a_mebibyte_and_no_byte_more(unchanged: FlaskClient, more: int, status: int) -> None:
+def test_json_may_have_the_bytes_that_its_route_needs(
+    unchanged: FlaskClient, line: str, limit: int, more: int, status: int
+) -> None:
     """Declared, or in chunks, which say nothing of their length."""
-    body = b'{"name": ""}'.ljust(MAX_JSON_BYTES + more)
-    assert ask(unchanged, "POST /buckets", body, JSON).status == status
-    chunked = ("Transfer-Encoding", "chunked")
-    assert send(unchanged, "POST /buckets", [AUTHORIZATION, JSON, chunked], body).status == status
+    body = b'{"wrong": 1}'.ljust(limit + more)
+    declared = ask(unchanged, line, body, JSON)
+    chunked = send(unchanged, line, [AUTHORIZATION, JSON, ("Transfer-Encoding", "chunked")], body)
+    assert (declared.status, chunked.status) == (status, status)
+    assert declared.json.get("limit") == (limit if status == 413 else None)
+
+
+ANONYMOUS, BOB = ("apikey", ANON_KEY), ("Authorization", bearer("bob")["Authorization"])
+
+
+@pytest.mark.parametrize(
+    ("line", "who", "code"),
+    [
+        ("POST /buckets", ANONYMOUS, "forbidden"),
+        ("PUT /buckets/photos", ANONYMOUS, "forbidden"),
+        ("PUT /buckets/photos", BOB, "forbidden"),
+        ("PUT /buckets/none", BOB, "bucket_not_found"),
+        ("PUT /files/metadata/photos/there.txt", BOB, "forbidden"),
+        ("PUT /files/metadata/photos/none.txt", AUTHORIZATION, "file_not_found"),
+        ("PUT /files/metadata/none/there.txt", AUTHORIZATION, "bucket_not_found"),
+        ("POST /files/presigned-url/upload/photos/there.txt", ANONYMOUS, "forbidden"),
+    ],
+)
+def test_right_is_asked_for_before_the_body_is_read(
+    unchanged: FlaskClient, line: str, who: tuple[str, str], code: str
+) -> None:
+    for body in (b"{", b'{"wrong": 1}', b" " * (MAX_SETTINGS_BYTES + 1)):
+        answer = send(unchanged, line, [who, JSON, ("Content-Length", str(len(body)))], body)
+        assert answer.json["code"] == code
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "br", "identity, gzip", "x-own"])
+@pytest.mark.parametrize(
+    ("line", "declared"),
+    [
+        ("POST /buckets", JSON),
+        ("PUT /buckets/photos", JSON),
+        ("PUT /files/metadata/photos/there.txt", JSON),
+        ("POST /files/initiate-upload", JSON),
+        ("POST /files/initiate-download", JSON),
+        ("POST /files/presigned-url/upload/photos/new.txt", JSON),
+        ("POST /files/upload/photos", FORM),
+        ("PUT /files/upload-direct/photos/there.txt", JSON),
+    ],
+)
+def test_compressed_body_is_refused(unchanged: FlaskClient, line: str, declared: tuple[str, str], coding: str) -> None:
+    answer = ask(unchanged, line, gzip.compress(b"{}"), declared, ("Content-Encoding", coding))
+    assert_problem(answer, 415, "unsupported_media_type")
+    assert answer.headers["Accept-Encoding"] == "identity"
+
+
+@pytest.mark.parametrize("coding", ["", "identity", "Identity", "identity, identity"])
+def test_body_that_is_not_compressed_may_say_so(unchanged: FlaskClient, coding: str) -> None:
+    answer = ask(unchanged, "PUT /files/metadata/photos/there.txt", b"{", JSON, ("Content-Encoding", coding))
+    assert_problem(answer, 400, "invalid_json")
 
 
 def test_query_and_headers_of_one_operation_are_both_described(client: FlaskClient) -> None:

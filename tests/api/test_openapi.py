@@ -32,6 +32,15 @@ OPEN = {
 }
 
 
+# These ignore parameters, because caches and old clients send some.
+SENDS_BYTES = {
+    "GET /files/download/{bucket_id}/{file_id}",
+    "GET /files/view/{bucket_id}/{file_id}",
+    "GET /storage/{bucket_id}/{file_id}",
+    "GET /files/signed/{token}/{bucket_id}/{file_id}",
+}
+
+
 @pytest.fixture
 def document(client: FlaskClient) -> dict[str, Any]:
     answer = client.get("/openapi.json")
@@ -123,14 +132,13 @@ def test_refusals_follow_from_what_an_operation_takes(app: Flask, document: dict
     accesses = {name: view.access for name, view in views(app)}
     for name, operation in operations(document):
         has_body = "requestBody" in operation
-        in_query = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
         expected = {
             "401": accesses[name] in (Access.CREDENTIAL, Access.ANYONE),
             "403": accesses[name] is not Access.PUBLIC and name != "GET /buckets",
             "408": has_body,
             "413": has_body,
             "415": has_body,
-            "422": has_body or bool(in_query),
+            "422": name not in SENDS_BYTES,
         }
         assert (name, {status: status in operation["responses"] for status in expected}) == (name, expected)
 

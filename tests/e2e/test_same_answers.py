@@ -156,6 +156,9 @@ LISTS = rows(
     "GET /files/list/reads?cursor=nonsense",
     "HEAD /files/list/reads",
     "GET /files/list/large",
+    "GET /files/list/reads?limit=1&x=" + "'" * 7500,
+    "GET /files/list/reads?limt=1",
+    "GET /buckets?limit=1&limit=2",
     "GET /buckets?limit=1",
     "GET /buckets/reads",
     "HEAD /buckets/reads",
@@ -163,7 +166,8 @@ LISTS = rows(
 )
 
 PAGES = rows(
-    "GET /", "HEAD /", "GET /health", "GET /health/ready", "GET /openapi.json", "GET /docs", "GET /docs/",
+    "GET /", "HEAD /", "GET /?x=1", "GET /health", "GET /health?x=1", "GET /docs/?x=1",
+    "GET /openapi.json?x=1", "GET /health/ready", "GET /openapi.json", "GET /docs", "GET /docs/",
     "GET /docs/swagger-ui.css", "GET /docs/none.js", "GET /console", headers=[],
 )  # fmt: skip
 
@@ -198,6 +202,9 @@ WITH_A_BODY = [
         f"GET {A_TXT}",
         f"HEAD {A_TXT}",
         "GET /storage/public/a.txt",
+        "GET /files/list/reads?limit=1&x=" + "'" * 7500,
+        "GET /files/list/reads?limt=1",
+        "GET /buckets?limit=1&limit=2",
         "GET /buckets?limit=1",
         "OPTIONS /buckets",
     )

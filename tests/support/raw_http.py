@@ -108,7 +108,7 @@ def assert_problem(answer: Answer, status: int, code: str) -> dict[str, Any]:
 def assert_sentence(text: str) -> None:
     """Assert that `text` is a sentence in one line that says nothing of the inside."""
     assert text[0].isupper() or text[0] == "'", text
-    assert text.endswith("."), text
+    assert text.endswith((".", "?")), text
     assert text.isprintable(), text
     assert not any(word in text for word in ("Traceback", "Error(", "site-packages", ".py", "STORAGE_PATH")), text
 

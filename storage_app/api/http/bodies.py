@@ -134,9 +134,17 @@ def raw_attributes(request: Request) -> FileAttributes:
     if "Content-Range" in request.headers:
         # RFC 9110 section 14.5: a server without support for partial PUT must not take the part for the whole file.
         raise InvalidRequest("A PUT with Content-Range is not supported; send the whole file.")
-    if request.headers.get("Content-Encoding", "identity").lower() not in ("", "identity"):
-        raise UnsupportedMediaType("A body with Content-Encoding is not supported; send the file as it is.")
+    refuse_encoded(request)
     return attributes
+
+
+def refuse_encoded(request: Request) -> None:
+    """Raise `UnsupportedMediaType` if the body is compressed or encoded otherwise (RFC 9110 section 15.5.16)."""
+    codings = request.headers.get("Content-Encoding", "").lower().split(",")
+    if any(coding.strip() not in ("", "identity") for coding in codings):
+        raise UnsupportedMediaType(
+            "A body with Content-Encoding is not supported; send it as it is.", headers={"Accept-Encoding": "identity"}
+        )
 
 
 def declared_digests(request: Request) -> frozenset[str]:

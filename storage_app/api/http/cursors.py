@@ -15,6 +15,8 @@ from ...errors import ValidationFailed
 from .responses import json_array, json_text
 
 MAX_PAGE_BYTES = 1024 * 1024
+# The parameters of lists.
+_PARAMETERS = frozenset({"limit", "cursor", "prefix", "delimiter", "order"})
 
 
 def encode(position: Position) -> str:
@@ -63,12 +65,13 @@ def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int, 
 def next_link(following: Position | None) -> dict[str, str]:
     """Return a `Link` header for the page that begins at `following`, or no header if that is None.
 
-    The link is the URL of this request with the new cursor. It is relative, because only the client knows by which host
-    it reached the service.
+    The link is the URL of this request with the new cursor, without parameters that no list knows. It is relative,
+    because only the client knows by which host it reached the service.
     """
     if following is None:
         return {}
-    query: dict[str, Any] = request.args.to_dict() | {"cursor": encode(following)}
+    query = {name: value for name, value in request.args.items() if name in _PARAMETERS}
+    query["cursor"] = encode(following)
     return {"Link": f'<{quote(request.path)}?{urlencode(query)}>; rel="next"'}
 
 

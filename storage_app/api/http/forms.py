@@ -13,7 +13,7 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 from ...domain.text import quoted
 from ...domain.uploads import DeclaredBody, UploadRequest
 from ...errors import DigestMismatch, InvalidName, InvalidRequest, TooLarge, UnsupportedMediaType
-from .bodies import STEP_BYTES, RequestBody, Write, declared_digests
+from .bodies import STEP_BYTES, RequestBody, Write, declared_digests, refuse_encoded
 from .dispositions import parse_disposition
 
 FILE = "file"
@@ -53,10 +53,11 @@ class FormBody:
     def declare(self) -> DeclaredBody:
         """Return the least size that the file can have: all other parts may take MAX_FORM_BYTES at most.
 
-        Raises `UnsupportedMediaType` if the body is not a form.
+        Raises `UnsupportedMediaType` if the body is not a form, or is encoded.
         """
         if not is_form(self._request):
             raise UnsupportedMediaType("Send a form as multipart/form-data, or the raw file to /files/upload-direct.")
+        refuse_encoded(self._request)
         least_size = max(0, (self._request.content_length or 0) - MAX_FORM_BYTES)
         return DeclaredBody(least_size=least_size, is_here=self._is_here)
 

@@ -78,6 +78,24 @@ class Flag(fields.Boolean):
         return value
 
 
+class ListOf(fields.List[Any]):
+    """A JSON array. Its validators see it before its items are read, so an endless array is refused at once."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, list):
+            self._validate(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Object(fields.Dict):
+    """A JSON object. Its validators see it before its members are read, so an endless object is refused at once."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, dict):
+            self._validate(value)
+        return super()._deserialize(value, attr, data, **kwargs)  # type: ignore[no-untyped-call]
+
+
 class JsonObject(fields.Field[dict[str, Any]]):
     """A JSON object as the text of a form field."""
 

@@ -20,10 +20,13 @@ from ...domain.principals import MAX_SUB_BYTES, is_sub
 from ...errors import InvalidRequest
 from ...media_types.names import MAX_CONTENT_TYPE_BYTES
 from ...services.signed_urls import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
-from .fields import Checked, Count, Flag, JsonObject, MediaType, Text, Whole
+from .bodies import BodySchema
+from .fields import Checked, Count, Flag, JsonObject, ListOf, MediaType, Object, Text, Whole
 
 MAX_SIZE = 2**63 - 1
 MAX_GRANTS = 1000
+# 1,000 grants take up to 780 KB, if each character is escaped.
+MAX_SETTINGS_BYTES = 1024 * 1024
 
 
 def _check_grantee(grantee: str) -> str:
@@ -112,14 +115,16 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 # Buckets
 
 
-class BucketSettingsSchema(ma.Schema):
+class BucketSettingsSchema(BodySchema):
     """The settings of a bucket. `null` = no limit, or no value."""
+
+    max_bytes = MAX_SETTINGS_BYTES
 
     is_public = Flag(metadata={"description": "Whether anyone may download files without a credential."})
     description = Text(
         allow_none=True, validate=validate.Length(max=1024), metadata={"example": "Pictures of the year"}
     )
-    grants = fields.Dict(
+    grants = Object(
         keys=Text(validate=Checked(_check_grantee), metadata={"minLength": 1, "maxLength": MAX_SUB_BYTES}),
         values=fields.String(validate=validate.OneOf([grant.value for grant in Grant])),
         validate=validate.Length(max=MAX_GRANTS),
@@ -143,7 +148,7 @@ class BucketSettingsSchema(ma.Schema):
             "example": 1_000_000_000,
         },
     )
-    allowed_content_types = fields.List(
+    allowed_content_types = ListOf(
         fields.String(validate=[validate.Length(max=MAX_CONTENT_TYPE_BYTES), validate.Regexp(_ACCEPTED_TYPE_PATTERN)]),
         allow_none=True,
         validate=validate.Length(min=1, max=100),
@@ -167,10 +172,10 @@ class NewBucketSchema(BucketSettingsSchema):
     name = fields.String(required=True, **_BUCKET)
 
 
-class MetadataSchema(ma.Schema):
+class MetadataSchema(BodySchema):
     """The editable fields of a file. A field that is given replaces its former value."""
 
-    metadata = fields.Dict(
+    metadata = Object(
         keys=Text(),
         validate=Checked(check_metadata),
         metadata={"description": f"Any JSON object, at most {MAX_METADATA_BYTES} bytes.", "example": {"album": "cats"}},
@@ -273,7 +278,7 @@ _EXPIRES_IN: dict[str, Any] = {
 }
 
 
-class NewUploadSchema(ma.Schema):
+class NewUploadSchema(BodySchema):
     """A request for an upload URL. The URL binds each value given here, and the upload must comply."""
 
     bucket_id = fields.String(required=True, **_BUCKET)
@@ -287,7 +292,7 @@ class NewUploadSchema(ma.Schema):
     sha256 = fields.String(
         validate=validate.Regexp("^[0-9a-f]{64}$"), metadata={"description": "The digest of the file, in hex."}
     )
-    metadata = fields.Dict(
+    metadata = Object(
         keys=Text(),
         validate=Checked(lambda metadata: check_metadata(metadata, MAX_SIGNED_METADATA_BYTES)),
         metadata={"description": f"Any JSON object, at most {MAX_SIGNED_METADATA_BYTES} bytes."},
@@ -296,7 +301,7 @@ class NewUploadSchema(ma.Schema):
     expires_in = Whole(**_EXPIRES_IN)
 
 
-class NewDownloadSchema(ma.Schema):
+class NewDownloadSchema(BodySchema):
     """A request for a download URL."""
 
     bucket_id = fields.String(required=True, **_BUCKET)
@@ -309,8 +314,8 @@ class NewDownloadSchema(ma.Schema):
     expires_in = Whole(**_EXPIRES_IN)
 
 
-class PresignSchema(ma.Schema):
+class PresignSchema(BodySchema):
     """The body of the call in SelfDB 0.0.2's form. Every field is optional."""
 
     expires_in_seconds = Whole(**_EXPIRES_IN)
-    content_type = MediaType(allow_none=True, **_CONTENT_TYPE)
+    content_type = MediaType(**_CONTENT_TYPE)

@@ -46,6 +46,9 @@ class ProblemSchema(ma.Schema):
 class BucketSchema(BucketSettingsSchema):
     """A bucket. `grants` and `quota` are present only for those who may change it."""
 
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Leave the field as it is: only a request may have `null` in place of nothing."""
+
     id = fields.String(required=True)
     name = fields.String(required=True)
     owner_id = fields.String(required=True)

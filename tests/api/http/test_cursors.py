@@ -112,7 +112,7 @@ def test_page_takes_no_more_documents_than_it_needs() -> None:
 
 def test_link_is_this_request_with_the_next_cursor() -> None:
     position = Position("b", after=True)
-    with Flask(__name__).test_request_context("/files/list/ph%C3%B6tos?prefix=a%26b&cursor=old&limit=2"):
+    with Flask(__name__).test_request_context("/files/list/ph%C3%B6tos?prefix=a%26b&x=1&cursor=old&limit=2"):
         assert next_link(None) == {}
         assert next_link(position) == {
             "Link": f'</files/list/ph%C3%B6tos?prefix=a%26b&cursor={encode(position)}&limit=2>; rel="next"'
