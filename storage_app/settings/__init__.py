@@ -199,11 +199,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def sources() -> dict[str, dict[str, str]]:
+    """Return the variables of each source by its name, the one that wins first."""
+    environment = {name: value for name, value in os.environ.items() if value.strip()}
+    if environment.get("PYTHON_DOTENV_DISABLED", "").casefold() in _DOTENV_DISABLED:
+        return {"environment": environment}
+    return {"environment": environment, ".env": _dotenv(ROOT / ".env")}
+
+
 def _environment_and_dotenv() -> dict[str, str]:
-    found = {name: value for name, value in os.environ.items() if value.strip()}
-    if found.get("PYTHON_DOTENV_DISABLED", "").casefold() in _DOTENV_DISABLED:
-        return found
-    return _dotenv(ROOT / ".env") | found
+    return {name: value for source in reversed(sources().values()) for name, value in source.items()}
 
 
 def _dotenv(path: Path) -> dict[str, str]:

@@ -6,14 +6,20 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, ScriptInfo
 
-from .auth.credentials import SERVICE_ROLE
-from .errors import StorageError
-from .maintenance.progress import RebuildProgress
-from .maintenance.recover import recover as recover_store
-from .maintenance.scan import Check
-from .node import Storage
+from ..auth.credentials import SERVICE_ROLE
+from ..domain.principals import MAX_SUB_BYTES, is_sub
+from ..errors import StorageError
+from ..maintenance.progress import RebuildProgress
+from ..maintenance.recover import recover as recover_store
+from ..maintenance.scan import Check
+from ..node import Storage
+from ..version import __version__
+from . import reports
 
 storage_commands = AppGroup("storage", help="Look after the storage service.")
+click.version_option(__version__, message="SelfDB storage %(version)s")(storage_commands)
+for _report in reports.COMMANDS:
+    storage_commands.add_command(_report)
 
 
 def init_app(app: Flask) -> None:
@@ -26,12 +32,24 @@ def run(command: str, app: Flask) -> NoReturn:
     storage_commands.main([command], prog_name="flask storage", obj=ScriptInfo(create_app=lambda: app))
 
 
+def _sub(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not is_sub(value):
+        raise click.BadParameter(f"It must be 1 to {MAX_SUB_BYTES} bytes of printable characters.")
+    return value
+
+
 @storage_commands.command()
-@click.option("--sub", required=True, help="The id of the user that the token speaks for.")
+@click.option("--sub", required=True, callback=_sub, help="The id of the user that the token speaks for.")
 @click.option(
     "--service", is_flag=True, help=f"Make it a service token (role {SERVICE_ROLE}), which may do everything."
 )
-@click.option("--expires-in", default=3600, show_default=True, help="Seconds that the token is good for.")
+@click.option(
+    "--expires-in",
+    type=click.IntRange(min=1),
+    default=3600,
+    show_default=True,
+    help="Seconds that the token is good for.",
+)
 def token(sub: str, service: bool, expires_in: int) -> None:
     """Print a login token such as the backend issues."""
     logins = _storage().logins

@@ -47,7 +47,18 @@ def test_token_is_a_login(app: Flask, options: list[str], kind: PrincipalKind) -
     assert (principal.kind, principal.sub) == (kind, "bob")
 
 
-@pytest.mark.parametrize("arguments", [["token"], ["token", "--sub=bob", "--expires-in=soon"], ["restore"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["token"],
+        ["token", "--sub="],
+        ["token", "--sub=" + "x" * 256],
+        ["token", "--sub=bob", "--expires-in=soon"],
+        ["token", "--sub=bob", "--expires-in=0"],
+        ["token", "--sub=bob", "--expires-in=-5"],
+        ["restore"],
+    ],
+)
 def test_wrong_command_is_explained(app: Flask, arguments: list[str]) -> None:
     done = run(app, *arguments)
     assert (done.exit_code, done.stdout) == (2, "")
