@@ -141,8 +141,11 @@ class BlobStore(Protocol):
     def sync_bucket(self, bucket: Bucket) -> None:
         """Make durable what the three methods above did."""
 
-    def purge_bucket(self, uid: str) -> None:
-        """Free the space of a removed bucket. This may take long. If it is interrupted, the caller repeats it."""
+    def purge_bucket(self, uid: str) -> Iterator[None]:
+        """Free the space of a removed bucket, in steps. The caller takes them all, or begins again some other time.
+
+        All steps may take long. Between two of them the caller may rest.
+        """
 
     def read_bucket(self, name: str) -> Bucket | None:
         """Return the bucket that the record at `name` describes, or None if there is no record."""

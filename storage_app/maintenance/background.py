@@ -55,7 +55,7 @@ class BackgroundThread:
         if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
             with if_free(self._lock) as ours:  # one process at a time: two would remove the same blobs
                 if ours:
-                    collect(self._index, self._store, until=now() - GRACE)
+                    collect(self._index, self._store, until=now() - GRACE, rest=self._stopped.wait)
                     self._spool.collect()
             self._collected_at = time.monotonic()
 
@@ -65,5 +65,5 @@ class BackgroundThread:
                 self.look()
             except (StorageError, OSError) as error:
                 log.warning("looking after the store is put off: %s", error)
-            except Exception:
+            except Exception:  # nothing restarts this thread, and without it no dead process is recovered
                 log.exception("looking after the store failed")

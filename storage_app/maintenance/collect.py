@@ -1,6 +1,8 @@
 """Collection: removes replaced and deleted bytes, a minute later."""
 
 import logging
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from ..blobstore import BlobStore
@@ -14,13 +16,21 @@ log = logging.getLogger(__name__)
 # Replaced bytes stay this long, because nginx opens a blob only after Python has answered.
 GRACE = timedelta(minutes=1)
 _BATCH = 1000
+# Rows of a deleted bucket in one transaction. Other writers wait meanwhile.
+_PURGED_ROWS = 250
+
+# Waits for so many seconds, and returns whether to stop instead of going on.
+Rest = Callable[[float], bool | None]
 
 
-def collect(index: Index, store: BlobStore, *, until: datetime) -> int:
-    """Remove what was scheduled for deletion at `until` or before. Return how many pending deletions were cleared."""
+def collect(index: Index, store: BlobStore, *, until: datetime, rest: Rest = time.sleep) -> int:
+    """Remove what was scheduled for deletion at `until` or before. Return how many pending deletions were cleared.
+
+    A deleted bucket is removed in steps, with a rest after each, in which other writers have the index and the disk.
+    """
     cleared, last = 0, 0
     while batch := index.pending_deletions(until, after=last, limit=_BATCH):
-        done = [deletion for deletion in batch if _is_done(deletion, index, store)]
+        done = [deletion for deletion in batch if _is_done(deletion, index, store, rest)]
         with index.write() as transaction:
             for deletion in done:
                 transaction.clear_deletion(deletion)
@@ -29,32 +39,43 @@ def collect(index: Index, store: BlobStore, *, until: datetime) -> int:
     return cleared
 
 
-def _is_done(deletion: PendingDeletion, index: Index, store: BlobStore) -> bool:
+def _is_done(deletion: PendingDeletion, index: Index, store: BlobStore, rest: Rest) -> bool:
     """Act on `deletion`. Return False if that failed: the next collection tries again, and the others go on."""
     try:
-        _act_on(deletion, index, store)
+        return _paced(_steps_of(deletion, index, store), rest)
     except StorageError as error:
         log.warning("what was deleted could not be removed yet: %s", error.detail, extra={"blob": deletion.blob})
         return False
+
+
+def _paced(steps: Iterator[None], rest: Rest) -> bool:
+    """Take `steps`, and rest after each for as long as it took. Return False if `rest` stops that before the end."""
+    began = time.monotonic()
+    for _ in steps:
+        if rest(time.monotonic() - began):
+            return False
+        began = time.monotonic()
     return True
 
 
-def _act_on(deletion: PendingDeletion, index: Index, store: BlobStore) -> None:
+def _steps_of(deletion: PendingDeletion, index: Index, store: BlobStore) -> Iterator[None]:
     bucket = index.bucket_with(deletion.bucket_uid)
     if deletion.key is None or deletion.blob is None:
-        _purge_bucket(deletion.bucket_uid, index, store)
+        yield from _purge_bucket(deletion.bucket_uid, index, store)
     elif bucket is not None:
         _remove_unless_named(store, bucket, deletion.key, deletion.blob)
 
 
-def _purge_bucket(uid: str, index: Index, store: BlobStore) -> None:
+def _purge_bucket(uid: str, index: Index, store: BlobStore) -> Iterator[None]:
     while True:
         with index.write() as transaction:
             if transaction.bucket(uid) is not None:  # an operator moved it back out of the trash
                 return
-            if transaction.drop_files_of(uid, limit=_BATCH) < _BATCH:
-                break
-    store.purge_bucket(uid)
+            dropped = transaction.drop_files_of(uid, limit=_PURGED_ROWS)
+        if dropped < _PURGED_ROWS:
+            break
+        yield
+    yield from store.purge_bucket(uid)
 
 
 def _remove_unless_named(store: BlobStore, bucket: Bucket, key: str, blob: str) -> None:

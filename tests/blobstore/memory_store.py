@@ -217,8 +217,9 @@ class MemoryStore:
     def sync_bucket(self, bucket: Bucket) -> None:
         """As `sync`."""
 
-    def purge_bucket(self, uid: str) -> None:
+    def purge_bucket(self, uid: str) -> Iterator[None]:
         self._removed.pop(uid, None)
+        yield
 
     def removed_buckets(self) -> Iterator[str]:
         yield from list(self._removed)

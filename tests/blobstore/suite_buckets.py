@@ -12,7 +12,7 @@ from storage_app.domain.files import File
 from storage_app.errors import BucketExists, BucketNotFound
 from tests.blobstore.suite_part import SuitePart
 from tests.support.core import A_TIME, a_bucket, a_file
-from tests.support.stores import BUCKET, collect, listed, put
+from tests.support.stores import BUCKET, collect, listed, purge, put
 
 
 class OfBuckets(SuitePart):
@@ -63,7 +63,7 @@ class OfBuckets(SuitePart):
             store.open(BUCKET, file.blob)
         assert list(store.removed_buckets()) == [BUCKET.uid]
         for uid in (BUCKET.uid, BUCKET.uid, "never-made"):
-            store.purge_bucket(uid)
+            purge(store, uid)
         assert listed(store, other) == [kept]
         self.assert_holds(store)
 
@@ -88,9 +88,9 @@ class OfBuckets(SuitePart):
                 store.open(following, file.blob)
         file = put(store, bucket=buckets[-1])
         assert sorted(store.removed_buckets()) == sorted([BUCKET.uid, "second"])
-        store.purge_bucket("second")
+        purge(store, "second")
         assert list(store.removed_buckets()) == [BUCKET.uid]
-        store.purge_bucket(BUCKET.uid)
+        purge(store, BUCKET.uid)
         assert listed(store, buckets[-1]) == [file]
         assert list(self.leftovers(store)) == []
 

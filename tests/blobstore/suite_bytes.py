@@ -9,7 +9,7 @@ import pytest
 
 from storage_app.blobstore import Inventory
 from tests.blobstore.suite_part import SuitePart
-from tests.support.stores import BUCKET, content, put, receive
+from tests.support.stores import BUCKET, content, purge, put, receive
 
 
 def reusing_its_buffer() -> Iterator[Any]:
@@ -69,7 +69,7 @@ class OfBytes(SuitePart):
                 store.remove_bucket(BUCKET)
             store.delete_blob(BUCKET, file.blob)
             if end == "bucket purged":
-                store.purge_bucket(BUCKET.uid)
+                purge(store, BUCKET.uid)
             assert reader.read() == b"rst"
 
     def test_bytes_are_listed_measured_and_known_by_their_sidecar(self, store: Inventory) -> None:

@@ -1,5 +1,9 @@
 """Collection: what was replaced or deleted is removed when its time has come, and nothing else ever is."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -7,9 +11,10 @@ import pytest
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.times import now
 from storage_app.errors import Unavailable
+from storage_app.index import Index
 from storage_app.maintenance import collect as collection
 from storage_app.maintenance.collect import GRACE, collect
-from tests.support.core import ALICE, Core, blobs
+from tests.support.core import ALICE, Core, a_file, blobs
 
 
 def scheduled(core: Core) -> int:
@@ -58,7 +63,7 @@ def test_sidecar_decides_even_where_the_row_is_wrong(core: Core) -> None:
 
 
 def test_deleted_bucket_is_purged_with_its_rows(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "_BATCH", 2)
+    monkeypatch.setattr(collection, "_PURGED_ROWS", 2)
     bucket = core.buckets.get(ALICE, "photos")[0]
     for number in range(5):
         core.put(str(number))
@@ -70,6 +75,56 @@ def test_deleted_bucket_is_purged_with_its_rows(core: Core, monkeypatch: pytest.
     assert core.collect() == 1
     assert list(trash.iterdir()) == []
     assert core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=9) == []
+    core.check()
+
+
+def test_purge_that_is_told_to_stop_goes_on_later(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collection, "_PURGED_ROWS", 2)
+    bucket = core.buckets.get(ALICE, "photos")[0]
+    for number in range(5):
+        core.put(str(number))
+    core.buckets.delete(ALICE, "photos", force=True)
+    for count in (3, 1, 0):
+        assert collect(core.index, core.store, until=now(), rest=lambda _: True) == 0
+        assert len(core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=9)) == count
+    assert core.collect() == 1
+    core.check()
+
+
+def test_purge_of_a_large_bucket_lets_others_write(core: Core, long: bool) -> None:
+    count = 100_000 if long else 10_000
+    bucket = core.buckets.get(ALICE, "photos")[0]
+    files = (a_file(str(number), bucket_uid=bucket.uid) for number in range(count))
+    with core.index.write() as transaction:
+        transaction.add_files(bucket.uid, list(files))
+    for number in range(256):
+        (core.root / "photos" / f"{number:02x}").mkdir(exist_ok=True)
+    core.buckets.delete(ALICE, "photos", force=True)
+    rests: list[float] = []
+    ended = threading.Event()
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        time.sleep(seconds)
+
+    def purge() -> None:
+        try:
+            collect(core.index, core.store, until=now(), rest=rest)
+        finally:
+            ended.set()
+
+    with closing(Index(core.layout.index)) as another, ThreadPoolExecutor() as pool:
+        purged, waited = pool.submit(purge), [0]
+        while not ended.is_set():
+            before = len(rests)
+            with another.write() as transaction:
+                transaction.lock_bucket("another")
+            waited.append(len(rests) - before)
+        purged.result()
+    batches = count // 250
+    assert len(rests) >= batches + 256
+    # Without the rests a write waits for all batches, and with them for three or four.
+    assert max(waited) < batches * 3 / 4
     core.check()
 
 

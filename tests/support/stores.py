@@ -91,7 +91,13 @@ def collect(store: Inventory, *removed: File, bucket: Bucket = BUCKET) -> None:
     for file in removed:
         store.delete_blob(bucket, file.blob)
     for uid in list(store.removed_buckets()):
-        store.purge_bucket(uid)
+        purge(store, uid)
+
+
+def purge(store: Inventory, uid: str) -> None:
+    """Free the space of a removed bucket at once."""
+    for _ in store.purge_bucket(uid):
+        pass
 
 
 def sidecar_of(store: FilesystemStore, key: str) -> Path:

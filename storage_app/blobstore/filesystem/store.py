@@ -219,7 +219,7 @@ class FilesystemStore:
             with suppress(BucketNotFound):
                 self._check_is_there(bucket)
                 self._trash.mkdir(exist_ok=True)  # operators empty the trash, and may remove its directory
-                self.purge_bucket(bucket.uid)  # a copy with the same uid may have been deleted before
+                remove_tree(self._trash / bucket.uid)  # a copy with the same uid may have been deleted before
                 os.rename(self.root / bucket.name, self._trash / bucket.uid)
         except OSError as error:
             raise translated(error) from error
@@ -233,9 +233,13 @@ class FilesystemStore:
         except OSError as error:
             raise translated(error) from error
 
-    def purge_bucket(self, uid: str) -> None:
+    def purge_bucket(self, uid: str) -> Iterator[None]:
+        directory = self._trash / uid
         try:
-            remove_tree(self._trash / uid)
+            for subdirectory in list(walk.subdirectories(directory)):
+                remove_tree(subdirectory)
+                yield
+            remove_tree(directory)
         except OSError as error:
             raise translated(error) from error
 

@@ -53,7 +53,7 @@ def foreign(root: Path) -> Iterator[str]:
 
 def sidecars(directory: Path) -> Iterator[Path]:
     """Yield the paths of the sidecars of the bucket in `directory`."""
-    for subdirectory in _subdirectories(directory):
+    for subdirectory in subdirectories(directory):
         for entry in scan(subdirectory):
             if entry.name.endswith(".json") and "-" not in entry.name:
                 yield Path(entry.path)
@@ -69,7 +69,7 @@ def files(root: Path, bucket: Bucket) -> Iterator[File | DamagedRecord]:
 
 def blobs(directory: Path) -> Iterator[str]:
     """Yield the names of the blobs of the bucket in `directory`."""
-    for subdirectory in _subdirectories(directory):
+    for subdirectory in subdirectories(directory):
         for entry in scan(subdirectory):
             if BLOB_NAME.fullmatch(entry.name):
                 yield entry.name
@@ -77,13 +77,14 @@ def blobs(directory: Path) -> Iterator[str]:
 
 def replaced_blobs(root: Path, bucket: Bucket) -> Iterator[tuple[str, str]]:
     """Yield the key and name of each blob whose sidecar names another blob that exists."""
-    for subdirectory in _subdirectories(root / bucket.name):
+    for subdirectory in subdirectories(root / bucket.name):
         names = sorted(entry.name for entry in scan(subdirectory) if BLOB_NAME.fullmatch(entry.name))
         for hashed, versions in groupby(names, key=key_hash_of):
             yield from _replaced(root, bucket, Path(subdirectory) / f"{hashed}.json", list(versions))
 
 
-def _subdirectories(directory: Path) -> Iterator[str]:
+def subdirectories(directory: Path) -> Iterator[str]:
+    """Yield the paths of the subdirectories of the bucket in `directory`, which hold its files."""
     for entry in scan(directory):
         if entry.is_dir(follow_symlinks=False) and len(entry.name) == 2:
             yield entry.path

@@ -16,7 +16,7 @@ from storage_app.errors import BucketExists, BucketNotFound, DamagedFile, Unavai
 from tests.blobstore.suite import BlobStoreSuite
 from tests.support.core import a_bucket, a_file
 from tests.support.disk import open_below, syncs
-from tests.support.stores import BUCKET, put, sidecar_of, staged, unexplained
+from tests.support.stores import BUCKET, purge, put, sidecar_of, staged, unexplained
 
 
 class TestFilesystemStore(BlobStoreSuite):
@@ -119,7 +119,7 @@ def test_removed_bucket_lies_in_the_trash_by_its_uid(store: FilesystemStore) -> 
     trash = store.root / ".system" / "trash"
     assert [path.name for path in trash.iterdir()] == [BUCKET.uid]
     assert not (store.root / "photos").exists()
-    store.purge_bucket(BUCKET.uid)
+    purge(store, BUCKET.uid)
     assert list(trash.iterdir()) == []
 
 
