@@ -88,12 +88,19 @@ def test_nginx_is_given_all_that_its_files_ask_for(nginx: dict[str, Any]) -> Non
 
 
 def test_nginx_writes_only_where_it_may(nginx: dict[str, Any]) -> None:
-    writable = (*nginx["tmpfs"], *(target for target, source in mounts(nginx).items() if source == "store"))
+    in_memory = [mount.partition(":")[0] for mount in nginx["tmpfs"]]
+    writable = (*in_memory, *(target for target, source in mounts(nginx).items() if source == "store"))
     written = [path for name in ("pid", r"\w+_temp_path") for path in paths(name)]
     assert nginx["read_only"]
     assert len(written) == 7
     assert all(path.startswith(tuple(f"{directory}/" for directory in writable)) for path in written)
-    assert nginx["environment"]["NGINX_ENVSUBST_OUTPUT_DIR"] in nginx["tmpfs"]
+    assert nginx["environment"]["NGINX_ENVSUBST_OUTPUT_DIR"] in in_memory
+
+
+def test_memory_for_the_files_of_nginx_has_a_bound(nginx: dict[str, Any]) -> None:
+    (size,) = re.findall(r"^/tmp:size=(\d+)m$", "\n".join(nginx["tmpfs"]), re.MULTILINE)
+    (cached,) = re.findall(r"max_size=(\d+)m", NGINX_CONF)
+    assert int(size) > int(cached)
 
 
 def test_service_is_where_nginx_looks_for_it(storage: dict[str, Any], nginx: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ def _deliver(
     expires_at: datetime | None = None,
 ) -> Response:
     by_nginx = nginx.sends_downloads(request)
-    cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None else 0
+    cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None and not _varies() else 0
     response = delivery.deliver(
         request,
         file,
@@ -136,6 +136,11 @@ def _deliver(
     if cached_seconds:
         response.headers["X-Accel-Expires"] = str(cached_seconds)
     return response
+
+
+def _varies() -> bool:
+    """Tell whether the response is for the origin of this request alone. A client could invent origins without end."""
+    return "Origin" in request.headers and "*" not in g.storage.settings.cors_origins
 
 
 def _cached_seconds(bucket: Bucket, file: File) -> int:

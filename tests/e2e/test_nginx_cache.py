@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.support.nginx import OFFLOAD, NginxGateway
+from tests.support.raw_http import send
 from tests.support.service import RunningService, bearer
 
 FIRST, SECOND = b"the first bytes", b"the second bytes, which are more"
@@ -109,7 +110,6 @@ def test_large_file_is_not_kept(gateway: NginxGateway, publish: Callable[..., st
         ({"If_Modified_Since": "Fri, 02 Jan 2026 03:04:04 GMT"}, 200, SECOND),
         ({"If_Unmodified_Since": "Fri, 02 Jan 2026 03:04:04 GMT"}, 412, None),
         ({"If_Match": '"other"'}, 412, None),
-        ({"Origin": "https://other.example"}, 200, SECOND),
     ],
 )
 def test_who_asks_for_more_is_answered_by_the_service(
@@ -148,6 +148,44 @@ def test_refusal_is_not_kept(gateway: NginxGateway, publish: Callable[..., str])
     assert get(gateway, f"{path}.missing").content == FIRST
 
 
+def kept(gateway: NginxGateway) -> int:
+    """Count the entries of the cache."""
+    return sum(path.is_file() for path in (Path(gateway.directory) / "nginx-cache").rglob("*"))
+
+
 def test_what_nginx_kept_lies_in_its_own_folder(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    before = kept(gateway)
     get(gateway, publish())
-    assert any(path.is_file() for path in (Path(gateway.directory) / "nginx-cache").rglob("*"))
+    assert kept(gateway) == before + 1
+
+
+SPELLINGS = ["{b}/%61.txt", "{b}//a.txt", "/{b}/a.txt", "./{b}/a.txt", "x/../{b}/a.txt", "{b}/./a.txt", "{b}/a.txt/.."]
+
+
+def test_file_is_kept_once_whatever_a_client_invents(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    path = publish()
+    before = kept(gateway)
+    for number in range(20):
+        answer = get(gateway, f"{path}?query={number}", Origin=f"https://{number}.example", Accept=f"x/{number}")
+        assert (answer.content, answer.headers["Access-Control-Allow-Origin"]) == (FIRST, "*")
+    for spelling in SPELLINGS:
+        send(gateway, f"GET /storage/{spelling.format(b=path.partition('/')[0])}")
+    assert kept(gateway) == before + 1
+
+
+def test_answer_for_one_origin_of_a_list_is_not_kept(tmp_path: Path) -> None:
+    app, other = "https://app.example", "https://other.example"
+    with (
+        RunningService(tmp_path / "store", **OFFLOAD, CORS_ORIGINS=f"{app},https://second.example") as service,
+        NginxGateway(service, tmp_path / "nginx") as gateway,
+    ):
+        settings = {"name": "listed", "is_public": True, "cache_control": "max-age=60"}
+        httpx.post(f"{service.url}/buckets", json=settings, headers=bearer()).raise_for_status()
+        upload(gateway, "listed/a.txt", FIRST)
+        for origin in (None, app, other, None, app):
+            headers = {} if origin is None else {"Origin": origin}
+            through = get(gateway, "listed/a.txt", **headers)
+            straight = httpx.get(f"{service.url}/storage/listed/a.txt", headers=headers)
+            name = "Access-Control-Allow-Origin"
+            assert (through.content, through.headers.get(name)) == (FIRST, straight.headers.get(name))
+        assert kept(gateway) == 1

@@ -1,6 +1,7 @@
 """What nginx refuses by itself has the form of the service's refusals, and mostly the same status."""
 
 import json
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.support.both_ways import BothWays, Row, Seen, ask
 from tests.support.nginx import OFFLOAD, NginxGateway
-from tests.support.raw_http import assert_problem
+from tests.support.raw_http import assert_problem, read_answer
 from tests.support.service import RunningService, bearer
 
 ALICE = [("Authorization", bearer()["Authorization"])]
@@ -31,7 +32,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
     [
         "GET /metrics", "GET /metrics/", "GET /%6detrics", "GET /none", "GET /bucketsx/a", "PUT /filesx/a",
         "GET //files/download/reads/a.txt", "GET /_blobs/reads/.bucket.json", "PUT /_spooled", "PUT /_verdict",
-        "GET /_problem", "PUT /_small", "GET /_cached",
+        "GET /_problem", "PUT /_complete", "PUT /_streamed", "GET /_decided/reads/x", "GET /typed/x", "GET /_cached",
     ],
 )  # fmt: skip
 def test_what_is_no_route_of_the_gateway_is_not_found(both: BothWays, line: str) -> None:
@@ -62,7 +63,9 @@ def without_words(answer: Seen) -> tuple[int, dict[str, str], dict[str, Any]]:
         (Row("OPTIONS *"), 400, 404),
         # It never passes these on.
         (Row("TRACE /"), 405, 405),
-        (Row("GET /", [("X-Long", "x" * 17_000)]), 400, 431),
+        (Row("GET /", [("X-Long", "x" * 17_000)]), 431, 431),
+        (Row(f"GET /{'x' * 20_000}"), 414, 414),
+        (Row("PUT /buckets/reads", [*ALICE, ("Content-Length", "1048577")], b" " * 1_048_577), 413, 413),
         (
             Row("PUT /files/download/reads/a.txt", [*ALICE, ("Transfer-Encoding", "gzip, chunked")], b"0\r\n\r\n"),
             400,
@@ -74,5 +77,14 @@ def without_words(answer: Seen) -> tuple[int, dict[str, str], dict[str, Any]]:
 def test_what_nginx_does_not_understand_is_refused_in_the_form_of_the_service(
     both: BothWays, row: Row, through: int, straight: int
 ) -> None:
-    assert_problem(ask(both.gateway, row), through, {400: "invalid_request", 405: "method_not_allowed"}[through])
+    code = {405: "method_not_allowed", 413: "too_large"}.get(through, "invalid_request")
+    answer = ask(both.gateway, row)
+    assert_problem(answer, through, code)
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert ask(both.service, row).status == straight
+
+
+def test_version_that_nginx_does_not_speak_is_a_problem_too(both: BothWays) -> None:
+    with socket.create_connection(("127.0.0.1", both.gateway.port), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n")
+        assert_problem(read_answer(connection), 505, "invalid_request")

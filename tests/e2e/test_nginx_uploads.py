@@ -85,15 +85,10 @@ def test_empty_body_is_told_by_its_length(service: RecordingService, gateway: Ng
         (RAW, [FORM]),
         (SIGNED, [FORM]),
         (SIGNED, [("Content-Type", "Multipart/Form-Data;boundary=cut")]),
-        ("PUT /files/metadata/photos/a.jpg", []),
-        ("PUT /buckets/photos", []),
         ("POST /files/upload/photos", [FORM]),
-        ("POST /files/upload-direct/photos/a.jpg", []),
-        ("PATCH /files/resumable/one", []),
-        ("PUT /storage/files/upload-direct/photos/a.jpg", []),
     ],
 )
-def test_other_bodies_are_passed_on_at_once(
+def test_forms_are_passed_on_at_once(
     service: RecordingService, gateway: NginxGateway, line: str, headers: list[tuple[str, str]]
 ) -> None:
     assert put(gateway, BODY, *headers, line=line).status == 201

@@ -208,7 +208,7 @@ CHANGES: dict[str, list[Row]] = {
         with_json("PUT /files/metadata/{bucket}/old.txt", {"metadata": {}}, BOB),
         with_json("PUT /files/metadata/{bucket}/none.txt", {"metadata": {}}),
         sized("PUT /files/metadata/{bucket}/old.txt", b'{"metadata": ', ALICE, JSON),
-        sized("PUT /files/metadata/{bucket}/old.txt", b" " * 1_100_000, ALICE, JSON),
+        sized("PUT /files/metadata/{bucket}/old.txt", b" " * 1_000_000, ALICE, JSON),
         sized("PUT /files/metadata/{bucket}/old.txt", b"{}", ALICE, ("Content-Type", "text/plain")),
         chunked("PUT /files/metadata/{bucket}/old.txt", b'{"metadata": {"chunked": true}}', ALICE, JSON),
     ],
