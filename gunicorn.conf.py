@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from storage_app.errors import SettingsError
-from storage_app.server.lifecycle import WORKERS, Lifecycle, Logger
+from storage_app.server.lifecycle import WORKERS, Lifecycle, Logger, max_connections, raise_descriptor_limit
 from storage_app.settings import load_settings
 
 ROOT = Path(__file__).resolve().parent
@@ -28,8 +28,8 @@ bind = [f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{set
 worker_class = WORKERS[settings.worker]
 workers = settings.web_concurrency
 threads = settings.threads
-# Idle connections need no thread, so there may be many more of them. Any beyond that wait in the kernel's backlog.
-worker_connections = 1000
+# Idle connections need no thread, so there may be many more of them. Beyond that, the idle ones are closed.
+worker_connections = max_connections(raise_descriptor_limit(), settings.threads)
 # Each worker opens the store for itself, because locks and database connections must not cross a fork.
 preload_app = False
 

@@ -1,6 +1,7 @@
 """gunicorn.conf.py: what it makes of the settings."""
 
 import importlib.util
+import resource
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -55,3 +56,15 @@ def test_files_are_sent_by_sendfile_whatever_the_environment_says(monkeypatch: p
     assert config.sendfile
     config.set("sendfile", True)
     assert not config.sendfile, "gunicorn's own setting works now: use it in the place of raw_env"
+
+
+def test_a_worker_has_no_more_connections_than_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    monkeypatch.setenv("THREADS", "4")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, limits[0]), limits[1]))
+        assert load().worker_connections == 1000
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limits[1], limits[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

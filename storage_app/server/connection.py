@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.wsgi import ClosingIterator
 
 from ..api.http.bodies import SILENCE_SECONDS
+from ..errors import Unavailable
 from .places import places
 from .request_body import GunicornBody, SocketBody
 from .slow_clients import SlowClientSocket
@@ -30,8 +31,10 @@ class ConnectionRules:
 
     silence_seconds: float = SILENCE_SECONDS
 
-    def __init__(self, application: "WSGIApplication") -> None:
+    def __init__(self, application: "WSGIApplication", *, lingers: bool = False) -> None:
+        """With `lingers`, the worker waits by itself for a client that still sends to close (`lingering`)."""
         self._application = application
+        self._lingers = lingers
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         # gunicorn would wait forever for a client that neither sends nor takes anything.
@@ -45,10 +48,13 @@ class ConnectionRules:
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
             nonlocal is_refused
             is_refused = status >= "400"
+            if is_refused and self._lingers:
+                environ["wsgi.input"].refuse()
             return start_response(status, headers, *exc_info)
 
         answer = self._application(environ, start)
-        return ClosingIterator(answer, partial(_drain, environ)) if is_refused else answer
+        is_drained = is_refused and not self._lingers
+        return ClosingIterator(answer, partial(_drain, environ)) if is_drained else answer
 
 
 def _drain(environ: "WSGIEnvironment") -> None:
@@ -67,7 +73,7 @@ def _drain(environ: "WSGIEnvironment") -> None:
 def _read_on(environ: "WSGIEnvironment") -> None:
     deadline = time.monotonic() + _DRAIN_SECONDS
     left = _DRAIN_BYTES
-    with suppress(OSError):  # the request was refused, so the rest does not matter
+    with suppress(OSError, Unavailable):  # the request was refused, so the rest does not matter
         environ["gunicorn.socket"].settimeout(_DRAIN_SECONDS)
         while left > 0 and time.monotonic() < deadline:
             read = len(environ["wsgi.input"].read(min(left, _DRAIN_STEP_BYTES)))

@@ -8,6 +8,7 @@ import ctypes
 import errno
 import multiprocessing
 import os
+import resource
 import signal
 import socket
 import sys
@@ -27,15 +28,33 @@ from ..settings import Settings
 from . import bad_requests
 from .connection import ConnectionRules
 from .places import places
+from .worker import Worker
 
 WORKERS = {"scheduled": "storage_app.server.worker.Worker", "gthread": "gthread"}
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
+MAX_CONNECTIONS = 1000  # idle ones need no thread
+OWN_DESCRIPTORS = 64  # of a worker: its sockets, logs, locks
+REQUEST_DESCRIPTORS = 6  # an upload opens two files and a lock, and the connection to a SQLite index three
 SPARE = 4  # one thread of so many never waits for a client
 PR_SET_TIMERSLACK = 29  # <linux/prctl.h>
 WORKER_BOOT_ERROR = 3  # gunicorn.arbiter.Arbiter: a worker with this exit code ends the server
 ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 ENDING_A_START = (*ENDING, signal.SIGHUP)
+
+
+def raise_descriptor_limit() -> int:
+    """Let each process of the service open as many files as the system allows it to. Return the number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        return hard
+    return soft
+
+
+def max_connections(descriptors: int, threads: int) -> int:
+    """Return how many connections a worker may have, so that its requests can still open their files."""
+    return max(threads + 1, min(MAX_CONNECTIONS, descriptors - OWN_DESCRIPTORS - threads * REQUEST_DESCRIPTORS))
 
 
 class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
@@ -106,7 +125,7 @@ class Lifecycle:
         bad_requests.answer_as_the_application()
         places.limit(self.settings.threads - self.settings.threads // SPARE)
         clients.install(places)
-        worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app)
+        worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app, lingers=isinstance(worker, Worker))
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             worker.wsgi.extensions["storage"].start()

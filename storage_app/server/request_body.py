@@ -3,6 +3,7 @@
 import fcntl
 import struct
 import termios
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.http.errors import ParseException
@@ -10,6 +11,8 @@ from gunicorn.http.errors import ParseException
 from ..host.blocking import blocking
 
 _STEP_BYTES = 128 * 1024
+# A refused body that is here is read if it is no longer than this, and its connection kept.
+_LEFT_BYTES = 64 * 1024
 
 
 class _Wait:
@@ -46,6 +49,7 @@ class SocketBody:
         self._left = length
         self._wait = _Wait()
         self.failed = False  # if True, gunicorn closes the connection: the next request could begin anywhere
+        self.end_connection: Callable[[], object] = lambda: None  # call it to end the connection after the answer
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes as soon as some have arrived, or none at the end or if the client disconnected.
@@ -73,6 +77,12 @@ class SocketBody:
             raise
         return data
 
+    def refuse(self) -> None:
+        """End the connection after the answer, unless the rest of the body is here and short."""
+        if self._left > _LEFT_BYTES or not self.is_here():
+            self.failed = True
+            self.end_connection()
+
     def end_request(self) -> None:
         """Let gunicorn read what the application left, which it does after the request, without waiting for a turn."""
         self._wait.abandon()
@@ -89,6 +99,7 @@ class GunicornBody:
     def __init__(self, body: Any) -> None:
         self._body = body
         self._wait = _Wait()
+        self._is_complete = False
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, none only at the end; without a size, the rest.
@@ -102,8 +113,15 @@ class GunicornBody:
         except ParseException as error:
             raise OSError("the chunks of the body are broken") from error
         if not data or size < 0:
+            self._is_complete = True
             self._wait.end()
         return data
+
+    def refuse(self) -> None:
+        """End the connection after the answer, unless all of the body was read. It cannot be told what is here."""
+        if not self._is_complete:
+            self._body.failed = True
+            self._body.end_connection()
 
 
 def _waiting(descriptor: int) -> int:

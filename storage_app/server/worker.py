@@ -7,13 +7,11 @@ lead. A thread that has answered its request takes the lead again if nobody has 
 "Leader/Followers", 2000). The main thread accepts connections, keeps the idle ones, and watches the leader.
 """
 
-import select
+import errno
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -22,20 +20,25 @@ from gunicorn.http.body import LengthReader
 from gunicorn.workers import gthread
 
 from ..host import blocking
+from . import heads
+from .lingering import Lingering, half_close
 from .request_body import SocketBody
+from .resting import Resting
 from .scheduler import TURN_SECONDS, Scheduler
 
 # A connection that rests for longer goes back to the main thread.
 _BUSY_SECONDS = 1.0
 # How often the leader checks whether any connection is left to wait for.
 _POLL_SECONDS = 0.1
-# Clients send a head in one go; one that stops in it is cut off. The application limits the wait for the body.
-_HEAD_SECONDS = 10
-# The size of a read, for heads and chunked bodies. It covers most heads, and often a small body too.
-_HEAD_BYTES = 32 * 1024
-
+# A client that needs longer for a head, or to take an answer with another request behind it, is cut off.
+_HEAD_SECONDS, _READER_SECONDS = 10, 60
+_SECONDS_IF_FULL = 1
 # A body that the application left is read to its end if it is no longer than this.
 _LEFT_BYTES = 64 * 1024
+# Without descriptors or memory, no connection can be accepted for a moment (accept(2)). The log says so now and then.
+_NOT_NOW = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_NOT_NOW_SECONDS = 0.25
+_WARN_SECONDS = 60
 
 # A worker sleeps this long for each of its connections before it accepts one, up to a number of connections.
 _MANY = 20
@@ -46,6 +49,8 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     """A gthread worker that schedules its requests. A leader answers most of them."""
 
     _ends_at_once = False
+    _accept_again_at = 0.0
+    _warn_again_at = 0.0
 
     def init_process(self) -> None:
         self.method_queue = _OpenQueue()
@@ -66,9 +71,40 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """
         if self.cfg.workers > 1:
             time.sleep(min(self.nr_conns, _MANY) * _BACKOFF_SECONDS)
-        super().accept(listener)
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in _NOT_NOW:
+                raise
+            self._accept_later(error)
+
+    def _accept_later(self, error: OSError) -> None:
+        now = time.monotonic()
+        if now >= self._warn_again_at:
+            self.log.warning("No connection can be accepted for now: %s", error)
+            self._warn_again_at = now + _WARN_SECONDS
+        self._accept_again_at = now + _NOT_NOW_SECONDS
+        self.set_accept_enabled(False)
+        self._make_room()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        if not enabled or time.monotonic() >= self._accept_again_at:
+            super().set_accept_enabled(enabled)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest. Return whether there was one."""
+        if self._lingering.close_oldest():
+            return True
+        if not self.keepalived_conns:
+            return False
+        conn = self.keepalived_conns.popleft()
+        self.poller.unregister(conn.sock)
+        conn.close()
+        self._forget_one()
+        return True
 
     def run(self) -> None:
+        self._lingering = Lingering(self.poller, self._forget_one)
         try:
             super().run()
         finally:
@@ -95,9 +131,10 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Give a connection to the leader: a new one, or an idle one whose client has sent something."""
         if not conn.initialized:
             conn.init()
-            # `handle` calls `init` before each request, after it has removed the timeout of the socket.
-            conn.init = partial(conn.sock.settimeout, _HEAD_SECONDS)
-            conn.parser.unreader.mxchunk = _HEAD_BYTES
+            # `handle` calls `init` before it parses a head, which is here.
+            conn.init = partial(conn.sock.setblocking, False)
+            conn.init()
+            conn.parser.unreader.mxchunk = heads.STEP_BYTES
         self._resting.add(conn)
         self._leadership.fill()
 
@@ -106,6 +143,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         is_busy = self.nr_conns > len(self.keepalived_conns)
         super().wait_for_and_dispatch_events(min(timeout, TURN_SECONDS) if is_busy else timeout)
         self._leadership.replace_stuck()
+        self._lingering.close_late()
+        while self.nr_conns >= self.worker_connections and self._make_room():
+            pass
 
     def _forget_one(self) -> None:
         self.nr_conns -= 1
@@ -115,6 +155,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def handle_request(self, req: Any, conn: Any) -> Any:
         if isinstance(req.body.reader, LengthReader):
             req.body = SocketBody(req.unreader, req.body.reader.length)
+        req.body.end_connection = req.force_close
         self._scheduler.begin()
         try:
             return super().handle_request(req, conn)
@@ -151,22 +192,34 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def _serve(self, conn: Any) -> None:
         try:
-            if self.handle(conn) is True:
+            if heads.is_too_large(conn):
+                heads.refuse(conn)
+            elif self.handle(conn) is True:
                 self._resting.add(conn)
                 return
         except BaseException:  # no request may end the leader
             self.log.exception("Error handling request")
-        self._leadership.give_up()  # a close waits for the client, up to two seconds; in gthread the main thread does
-        with suppress(OSError):  # `handle` has closed it
-            conn.close(graceful=True)
-        self.method_queue.defer(self._forget_one)
+        self._close(conn)
+
+    def _close(self, conn: Any) -> None:
+        """Close the connection once its client does. The main thread waits for that."""
+        if half_close(conn.sock):
+            conn.close()
+            self.method_queue.defer(self._forget_one)
+        else:
+            self.method_queue.defer(self._lingering.add, conn.sock)
 
     def _give_back(self) -> None:
         """Now and then, return connections that are not busy to the main thread. A worker that stops returns all."""
         if self.alive and time.monotonic() - self._gave_back_at < _POLL_SECONDS:
             return
-        self._gave_back_at = time.monotonic()
-        for conn in self._resting.remove(time.monotonic() - (_BUSY_SECONDS if self.alive else 0)):
+        now = self._gave_back_at = time.monotonic()
+        has_room = self.alive and self.nr_conns < self.worker_connections
+        head_seconds, reader_seconds = (_HEAD_SECONDS, _READER_SECONDS) if has_room else (_SECONDS_IF_FULL,) * 2
+        for conn in self._resting.remove_late(heads_until=now - head_seconds, readers_until=now - reader_seconds):
+            conn.close()
+            self.method_queue.defer(self._forget_one)
+        for conn in self._resting.remove(now - (_BUSY_SECONDS if has_room else 0)):
             kept: Future[bool] = Future()
             kept.set_result(True)
             self.method_queue.defer(self.finish_request, conn, kept)
@@ -187,61 +240,6 @@ class _OpenQueue(gthread.PollableMethodQueue):  # type: ignore[misc]
 
     def close(self) -> None:
         pass
-
-
-class Resting:
-    """Busy connections between two requests. Only the leader may call `next` and `remove`."""
-
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
-        self._lock = threading.Lock()  # what is in `_since` is in `_epoll` too
-        self._since: dict[int, tuple[Any, float]] = {}  # by descriptor, longest rest first
-        self._ready: deque[Any] = deque()
-
-    def add(self, conn: Any) -> None:
-        """Wait for the next request of `conn` from now on."""
-        # A pipelined request is here already. It is due as soon as the client takes answers.
-        event = select.EPOLLOUT if conn.parser.unreader.buf.getvalue() else select.EPOLLIN
-        with self._lock:
-            descriptor = conn.sock.fileno()
-            self._since[descriptor] = conn, time.monotonic()  # before an event can fire
-            try:
-                self._watch(descriptor, event | select.EPOLLONESHOT)
-            except BaseException:
-                self._since.pop(descriptor, None)  # a signal may raise when the leader has it already
-                raise
-
-    def _watch(self, descriptor: int, events: int) -> None:
-        try:
-            self._epoll.modify(descriptor, events)
-        except FileNotFoundError:
-            self._epoll.register(descriptor, events)
-
-    def next(self, timeout: float) -> Any:
-        """Return the next connection whose client sent something or disconnected, or None after `timeout` seconds."""
-        if not self._ready:
-            for descriptor, _ in self._epoll.poll(timeout):
-                if descriptor in self._since:  # otherwise it was removed
-                    self._ready.append(self._since.pop(descriptor)[0])
-        return self._ready.popleft() if self._ready else None
-
-    def remove(self, until: float) -> Iterator[Any]:
-        """Remove and yield the connections that have rested since `until` on the monotonic clock, or longer."""
-        while (conn := self._remove_one(until)) is not None:
-            yield conn
-
-    def _remove_one(self, until: float) -> Any:
-        with self._lock:
-            conn, since = next(iter(self._since.values()), (None, 0.0))
-            if conn is None or since > until:
-                return None
-            del self._since[conn.sock.fileno()]
-            self._epoll.unregister(conn.sock)  # or an event for the main thread would fire after the next `add`
-            return conn
-
-    def is_empty(self) -> bool:
-        """Tell whether no connection rests or is ready."""
-        return not self._since and not self._ready
 
 
 class Leadership:

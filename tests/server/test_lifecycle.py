@@ -231,3 +231,10 @@ def test_client_that_falls_silent_is_no_failure(error: str, log_level: str, logg
     assert logged in output
     assert ("Traceback" in output) == (error == "OSError")
     assert bool(output) == bool(logged)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "threads", "connections"), [(1_048_576, 32, 1000), (1024, 32, 768), (256, 8, 144), (64, 32, 33)]
+)
+def test_connections_leave_descriptors_for_requests(descriptors: int, threads: int, connections: int) -> None:
+    assert lifecycle.max_connections(descriptors, threads) == connections

@@ -1,15 +1,14 @@
 """gunicorn's worker: one thread leads, and answers for all busy connections; another one when that one cannot."""
 
-import io
+import errno
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +18,13 @@ import pytest
 
 from storage_app.host import blocking
 from storage_app.server import worker
+from storage_app.server.resting import Resting
 from tests.support.disruptions import takes_bytes_in, wait_until
 from tests.support.raw_http import SlowClient
 from tests.support.service import RunningService, bearer
 from tests.support.worker import SOON, Client, Server, Waiting
 
 FOREVER = 3600.0
-NOTHING_AHEAD = SimpleNamespace(unreader=SimpleNamespace(buf=io.BytesIO()))
 
 
 @pytest.fixture
@@ -106,6 +105,86 @@ def test_clients_that_send_half_a_head_keep_nobody_waiting_for_long(run: Callabl
         for half in halves:
             half.send(" localhost\r\n\r\n")
         assert {half.answer() for half in halves} == {"/half"}
+
+
+@pytest.mark.usefixtures("_nobody_is_replaced")
+def test_half_a_head_holds_no_thread(run: Callable[..., Server]) -> None:
+    server = run(threads=1)
+    with server.client() as half, server.clients(1) as (other,), server.client() as new:
+        half.send("GET /half HTTP/1.1\r\nHost:")
+        assert other.get("/whole") == "/whole"
+        half.send(" localhost\r\n")
+        assert new.get("/new") == "/new"
+        half.send("\r\n")
+        assert half.answer() == "/half"
+
+
+def test_a_head_that_comes_byte_by_byte_is_cut_off(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "_HEAD_SECONDS", 0.5)
+    server = run()
+    with server.client() as client:
+        wait_until(lambda: is_cut_off(client))
+    wait_until(lambda: server.worker.nr_conns == 0)
+
+
+def is_cut_off(client: Client) -> bool:
+    try:
+        client.send("G")
+    except ConnectionError:
+        return True
+    return False
+
+
+def test_a_head_without_an_end_is_refused(run: Callable[..., Server]) -> None:
+    server = run()
+    with server.client() as client:
+        client.send("GET / HTTP/1.1\r\n" + "a: b\r\n" * 15_000)
+        assert client.answer() == "431"
+    wait_until(lambda: server.worker.nr_conns == 0)
+
+
+def test_connections_that_rested_longest_make_room(run: Callable[..., Server]) -> None:
+    server = run(worker_connections=6)
+    with server.clients(3) as resting, ExitStack() as stack:
+        for _ in range(6):
+            stack.enter_context(server.client())
+        assert [client.rest() for client in resting] == [""] * 3
+
+
+def test_connections_that_say_nothing_make_room(run: Callable[..., Server]) -> None:
+    server = run(worker_connections=6)
+    with ExitStack() as stack:
+        silent = [stack.enter_context(server.client()) for _ in range(20)]
+        assert stack.enter_context(server.client()).get("/new").startswith("/new")
+        assert silent[0].rest() == ""
+
+
+def test_half_heads_make_room(run: Callable[..., Server]) -> None:
+    server = run(worker_connections=6)
+    with ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(server.client()).send("GET")
+        assert stack.enter_context(server.client()).get("/new").startswith("/new")
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
+def test_a_worker_without_descriptors_or_memory_accepts_later(run: Callable[..., Server], number: int) -> None:
+    server = run()
+    refused = threading.Event()
+
+    def refuse() -> None:
+        refused.set()
+        raise OSError(number, os.strerror(number))
+
+    with server.clients(1) as (client,):
+        for _ in range(2):
+            refused.clear()
+            server.worker.method_queue.defer(server.worker.accept, SimpleNamespace(accept=refuse))
+            assert refused.wait(SOON)
+            with server.client() as new:
+                assert new.get("/new") == "/new"
+        assert client.get("/again") == "/again"
+    assert server.worker._warn_again_at > time.monotonic()
 
 
 def test_who_falls_silent_within_a_head_is_cut_off(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -312,79 +391,19 @@ def test_a_request_that_outlasts_the_stop_writes_into_no_other_file(run: Callabl
     server.run_what_is_left()
 
 
-def test_what_comes_for_others_is_not_taken_for_the_next_request() -> None:
-    """A connection that was given back is answered by others, and may rest again before the leader looks."""
-    client, server = socket.socketpair()
-    with closing(client), closing(server):
-        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
-        resting.add(conn)
-        assert list(resting.remove(time.monotonic())) == [conn]
-        client.sendall(b"GET")
-        assert resting._epoll.poll(0) == []
-        resting.add(conn)
-        assert resting.next(SOON) is conn
-
-
-def test_a_connection_that_just_comes_to_rest_can_be_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that stops gives all of them back, those that the main thread adds at the same moment, too."""
-    client, server = socket.socketpair()
-    with closing(client), closing(server), ThreadPoolExecutor(1) as pool:
-        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
-        removals: list[Future[list[Any]]] = []
-        watch = resting._watch
-
-        def remove_meanwhile(descriptor: int, events: int) -> None:
-            removals.append(pool.submit(lambda: list(resting.remove(time.monotonic()))))
-            wait(removals, timeout=0.1)
-            watch(descriptor, events)
-
-        monkeypatch.setattr(resting, "_watch", remove_meanwhile)
-        resting.add(conn)
-        assert removals[0].result(SOON) == [conn]
-
-
-def test_a_connection_that_cannot_be_watched_does_not_rest() -> None:
-    """Or the worker would wait for it for ever."""
-    client, server = socket.socketpair()
-    with closing(client), closing(server):
-        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
-        resting._epoll.close()
-        with pytest.raises(ValueError, match="closed epoll"):
-            resting.add(conn)
-        assert resting.is_empty()
-
-
-def test_order_to_end_may_come_when_a_connection_has_just_been_taken_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It raises SystemExit wherever the main thread is."""
-    client, server = socket.socketpair()
-    with closing(client), closing(server):
-        conn, resting = SimpleNamespace(sock=server, parser=NOTHING_AHEAD), worker.Resting()
-
-        def taken_then_ended(descriptor: int, events: int) -> None:
-            resting._epoll.register(descriptor, events)
-            client.send(b"x")
-            assert resting.next(SOON) is conn
-            raise SystemExit
-
-        monkeypatch.setattr(resting, "_watch", taken_then_ended)
-        with pytest.raises(SystemExit):
-            resting.add(conn)
-        assert resting.is_empty()
-
-
 def test_a_leader_that_fails_is_replaced(run: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
     server = run()
     failed = threading.Event()
-    remove = worker.Resting.remove
+    remove = Resting.remove
 
-    def fail_once(resting: worker.Resting, until: float) -> Iterator[Any]:
+    def fail_once(resting: Resting, until: float) -> Iterator[Any]:
         if not failed.is_set():
             failed.set()
             raise MemoryError
         return remove(resting, until)
 
     with server.clients(1) as (client,):
-        monkeypatch.setattr(worker.Resting, "remove", fail_once)
+        monkeypatch.setattr(Resting, "remove", fail_once)
         assert failed.wait(SOON)
         assert client.get("/") == "/"
 
