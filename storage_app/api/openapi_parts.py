@@ -22,6 +22,10 @@ WRITE_CONDITIONS = [
         "If-Match", "Change the file only if it has one of these ETags, or, with `*`, any (RFC 9110 section 13.1.1)."
     ),
     _header("If-None-Match", "With `*`, write only if there is no such file (RFC 9110 section 13.1.2)."),
+    _header(
+        "If-Unmodified-Since",
+        "A date; 412 if the file has changed since. Ignored beside `If-Match` (RFC 9110 section 13.1.4).",
+    ),
 ]
 
 DIGESTS = [

@@ -42,6 +42,11 @@ class File:
         """The strong entity tag, quotes included (RFC 9110 section 8.8.3)."""
         return f'"{self.sha256}"'
 
+    @property
+    def last_modified(self) -> datetime:
+        """When the file or its record last changed, in whole seconds (RFC 9110 section 8.8.2)."""
+        return self.updated_at.replace(microsecond=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Folder:
@@ -52,18 +57,24 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class WriteConditions:
-    """`If-Match` and `If-None-Match` of a request that changes a file (RFC 9110 section 13.1). None = not sent.
+    """The conditions of a request that changes a file (RFC 9110 section 13.1). None = not sent, or to be ignored.
 
-    A set holds entity tags in their strong form, quotes included, or `*` alone.
+    A set holds entity tags in their strong form, quotes included, or `*` alone. A date has whole seconds.
     """
 
     if_match: frozenset[str] | None = None
     if_none_match: frozenset[str] | None = None
+    if_unmodified_since: datetime | None = None
 
     def check(self, existing: File | None) -> None:
-        """Raise `PreconditionFailed` unless `existing`, the file now at the key, satisfies both."""
+        """Raise `PreconditionFailed` unless `existing`, the file now at the key, satisfies all."""
         if self.if_match is not None and not _matches(self.if_match, existing):
             raise PreconditionFailed("If-Match does not hold: the file there now is another version, or none.")
+        # Section 13.1.4: "A recipient MUST ignore the If-Unmodified-Since header field if the resource does not have a
+        # modification date available", as a key without a file.
+        date = self.if_unmodified_since
+        if date is not None and existing is not None and existing.last_modified > date:
+            raise PreconditionFailed("If-Unmodified-Since does not hold: the file changed later; ask for it again.")
         if self.if_none_match is not None and _matches(self.if_none_match, existing):
             raise PreconditionFailed("If-None-Match does not hold: there is such a file already.")
 

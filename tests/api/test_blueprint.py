@@ -177,5 +177,5 @@ def test_query_and_headers_of_one_operation_are_both_described(client: FlaskClie
     document = client.get("/openapi.json").json or {}
     parameters = document["paths"]["/files/upload-direct/{bucket_id}/{file_id}"]["put"]["parameters"]
     assert [parameter["name"] for parameter in parameters] == [
-        "overwrite", "If-Match", "If-None-Match", "Content-Digest", "Repr-Digest",
+        "overwrite", "If-Match", "If-None-Match", "If-Unmodified-Since", "Content-Digest", "Repr-Digest",
     ]  # fmt: skip

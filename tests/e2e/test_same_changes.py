@@ -28,6 +28,7 @@ SPOOLED = b"picture " * 15_000
 DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(CONTENT).digest()).decode()}:"
 SPOOLED_DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(SPOOLED).digest()).decode()}:"
 OTHER_DIGEST = f"sha-256=:{base64.b64encode(hashlib.sha256(b'').digest()).decode()}:"
+LONG_AGO = "Thu, 01 Jan 1970 00:00:00 GMT"
 RAW = "PUT /files/upload-direct/{bucket}/"
 
 _names = itertools.count(1)
@@ -141,6 +142,7 @@ CHANGES: dict[str, list[Row]] = {
         raw("a.txt?overwite=false", body=SPOOLED),
         sized("PUT {large_link}?x=1", SPOOLED),
         raw("old.txt", ("If-None-Match", "*"), body=SPOOLED),
+        raw("old.txt", ("If-Unmodified-Since", LONG_AGO), body=SPOOLED),
         raw("old.txt", ("If-Match", "*"), ("Expect", "100-continue"), body=SPOOLED),
         raw("d1", ("Content-Digest", SPOOLED_DIGEST), body=SPOOLED),
         raw("d2", ("Content-Digest", DIGEST), body=SPOOLED),
@@ -163,6 +165,11 @@ CHANGES: dict[str, list[Row]] = {
         raw("old.txt", ("If-Match", '"other"')),
         raw("old.txt", ("If-Match", "*")),
         raw("none.txt", ("If-Match", "*")),
+        raw("old.txt", ("If-Unmodified-Since", LONG_AGO)),
+        raw("none.txt", ("If-Unmodified-Since", LONG_AGO)),
+        raw("old.txt", ("If-Unmodified-Since", LONG_AGO), ("If-Match", "*")),
+        with_json("PUT /files/metadata/{bucket}/old.txt", {}, ALICE, ("If-Unmodified-Since", LONG_AGO)),
+        Row("DELETE /files/{bucket}/old.txt", [ALICE, ("If-Unmodified-Since", LONG_AGO)]),
         raw("d1", ("Content-Digest", DIGEST)),
         raw("d2", ("Repr-Digest", DIGEST), ("Content-Digest", DIGEST)),
         raw("d3", ("Content-Digest", OTHER_DIGEST)),
@@ -191,6 +198,7 @@ CHANGES: dict[str, list[Row]] = {
         sized("PUT {link}x", CONTENT),
         sized("PUT {link}", CONTENT, ("Authorization", "Bearer ignored")),
         sized("PUT {link}", CONTENT),
+        sized("PUT {link}", CONTENT, ("If-Unmodified-Since", LONG_AGO)),
         form({}, line="PUT {link}"),
         form({"file_id": "x"}, line="PUT {link}"),
         form({"unknown": "x"}, line="PUT {link}", filename=""),

@@ -1,7 +1,7 @@
 """Conditional requests: the `If-*` headers (RFC 9110 section 13)."""
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from werkzeug.datastructures import ETags, Headers
@@ -17,6 +17,9 @@ _HTTP_DATE = re.compile(
     r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}",
     re.ASCII,
 )
+
+
+_A_SECOND = timedelta(seconds=1)
 
 
 class Outcome(Enum):
@@ -35,27 +38,35 @@ def evaluate(headers: Headers, *, etag: str, last_modified: datetime) -> Outcome
     return Outcome.NOT_MODIFIED if _is_known(headers, etag, last_modified) else Outcome.SEND
 
 
-def range_applies(headers: Headers, *, etag: str, last_modified: datetime) -> bool:
-    """Tell whether `Range` counts: `If-Range` is absent, or matches the file (RFC 9110 section 13.1.5)."""
+def range_applies(headers: Headers, *, etag: str, last_modified: datetime, now: datetime) -> bool:
+    """Tell whether `Range` counts: `If-Range` is absent, or matches the file as it is `now` (RFC 9110 section 13.1.5).
+
+    A date must be a strong validator. It is none while its second lasts, because the file may change in it again
+    (section 8.8.2.2).
+    """
     value = headers.get("If-Range")
     if value is None:
         return True
     if (date := _date(value)) is not None:
         # "If the HTTP-date validator provided exactly matches the Last-Modified field value [...] true."
-        return date == last_modified
+        return date == last_modified and now - last_modified >= _A_SECOND
     # "exactly matches the ETag field value for the selected representation using the strong comparison function":
     # a weak tag cannot equal ours, which is strong.
     return value.strip(" \t") == etag
 
 
 def write_conditions(headers: Headers) -> WriteConditions:
-    """Read the `If-Match` and `If-None-Match` of a request that changes a file."""
+    """Read the conditions of a request that changes a file.
+
+    `If-Modified-Since` is none of them: section 13.1.3 has it ignored "if the request method is neither GET nor HEAD".
+    """
     return WriteConditions(
         # Section 13.1.1: "An origin server MUST use the strong comparison function when comparing entity tags for
         # If-Match", under which a weak tag matches nothing.
         if_match=_tag_set(headers.get("If-Match"), include_weak=False),
         # Section 13.1.2: "A recipient MUST use the weak comparison function [...] for If-None-Match".
         if_none_match=_tag_set(headers.get("If-None-Match"), include_weak=True),
+        if_unmodified_since=_unmodified_since(headers),
     )
 
 
@@ -65,11 +76,15 @@ def _check_unchanged(headers: Headers, etag: str, last_modified: datetime) -> No
         if not _tags(value).contains(_opaque(etag)):
             raise PreconditionFailed("If-Match does not hold: the file is another version now; ask for it again.")
         return
-    # Section 13.1.4: "A recipient MUST ignore If-Unmodified-Since if the request contains an If-Match header field"
-    # and "if the received field value is not a valid HTTP-date".
-    date = _date(headers.get("If-Unmodified-Since"))
+    date = _unmodified_since(headers)
     if date is not None and last_modified > date:
         raise PreconditionFailed("If-Unmodified-Since does not hold: the file changed later; ask for it again.")
+
+
+def _unmodified_since(headers: Headers) -> datetime | None:
+    # Section 13.1.4: "A recipient MUST ignore If-Unmodified-Since if the request contains an If-Match header field"
+    # and "if the received field value is not a valid HTTP-date".
+    return None if "If-Match" in headers else _date(headers.get("If-Unmodified-Since"))
 
 
 def _is_known(headers: Headers, etag: str, last_modified: datetime) -> bool:

@@ -19,6 +19,7 @@ from ...auth.signed_urls import Disposition
 from ...domain.buckets import Bucket
 from ...domain.files import File
 from ...domain.text import quoted
+from ...domain.times import now
 from ...errors import DamagedFile
 from ...host.blocking import detach
 from ...host.clients import expect_answer
@@ -62,7 +63,7 @@ def deliver(
     blob at that path to nginx. Raises `PreconditionFailed`, `RangeNotSatisfiable`, `DamagedFile`, and `Unavailable` if
     there are too many slow clients.
     """
-    last_modified = file.updated_at.replace(microsecond=0)
+    last_modified = file.last_modified
     headers = _headers(file, disposition, filename or file.filename, cache_control)
     if evaluate(request.headers, etag=headers["ETag"], last_modified=last_modified) is Outcome.NOT_MODIFIED:
         return Response(status=304, headers=headers)
@@ -143,7 +144,8 @@ _http_date = lru_cache(maxsize=_MAX_CACHED)(http_date)
 
 def _add_representation(headers: dict[str, str], file: File, last_modified: datetime) -> None:
     headers["Content-Type"] = file.content_type
-    headers["Last-Modified"] = _http_date(last_modified)
+    # RFC 9110 section 8.8.2.1: no later than `Date`, even if the clock was set back.
+    headers["Last-Modified"] = _http_date(min(last_modified, now().replace(microsecond=0)))
     headers["Accept-Ranges"] = "bytes"
     # RFC 9530 section 3: the digest of the whole file, even if only a part is sent.
     headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
@@ -155,7 +157,7 @@ def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[Byte
     header = request.headers.get("Range")
     if header is None or request.method != "GET":
         return None
-    if not range_applies(request.headers, etag=file.etag, last_modified=last_modified):
+    if not range_applies(request.headers, etag=file.etag, last_modified=last_modified, now=now()):
         return None
     return parse_range(header, file.size)
 
