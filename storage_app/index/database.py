@@ -187,6 +187,11 @@ class Index:
         found = self._all(query.order_by(schema.pending_deletions.c.id).limit(limit))
         return [rows.PENDING_DELETIONS.from_row(row) for row in found]
 
+    def has_deletions_after(self, moment: datetime) -> bool:
+        """Whether a pending deletion was scheduled after `moment`."""
+        late = schema.pending_deletions.c.since > rows.to_microseconds(moment)
+        return self._one(sa.select(schema.pending_deletions.c.id).where(late).limit(1)) is not None
+
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Whether an intent in the index or a pending deletion names this blob."""
         return any(

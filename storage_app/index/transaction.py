@@ -184,6 +184,11 @@ class Transaction:
         """Schedule the rest of a bucket, which was deleted at `since`, for deletion."""
         self._schedule(uid, None, None, since)
 
+    def reschedule_deletions(self, after: datetime, since: datetime) -> None:
+        """Set the time of all pending deletions that were scheduled after `after` to `since`."""
+        late = pending_deletions.c.since > rows.to_microseconds(after)
+        self._connection.execute(sa.update(pending_deletions).where(late).values(since=rows.to_microseconds(since)))
+
     def clear_deletion(self, deletion: PendingDeletion) -> None:
         """Delete a pending deletion that is done."""
         self._connection.execute(sa.delete(pending_deletions).where(pending_deletions.c.id == deletion.id))

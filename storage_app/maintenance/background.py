@@ -14,7 +14,7 @@ from ..host.locks import if_free
 from ..host.spool import Spool
 from ..index import Index
 from ..journal.recovery import Recovery
-from .collect import GRACE, collect
+from .collect import GRACE, collect, correct_times
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1
@@ -55,7 +55,9 @@ class BackgroundThread:
         if time.monotonic() - self._collected_at >= _COLLECT_SECONDS:
             with if_free(self._lock) as ours:  # one process at a time: two would remove the same blobs
                 if ours:
-                    collect(self._index, self._store, until=now() - GRACE, rest=self._stopped.wait)
+                    current = now()
+                    correct_times(self._index, current)
+                    collect(self._index, self._store, until=current - GRACE, rest=self._stopped.wait)
                     self._spool.collect()
             self._collected_at = time.monotonic()
 

@@ -11,7 +11,7 @@ from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
 from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, PrincipalKind
 from ..domain.text import quoted
-from ..domain.times import now
+from ..domain.times import following, now
 from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, Forbidden, InsufficientStorage
 from ..host.ballast import Ballast
 from ..index import Index
@@ -77,7 +77,7 @@ class Buckets:
         bucket = self.authorize_change(principal, name)
         with self._commit(bucket) as commit:
             current, totals = self._checked(principal, bucket, commit.current)
-            changed = replace(current, **settings, updated_at=now())
+            changed = replace(current, **settings, updated_at=following(now(), current.updated_at))
             commit.replace(changed)
         return changed, totals
 

@@ -14,7 +14,7 @@ from ..domain.intents import Intent, IntentKind
 from ..domain.pages import Listed, Position
 from ..domain.principals import Principal
 from ..domain.text import quoted
-from ..domain.times import now
+from ..domain.times import following, now
 from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
 from ..host.ballast import Ballast
 from ..index import Index
@@ -134,7 +134,7 @@ class Files:
 
     def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
         """Return `file` with `changes`, which are checked."""
-        checked = {**changes, "updated_at": now()}
+        checked = {**changes, "updated_at": following(now(), file.updated_at)}
         if "metadata" in changes:
             check_metadata(changes["metadata"])
         if "filename" in changes:

@@ -10,7 +10,7 @@ from ..domain.buckets import Bucket, Totals
 from ..domain.files import File, check_filename, check_metadata
 from ..domain.principals import Replace, UploadRight
 from ..domain.text import quoted
-from ..domain.times import now
+from ..domain.times import following, now
 from ..domain.uploads import UNCONSTRAINED, DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
 from ..errors import (
     ContentTypeNotAllowed,
@@ -255,9 +255,11 @@ def growth(size: int, existing: File | None) -> int:
 
 
 def inheriting(file: File, target: Target) -> File:
-    """Return `file` with its owner and creation time. An overwrite keeps those of the existing file."""
-    if target.existing is not None:
-        return replace(file, owner_id=target.existing.owner_id, created_at=target.existing.created_at)
+    """Return `file` with its owner and times. An overwrite keeps owner and creation time, and is the later version."""
+    existing = target.existing
+    if existing is not None:
+        updated = following(file.updated_at, existing.updated_at)
+        return replace(file, owner_id=existing.owner_id, created_at=existing.created_at, updated_at=updated)
     if file.owner_id == target.right.owner_id and file.created_at == file.updated_at:
         return file
     return replace(file, owner_id=target.right.owner_id, created_at=file.updated_at)

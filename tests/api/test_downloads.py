@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -9,6 +10,7 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 
 from storage_app.api.downloads import with_current_bytes
+from storage_app.domain.times import now
 from storage_app.errors import DamagedFile
 from tests.support.in_process import ask, send
 from tests.support.raw_http import assert_problem
@@ -153,3 +155,16 @@ def test_bytes_missing_twice_are_damage() -> None:
 def test_other_failures_are_not_tried_again() -> None:
     with pytest.raises(PermissionError):
         with_current_bytes(answers(PermissionError(), Response()))
+
+
+def test_replaced_file_is_not_taken_for_the_old_one_if_the_clock_went_back(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(client, "POST /buckets", b'{"name": "photos"}', ("Content-Type", "application/json"))
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr("storage_app.services.upload_rules.now", lambda: now() + timedelta(days=1))
+        ask(client, "PUT /files/upload-direct/photos/a", b"old")
+    modified = ask(client, "GET /files/download/photos/a").headers["Last-Modified"]
+    ask(client, "PUT /files/upload-direct/photos/a", b"new")
+    answer = ask(client, "GET /files/download/photos/a", b"", ("If-Modified-Since", modified))
+    assert (answer.status, answer.body) == (200, b"new")

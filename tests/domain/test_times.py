@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage_app.domain.times import now
+from storage_app.domain.times import following, now
 
 
 @pytest.fixture
@@ -24,3 +24,16 @@ def test_now_is_in_utc() -> None:
     found = now()
     assert found.utcoffset() == timedelta(0)
     assert before <= found <= datetime.fromtimestamp(time.time(), UTC)
+
+
+@pytest.mark.parametrize(
+    ("offset", "expected"),
+    [
+        (timedelta(microseconds=1), timedelta(microseconds=1)),
+        (timedelta(0), timedelta(seconds=1)),
+        (timedelta(days=-1), timedelta(seconds=1)),
+    ],
+)
+def test_time_of_a_change_never_goes_back(offset: timedelta, expected: timedelta) -> None:
+    earlier = now()
+    assert following(earlier + offset, earlier) == earlier + expected

@@ -13,7 +13,7 @@ from storage_app.domain.times import now
 from storage_app.errors import Unavailable
 from storage_app.index import Index
 from storage_app.maintenance import collect as collection
-from storage_app.maintenance.collect import GRACE, collect
+from storage_app.maintenance.collect import GRACE, collect, correct_times
 from tests.support.core import ALICE, Core, a_file, blobs
 
 
@@ -42,6 +42,22 @@ def test_minute_counts_from_the_replacement(core: Core, monkeypatch: pytest.Monk
     core.put("a.txt", b"new")
     assert collect(core.index, core.store, until=replaced_at - timedelta(microseconds=1)) == 0
     assert collect(core.index, core.store, until=replaced_at) == 1
+
+
+def test_clock_that_goes_back_keeps_no_bytes_for_longer_than_two_minutes(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr("storage_app.journal.commit.now", lambda: now() + timedelta(days=1))
+        for content in (b"old", b"new"):
+            core.put("a.txt", content)
+    core.put("a.txt", b"newest")
+    current = now()
+    correct_times(core.index, current)
+    assert collect(core.index, core.store, until=current - GRACE) == 0
+    correct_times(core.index, current + timedelta(seconds=1))  # which changes nothing any more
+    assert collect(core.index, core.store, until=current) == 2
+    core.check()
 
 
 def test_bytes_that_a_sidecar_names_are_never_removed(core: Core) -> None:

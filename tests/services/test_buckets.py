@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
+from storage_app.domain.times import now
 from storage_app.errors import (
     BucketExists,
     BucketNotEmpty,
@@ -150,6 +152,14 @@ def test_list_is_whole_however_many_rows_a_query_reads(core: Core) -> None:
         listed = core.buckets.list_by_name(ALICE, after=None, limit=limit)
         assert [bucket.name for bucket, _ in listed] == names[:limit]
     assert [bucket.name for bucket, _ in core.buckets.list_by_name(ALICE, after="bucket-37", limit=9)] == names[38:]
+
+
+def test_time_of_a_bucket_does_not_go_back_with_the_clock(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr("storage_app.services.buckets.now", lambda: now() + timedelta(days=1))
+        before = core.bucket("photos")
+    changed, _ = core.buckets.change(ALICE, "photos", {"is_public": True})
+    assert changed.updated_at == before.updated_at + timedelta(seconds=1)
 
 
 def test_change_replaces_what_is_given_and_nothing_else(core: Core) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from storage_app.auth.signed_urls import SignedDownload
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.files import UNCONDITIONAL, File, WriteConditions
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
+from storage_app.domain.times import now
 from storage_app.domain.uploads import FileAttributes
 from storage_app.errors import (
     BucketNotFound,
@@ -110,6 +112,15 @@ def test_own_upload_is_its_uploaders_in_a_bucket_of_another(core: Core) -> None:
     core.buckets.change(ALICE, "public", {"is_public": False})
     assert core.files.get(BOB, "public", "bobs.txt")[1].metadata == {"k": 1}
     delete(core, BOB, "public", "bobs.txt")
+    core.check()
+
+
+def test_time_of_a_file_does_not_go_back_with_the_clock(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as tomorrow:
+        tomorrow.setattr("storage_app.services.upload_rules.now", lambda: now() + timedelta(days=1))
+        times = [core.put("a.txt", to="private")[0].updated_at]
+    times += [core.put("a.txt", to="private")[0].updated_at, edit(core, metadata={"k": 1}).updated_at]
+    assert [later - times[0] for later in times] == [timedelta(seconds=number) for number in range(3)]
     core.check()
 
 
