@@ -22,6 +22,7 @@ from .kinds import (
     folder,
     header_value,
     host,
+    is_sample,
     key_bytes,
     log_level,
     one_of,
@@ -102,6 +103,9 @@ class Settings:
         "Where clients reach this service: download, view and signed URLs begin with it.",
         "http://localhost:8001",
         also="STORAGE_SERVICE_EXTERNAL_URL",
+    )
+    trial: bool = declare(
+        "TRIAL", flag(), "Whether this is only a trial, which may use secrets that anybody can look up.", "false"
     )
     anon_key: str | None = declare(
         "ANON_KEY",
@@ -251,6 +255,12 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.service_key == settings.secret_key:
         raise SettingsError("SERVICE_KEY must differ from SECRET_KEY, because it is sent with requests: set another.")
+    for name, secret in (("SECRET_KEY", settings.secret_key), ("SERVICE_KEY", settings.service_key)):
+        if secret is not None and is_sample(secret) and not settings.trial:
+            raise SettingsError(
+                f"{name} is a sample that anybody can look up: set a new one from 'openssl rand -hex 32', here and in "
+                "the backend. For a trial, set TRIAL=true."
+            )
     for name, offload in (
         ("DOWNLOAD_OFFLOAD", settings.download_offload),
         ("UPLOAD_OFFLOAD", settings.upload_offload),

@@ -77,6 +77,15 @@ def key_bytes(shortest: int) -> Kind:
     return Kind(f"at least {shortest} bytes of UTF-8", read)
 
 
+# Words of the sample files of this kind of software, such as "changeme_super_secret_jwt_key_32_bytes_long".
+_SAMPLE = re.compile("change_?(me|this|it)|replace_?(me|this)|(your|super|my|insert|sample|example)_?secret")
+
+
+def is_sample(secret: str) -> bool:
+    """Tell whether `secret` is a placeholder from a sample file, which anybody can look up."""
+    return _SAMPLE.search(re.sub(r"[-_ .]+", "_", secret.lower())) is not None
+
+
 def size(smallest: int) -> Kind:
     """Accept a number of bytes, with or without a unit: B, kB to TB (powers of 1000), KiB to TiB (of 1024)."""
 

@@ -55,6 +55,7 @@ WRONG_SETTINGS = [
     ({"SERVICE_KEY": "x" * 31}, "SERVICE_KEY must be 32 to 1024"),
     ({"API_KEY": "x" * 31}, "API_KEY must be 32 to 1024"),
     ({"SERVICE_KEY": SECRET_KEY}, "SERVICE_KEY must differ from SECRET_KEY"),
+    ({"SECRET_KEY": "changeme_super_secret_jwt_key_32_bytes_long"}, "SECRET_KEY is a sample", "TRIAL=true"),
     ({"DOWNLOAD_OFFLOAD": "nginx"}, "OFFLOAD_SECRET is not set"),
 ]
 
@@ -205,4 +206,4 @@ def test_file_size_limit_of_the_process_is_a_full_disk(start_service: Callable[.
 
 def test_disk_that_is_full_at_the_start_is_one_sentence(small_disk: Path) -> None:
     fill(small_disk / "filler")
-    assert_one_sentence(start(STORAGE_PATH=str(small_disk / "store")), "disk is full")
+    assert_one_sentence(start(STORAGE_PATH=str(small_disk / "store")), "No space left on device", "on a disk with room")

@@ -7,7 +7,7 @@ from environs import EnvError
 from marshmallow import ValidationError
 
 from storage_app.settings import kinds
-from storage_app.settings.kinds import LARGEST, Environment, Kind
+from storage_app.settings.kinds import LARGEST, Environment, Kind, is_sample
 
 # As the docstring of `Kind` says.
 REFUSALS = (EnvError, ValidationError, ValueError, RuntimeError)
@@ -109,3 +109,21 @@ def test_other_variables_of_the_machine_do_not_count(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("NAME", "from the machine")
     with pytest.raises(EnvError):
         Environment({}).str("NAME")
+
+
+@pytest.mark.parametrize(
+    ("secret", "sample"),
+    [
+        ("changeme_super_secret_jwt_key_32_bytes_long", True),
+        ("Change-Me-please-change-me-please", True),
+        ("your_secret_key_here_your_secret_key", True),
+        ("supersecretsupersecretsupersecret", True),
+        ("my-secret-my-secret-my-secret-my-secret", True),
+        ("replace this with 32 random bytes!!", True),
+        ("a-secret-key-for-tests-of-32-bytes-or-more", False),
+        ("5f9c1f0a8f3c4b7f9c3fd0b77d1b2a6b5f9c1f0a8f3c4b7f9c3fd0b77d1b2a6b", False),
+        ("exchange-secrets-with-care-0123456789", False),
+    ],
+)
+def test_sample_is_told_from_a_secret(secret: str, sample: bool) -> None:
+    assert is_sample(secret) is sample

@@ -209,3 +209,11 @@ def example(setting: module.Setting) -> str:
     other = f"# {setting.also} is read where it is not set.\n" if setting.also else ""
     mark = "" if setting.required else "# "
     return f"# {setting.help}\n# It takes {setting.kind.rule}.\n{other}{mark}{setting.name}={setting.default}"
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "SERVICE_KEY"])
+def test_sample_key_is_for_trials_alone(name: str) -> None:
+    sample = "changeme_super_secret_jwt_key_32_bytes_long"
+    with pytest.raises(SettingsError, match=f"{name} is a sample"):
+        load(**{name: sample})
+    assert load(**{name: sample, "TRIAL": "true"}).trial
