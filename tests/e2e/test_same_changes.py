@@ -174,6 +174,9 @@ CHANGES: dict[str, list[Row]] = {
         raw("d2", ("Repr-Digest", DIGEST), ("Content-Digest", DIGEST)),
         raw("d3", ("Content-Digest", OTHER_DIGEST)),
         raw("d4", ("Content-Digest", "sha-256=nonsense")),
+        raw("d5", ("Content-Digest", f"{OTHER_DIGEST}, {DIGEST}")),
+        raw("d6", ("Content-Digest", f"{DIGEST}, {OTHER_DIGEST}")),
+        raw("d7", ("Repr-Digest", DIGEST[:-1])),
         raw("old.txt", ("Expect", "100-continue")),
     ],
     "forms": [

@@ -1,9 +1,6 @@
 """Request bodies as streams, the raw body of a PUT, and declared digests."""
 
-import base64
-import binascii
 import hashlib
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
@@ -19,6 +16,7 @@ from ...errors import (
     UnsupportedMediaType,
 )
 from ...host.clients import expect_body_within
+from .digests import declared_digests
 
 # A client that sends nothing for this long is cut off. The server bounds each read.
 SILENCE_SECONDS = 60
@@ -26,9 +24,6 @@ SILENCE_SECONDS = 60
 STEP_BYTES = 1024 * 1024
 # The size of a read from other clients. Small, because its memory is held during the wait.
 _FIRST_STEP_BYTES = 128 * 1024
-
-_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=\s*:([A-Za-z0-9+/=]*):\s*(?=[,;]|$)")
-_HAS_DIGEST = re.compile(r"(?:^|,)\s*sha-256\s*=")
 
 
 # A function that receives the bytes of a body, piece by piece.
@@ -145,30 +140,6 @@ def refuse_encoded(request: Request) -> None:
         raise UnsupportedMediaType(
             "A body with Content-Encoding is not supported; send it as it is.", headers={"Accept-Encoding": "identity"}
         )
-
-
-def declared_digests(request: Request) -> frozenset[str]:
-    """Return the SHA-256 digests (hex) that `Content-Digest` and `Repr-Digest` declare (RFC 9530 sections 2 and 3).
-
-    Digests by other algorithms are ignored. Raises `InvalidRequest` if one is malformed.
-    """
-    digests = set()
-    for name in ("Content-Digest", "Repr-Digest"):
-        value = request.headers.get(name)
-        if value is not None and _HAS_DIGEST.search(value):
-            digests.add(_decoded_digest(name, value))
-    return frozenset(digests)
-
-
-def _decoded_digest(name: str, value: str) -> str:
-    match = _DIGEST.search(value)
-    try:
-        digest = base64.b64decode(match[1], validate=True) if match else b""
-    except binascii.Error:
-        digest = b""
-    if len(digest) != hashlib.sha256().digest_size:
-        raise InvalidRequest(f"{name} must be 'sha-256=:<base64 of the digest>:'.")
-    return digest.hex()
 
 
 def _declared_length(request: Request) -> int | None:

@@ -1,6 +1,5 @@
 """Delivery: the response to a GET or HEAD of a file, sent from here or accelerated by nginx."""
 
-import base64
 import os
 import re
 import unicodedata
@@ -26,6 +25,7 @@ from ...host.clients import expect_answer
 from ...media_types import is_inline_safe
 from .byte_ranges import STEP_BYTES, Parts, Window
 from .conditions import Outcome, evaluate, range_applies
+from .digests import digest_field
 from .ranges import ByteRange, parse_range, range_header
 from .responses import ReadyResponse
 
@@ -148,7 +148,7 @@ def _add_representation(headers: dict[str, str], file: File, last_modified: date
     headers["Last-Modified"] = _http_date(min(last_modified, now().replace(microsecond=0)))
     headers["Accept-Ranges"] = "bytes"
     # RFC 9530 section 3: the digest of the whole file, even if only a part is sent.
-    headers["Repr-Digest"] = f"sha-256=:{base64.b64encode(bytes.fromhex(file.sha256)).decode()}:"
+    headers["Repr-Digest"] = digest_field(file.sha256)
 
 
 def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[ByteRange, ...] | None:

@@ -13,7 +13,8 @@ from werkzeug.sansio.multipart import Data, Epilogue, Event, Field, File, Multip
 from ...domain.text import quoted
 from ...domain.uploads import DeclaredBody, UploadRequest
 from ...errors import DigestMismatch, InvalidName, InvalidRequest, TooLarge, UnsupportedMediaType
-from .bodies import STEP_BYTES, RequestBody, Write, declared_digests, refuse_encoded
+from .bodies import STEP_BYTES, RequestBody, Write, refuse_encoded
+from .digests import declared_digests
 from .dispositions import parse_disposition
 
 FILE = "file"

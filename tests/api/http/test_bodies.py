@@ -4,11 +4,8 @@ import base64
 import hashlib
 
 import pytest
-from flask import Request
 from flask.testing import FlaskClient
-from werkzeug.test import EnvironBuilder
 
-from storage_app.api.http.bodies import declared_digests
 from tests.support.in_process import AUTHORIZATION, send
 from tests.support.raw_http import Headers, assert_problem
 
@@ -48,20 +45,3 @@ RAW: dict[str, tuple[Headers, bytes, tuple[int, str]]] = {
 def test_raw_body_is_refused(unchanged: FlaskClient, name: str) -> None:
     headers, body, refusal = RAW[name]
     assert_problem(send(unchanged, PUT, [AUTHORIZATION, *headers], body), *refusal)
-
-
-@pytest.mark.parametrize(
-    ("header", "digests"),
-    [
-        (None, set()),
-        (ABC, {b"abc"}),
-        (f"sha-512=:YWJj:, {ABC}", {b"abc"}),
-        (f"{ABC}, md5=:YWJj:", {b"abc"}),
-        ("sha-512=:YWJj:", set()),
-        ("not-sha-256=:YWJj:", set()),
-    ],
-)
-def test_digest_of_another_algorithm_counts_for_nothing(header: str | None, digests: set[bytes]) -> None:
-    headers = [] if header is None else [("Repr-Digest", header)]
-    request = Request(EnvironBuilder(headers=headers).get_environ())
-    assert declared_digests(request) == {hashlib.sha256(content).hexdigest() for content in digests}
