@@ -67,6 +67,7 @@ accesslog = None
 on_starting = lifecycle.on_starting
 post_fork = lifecycle.post_fork
 post_worker_init = lifecycle.post_worker_init
+pre_request = lifecycle.pre_request
 post_request = lifecycle.post_request
 worker_exit = lifecycle.worker_exit
 on_exit = lifecycle.on_exit

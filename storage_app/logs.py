@@ -6,11 +6,13 @@ import logging.config
 import re
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from flask import g, has_request_context
 
 # A JSON Web Token, such as the one in a signed URL: a reader of the log must not be able to use it.
 _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+_MAX_ENCODINGS = 3
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
 _JSON = json.JSONEncoder(default=str)
 
@@ -99,9 +101,21 @@ def _shown(value: Any) -> str:
 def loggable(text: str) -> str:
     """Return `text` with tokens removed and unprintable characters escaped, so that it cannot end a line."""
     shown = _TOKEN.sub("…", text)
+    if "%" in shown:
+        shown = _without_encoded_tokens(shown)
     if shown.isprintable():
         return shown
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in shown)
+
+
+def _without_encoded_tokens(text: str) -> str:
+    """Return `text`, decoded if it holds a token that is percent-encoded, even more than once, and without it."""
+    decoded = text
+    for _ in range(_MAX_ENCODINGS):
+        decoded = unquote(decoded)
+        if _TOKEN.search(decoded):
+            return _TOKEN.sub("…", decoded)
+    return text
 
 
 def _trace(formatter: logging.Formatter, record: logging.LogRecord) -> str:

@@ -78,6 +78,16 @@ def test_token_and_control_characters_are_not_shown(text: str, shown: str) -> No
     assert loggable(text.replace("{token}", token())) == shown
 
 
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_percent_encoded_token_is_not_shown(rounds: int) -> None:
+    secret = token()
+    shown = "%65" + secret[1:].replace(".", "%2e", 1)
+    for _ in range(rounds - 1):
+        shown = shown.replace("%", "%25")
+    assert loggable(f"/files/signed/{shown}/b/100%25") == "/files/signed/…/b/100%"
+    assert loggable("100%25 %41") == "100%25 %41"
+
+
 def test_record_has_the_id_of_its_request() -> None:
     record = logging.makeLogRecord({})
     with Flask(__name__).test_request_context():

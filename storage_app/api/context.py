@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("storage_app.access")
 
+# RFC 3986 section 3.2.2, with an optional port.
+_HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -69,11 +71,21 @@ def _begin() -> None:
     g.began = time.perf_counter()
     sent = environ.get("HTTP_X_REQUEST_ID", "")
     g.request_id = sent if _REQUEST_ID.fullmatch(sent) else secrets.token_hex(16)
+    _check_host(environ)
     _check_encoding(environ)
     if environ["PATH_INFO"].startswith("//"):
         raise NotFound(
             "No route begins with two slashes; GET /docs lists what there is."
         )  # the router would merge them
+
+
+def _check_host(environ: "WSGIEnvironment") -> None:
+    """Refuse a request without a valid `Host`, which HTTP/1.0 does not demand (RFC 9112 section 3.2)."""
+    host = environ.get("HTTP_HOST")
+    if host is None and environ.get("SERVER_PROTOCOL") != "HTTP/1.0":
+        raise InvalidRequest("The request has no Host header; send the name of this server in it.")
+    if host is not None and not _HOST.fullmatch(host):
+        raise InvalidRequest("The Host header is not a host name or address; send the name of this server in it.")
 
 
 def _check_encoding(environ: "WSGIEnvironment") -> None:

@@ -2,12 +2,14 @@
 
 import json
 import logging
+import re
 import secrets
 from http import HTTPStatus
 from typing import Any
 
 from gunicorn import util
 
+from ..api import EXPOSED_HEADERS
 from ..errors import InvalidRequest, StorageError
 from ..logs import loggable
 
@@ -31,7 +33,9 @@ def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
         log.error("gunicorn could not handle a request: %s", said or "see above", extra={"request_id": request_id})
     else:
         error = InvalidRequest(f"The request cannot be understood: {said}.")
-        log.info("refused with %d: %s", status, error.detail, extra={"request_id": request_id})
+        log.info(
+            "refused with %d: %s", status, _unquoted(mesg), extra={"request_id": request_id, "client": _peer(sock)}
+        )
     body = json.dumps(error.problem(request_id, status)).encode() + b"\n"
     head = [
         f"HTTP/1.1 {status.value} {status.phrase}",
@@ -40,6 +44,21 @@ def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
         f"Content-Length: {len(body)}",
         "Cache-Control: no-store",
         "X-Content-Type-Options: nosniff",
+        # The origin was not read, and the refusal reveals nothing that another origin must not see.
+        "Access-Control-Allow-Origin: *",
+        f"Access-Control-Expose-Headers: {', '.join(EXPOSED_HEADERS)}",
         f"X-Request-ID: {request_id}",
     ]
     util.write_nonblock(sock, "\r\n".join([*head, "", ""]).encode() + body)
+
+
+def _unquoted(message: str) -> str:
+    """Return gunicorn's message without what it quotes of the request, which may be a credential."""
+    return re.split("['\"]", message, maxsplit=1)[0].rstrip(" :b") or "the request is malformed"
+
+
+def _peer(sock: Any) -> str | None:
+    try:
+        return str(sock.getpeername()[0])
+    except (OSError, IndexError):  # it has disconnected, or has no address
+        return None

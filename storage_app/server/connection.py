@@ -43,13 +43,17 @@ class ConnectionRules:
         places.begin(connection)  # `Lifecycle.post_request` ends it
         if not isinstance(environ["wsgi.input"], SocketBody):
             environ["wsgi.input"] = GunicornBody(environ["wsgi.input"])
+        body = environ["wsgi.input"]
+        if environ.get("HTTP_EXPECT", "").lower() == "100-continue" and environ["SERVER_PROTOCOL"] != "HTTP/1.0":
+            body.invite = partial(connection.sendall, b"HTTP/1.1 100 Continue\r\n\r\n")
         is_refused = False
 
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
             nonlocal is_refused
             is_refused = status >= "400"
-            if is_refused and self._lingers:
-                environ["wsgi.input"].refuse()
+            if is_refused and (self._lingers or body.invite):  # a client that was not invited may send no body
+                body.invite = None
+                body.refuse()
             return start_response(status, headers, *exc_info)
 
         answer = self._application(environ, start)

@@ -66,6 +66,17 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
         super().setup(cfg)
         logs.configure(self.settings.log_level, self.settings.log_format)
 
+    def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a warning, unless it quotes a request that was refused, with its credential: `bad_requests` logs that."""
+        if not msg.startswith("Invalid request from"):
+            super().warning(msg, *args, **kwargs)
+
+    def debug(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a message, without the bytes of a client that disconnected: they may hold its credential."""
+        if msg == "Ignored premature client disconnection. %s":
+            msg, args = "Ignored premature client disconnection.", ()
+        super().debug(msg, *args, **kwargs)
+
     def exception(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Log a failure with its traceback. A client that fell silent is no failure, and is logged at DEBUG."""
         if isinstance(sys.exc_info()[1], TimeoutError):
@@ -133,6 +144,16 @@ class Lifecycle:
             worker.log.error("The store could not be opened yet: %s", error.detail)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+
+    def pre_request(self, _worker: Any, request: Any) -> None:
+        """Adjust a request that gunicorn has parsed.
+
+        A later minor version of HTTP/1 is answered as HTTP/1.1 (RFC 9110 section 2.5). `100 Continue` is sent when the
+        body is wanted, and not before the request may be refused (RFC 9110 section 10.1.1).
+        """
+        request.version = min(request.version, (1, 1))
+        request._expected_100_continue = False  # noqa: SLF001
+        request.body.end_connection = request.force_close
 
     def post_request(self, _worker: Any, _request: Any, _environ: Any, _response: Any) -> None:
         """Give up the place of the request that has ended in this thread. gunicorn calls this in every case."""

@@ -50,6 +50,7 @@ class SocketBody:
         self._wait = _Wait()
         self.failed = False  # if True, gunicorn closes the connection: the next request could begin anywhere
         self.end_connection: Callable[[], object] = lambda: None  # call it to end the connection after the answer
+        self.invite: Callable[[], object] | None = None  # call it once, before the first wait for the body
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes as soon as some have arrived, or none at the end or if the client disconnected.
@@ -62,6 +63,7 @@ class SocketBody:
             return b""
         if not self.is_here():
             self._wait.begin()
+            _invite(self)
         data = self._received(min(size, self._left))
         self._left -= len(data)
         if not data or self._left == 0:
@@ -100,6 +102,7 @@ class GunicornBody:
         self._body = body
         self._wait = _Wait()
         self._is_complete = False
+        self.invite: Callable[[], object] | None = None  # call it once, before the first read
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, none only at the end; without a size, the rest.
@@ -108,6 +111,7 @@ class GunicornBody:
         for broken chunks too.
         """
         self._wait.begin()
+        _invite(self)
         try:
             data: bytes = self._body.read(None if size < 0 else min(size, _STEP_BYTES))
         except ParseException as error:
@@ -122,6 +126,12 @@ class GunicornBody:
         if not self._is_complete:
             self._body.failed = True
             self._body.end_connection()
+
+
+def _invite(body: SocketBody | GunicornBody) -> None:
+    invite, body.invite = body.invite, None
+    if invite is not None:
+        invite()
 
 
 def _waiting(descriptor: int) -> int:

@@ -155,7 +155,6 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def handle_request(self, req: Any, conn: Any) -> Any:
         if isinstance(req.body.reader, LengthReader):
             req.body = SocketBody(req.unreader, req.body.reader.length)
-        req.body.end_connection = req.force_close
         self._scheduler.begin()
         try:
             return super().handle_request(req, conn)

@@ -51,6 +51,32 @@ def test_quoted_request_is_not_taken_for_a_page() -> None:
 
 
 @pytest.mark.usefixtures("_replaced")
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Invalid HTTP Header: 'apikey KEY'", "Invalid HTTP Header"),
+        ("Invalid Request Line 'Invalid HTTP request line: \"GET /?apikey=KEY\"'", "Invalid Request Line"),
+        ("Invalid chunk size: b'KEY'", "Invalid chunk size"),
+        ("'KEY'", "the request is malformed"),
+    ],
+)
+def test_what_is_quoted_of_a_request_stays_out_of_the_log(
+    caplog: pytest.LogCaptureFixture, message: str, shown: str
+) -> None:
+    with caplog.at_level("INFO", logger="storage_app"):
+        refused(400, message)
+    (record,) = caplog.records
+    assert record.getMessage() == f"refused with 400: {shown}"
+
+
+@pytest.mark.usefixtures("_replaced")
+def test_refusal_can_be_read_by_any_page() -> None:
+    headers = refused(400, "Invalid").headers
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert "X-Request-ID" in headers["Access-Control-Expose-Headers"]
+
+
+@pytest.mark.usefixtures("_replaced")
 @pytest.mark.parametrize("message", ["", "Configuration problem: Request path '/a' does not start with SCRIPT_NAME"])
 def test_failure_says_nothing_of_the_inside_and_is_in_the_log(message: str, caplog: pytest.LogCaptureFixture) -> None:
     problem = assert_problem(refused(500, message), 500, "internal_error")
