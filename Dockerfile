@@ -1,7 +1,9 @@
 # The service as run.sh starts it, except that SECRET_KEY must be given:
 #   docker build -t selfdb-storage .
 #   docker run -p 8001:8001 -e SECRET_KEY=... -v storage:/data/storage selfdb-storage
-FROM python:3.13-slim
+# .ci/image builds on another base, of Debian's packages.
+ARG BASE=python:3.13-slim
+FROM ${BASE}
 
 # A fixed user id, so that the owner of a volume can be set in advance: chown 10001:10001.
 RUN groupadd --system --gid 10001 storage \

@@ -1,4 +1,4 @@
-"""The Dockerfile, as far as it can be checked without an engine: it does what run.sh does, as nobody in particular."""
+"""The Dockerfile does what run.sh does, as nobody in particular. `.ci/image` builds the image and runs it."""
 
 import json
 import re
@@ -37,7 +37,8 @@ def environment() -> dict[str, str]:
 
 
 def test_base_is_a_slim_python_that_the_project_supports() -> None:
-    version = re.fullmatch(r"python:3\.(\d+)-slim", only("FROM"))
+    assert only("FROM") == "${BASE}"
+    version = re.fullmatch(r"BASE=python:3\.(\d+)-slim", only("ARG"))
     assert version
     assert 11 <= int(version[1]) <= 14
 
