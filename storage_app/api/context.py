@@ -51,7 +51,7 @@ class Context(_AppCtxGlobals):
         headers = request.headers
         return self.storage.logins.principal(
             authorization=headers.get("Authorization"),
-            api_key=headers.get("apikey", headers.get("X-API-Key")),
+            api_key=headers.get("apikey") or headers.get("X-API-Key"),
             waited=self.waited,
         )
 

@@ -1,11 +1,15 @@
 """Credentials: login tokens (JWTs) that the backend issues, the ANON_KEY and the SERVICE_KEY."""
 
 import hmac
+import json
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 import jwt
+from jwt.exceptions import InvalidSubjectError
+from jwt.utils import base64url_decode
 
 from ..domain.principals import ANONYMOUS, MAX_SUB_BYTES, NOBODY, SERVICE, Principal, PrincipalKind, is_sub
 from ..errors import InvalidCredential
@@ -14,6 +18,7 @@ LEEWAY_SECONDS = 30
 SERVICE_ROLE = "service_role"
 
 _MAX_CACHED = 1024
+_WRONG_SUB = f"The token's 'sub' claim must be text: 1 to {MAX_SUB_BYTES} bytes of printable characters."
 
 
 class Logins:
@@ -29,15 +34,15 @@ class Logins:
     def principal(self, *, authorization: str | None, api_key: str | None, waited: float = 0) -> Principal:
         """Return the principal of a request that began `waited` seconds ago with these headers.
 
-        With both, `authorization` decides. A token must not have expired when the request began. Raises
-        `InvalidCredential` if the header that decides is invalid (RFC 6750 section 3.1).
+        An empty header counts as none. With both, `authorization` decides. A token must not have expired when the
+        request began. Raises `InvalidCredential` if the header that decides is invalid (RFC 6750 section 3.1).
         """
-        if authorization is not None:
+        if authorization is not None and authorization.strip():
             scheme, _, credential = authorization.strip().partition(" ")
             if scheme.lower() != "bearer" or not credential.strip():
                 raise InvalidCredential("The Authorization header must be 'Bearer <token>'.")
             return self._bearer(credential.strip(), time.time() - waited)
-        if api_key is not None:
+        if api_key is not None and api_key.strip():
             holder = self._holder_of_key(api_key.strip())
             if holder is None:
                 raise InvalidCredential("The API key is neither this service's ANON_KEY nor its SERVICE_KEY.")
@@ -59,9 +64,7 @@ class Logins:
         claims = self._verified(credential, max(0, int(time.time()) - second))
         sub = claims["sub"]
         if not is_sub(sub):
-            raise InvalidCredential(
-                f"The token's 'sub' claim must be 1 to {MAX_SUB_BYTES} bytes of printable characters."
-            )
+            raise InvalidCredential(_WRONG_SUB)
         is_service = claims.get("role") == SERVICE_ROLE
         return Principal(PrincipalKind.SERVICE if is_service else PrincipalKind.USER, sub)
 
@@ -72,19 +75,12 @@ class Logins:
                 self._secret_key,
                 algorithms=[self._algorithm],
                 leeway=LEEWAY_SECONDS + waited,
-                options={"require": ["sub", "exp"], "verify_aud": False},
+                # RFC 7519 section 4.1.6 lets nobody refuse a token for its `iat`, and `jti` means nothing here.
+                options={"require": ["sub", "exp"], "verify_aud": False, "verify_iat": False, "verify_jti": False},
             )
-        except jwt.ExpiredSignatureError as error:
-            raise InvalidCredential("The token has expired; get a new one from the backend.") from error
-        except jwt.MissingRequiredClaimError as error:
-            raise InvalidCredential(f"The token has no '{error.claim}' claim; 'sub' and 'exp' are required.") from error
-        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError) as error:
-            raise InvalidCredential(
-                f"The token is not signed with this service's SECRET_KEY and {self._algorithm}."
-            ) from error
         # OverflowError: an `exp` of Infinity, which Python's JSON parser accepts.
         except (jwt.InvalidTokenError, OverflowError) as error:
-            raise InvalidCredential("The token is not a valid JSON Web Token.") from error
+            raise InvalidCredential(_explanation(error, credential, self._algorithm)) from error
 
     def _holder_of_key(self, candidate: str) -> Principal | None:
         """Return the principal whose key is `candidate`, or None. The time taken reveals nothing of the keys."""
@@ -93,3 +89,61 @@ class Logins:
             if hmac.compare_digest(sent, key.encode()):
                 holder = whose
         return holder
+
+
+def _explanation(error: Exception, credential: str, algorithm: str) -> str:
+    """Return a sentence that says why PyJWT refuses `credential`, and what to compare."""
+    match error:
+        case jwt.ExpiredSignatureError():
+            return f"The token has expired: {_clocks(credential, 'exp')}; get a new one from the backend."
+        case jwt.ImmatureSignatureError():
+            return f"The token is not valid yet: {_clocks(credential, 'nbf')}; compare the clocks of the two hosts."
+        case jwt.MissingRequiredClaimError():
+            return f"The token has no '{error.claim}' claim; 'sub' and 'exp' are required."
+        case InvalidSubjectError():
+            return _WRONG_SUB
+        case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError():
+            return f"The token is not signed with this service's SECRET_KEY and {algorithm}."
+        case _:
+            return _malformation(credential)
+
+
+def _malformation(credential: str) -> str:
+    header, claims = _segment(credential, 0), _segment(credential, 1)
+    if not isinstance(header.get("kid", ""), str):
+        return "The header of the token has a 'kid' that is not text (RFC 7515 section 4.1.4)."
+    if "crit" in header:
+        return "The header of the token demands extensions in 'crit' that this service does not have."
+    for name in ("exp", "nbf"):
+        if name in claims and _seconds(claims[name]) is None:
+            return f"The token's '{name}' claim must be a number: seconds since 1970."
+    return "The token is not a valid JSON Web Token."
+
+
+def _clocks(credential: str, claim: str) -> str:
+    """Return the moment of `claim`, which the backend wrote by its clock, and the time by ours."""
+    return f"its '{claim}' is {_moment(_segment(credential, 1).get(claim))}, and it is {_moment(time.time())} here"
+
+
+def _moment(value: Any) -> str:
+    try:
+        return datetime.fromtimestamp(_seconds(value) or 0, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return "beyond the year 9999"
+
+
+def _seconds(value: Any) -> int | None:
+    """Return `value` as PyJWT reads a time, or None if it is none."""
+    try:
+        return int(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _segment(credential: str, number: int) -> dict[str, Any]:
+    """Return the JSON object of a segment of a token, or an empty one."""
+    try:
+        found = json.loads(base64url_decode(credential.split(".")[number]))
+    except (ValueError, RecursionError, IndexError):
+        return {}
+    return found if isinstance(found, dict) else {}

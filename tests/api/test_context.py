@@ -67,7 +67,6 @@ def test_wrong_login_is_refused(unchanged: FlaskClient, name: str) -> None:
         ("Authorization", "Bearer é"),
         ("Authorization", f"Bearer {token()}, Bearer {token()}"),
         ("apikey", "wrong"),
-        ("apikey", ""),
         ("apikey", "é"),
         ("apikey", token()),
         ("X-API-Key", "wrong"),
@@ -76,6 +75,14 @@ def test_wrong_login_is_refused(unchanged: FlaskClient, name: str) -> None:
 )
 def test_wrong_header_is_refused_even_where_none_is_needed(unchanged: FlaskClient, header: tuple[str, str]) -> None:
     assert_problem(ask(unchanged, header), 401, "invalid_credential")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "apikey", "X-API-Key"])
+def test_empty_header_counts_as_none(unchanged: FlaskClient, name: str) -> None:
+    assert_problem(ask(unchanged, (name, "")), 401, "unauthenticated")  # of a private bucket
+    assert_problem(send(unchanged, "GET /buckets", [(name, "")]), 401, "unauthenticated")
+    for other in {"apikey", "X-API-Key"} - {name}:
+        assert send(unchanged, "GET /buckets", [(name, ""), (other, ANON_KEY)]).status == 200
 
 
 def test_bearer_decides_over_the_api_key(unchanged: FlaskClient) -> None:

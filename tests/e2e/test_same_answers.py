@@ -41,6 +41,7 @@ BOB = [("Authorization", bearer("bob")["Authorization"])]
 ANYONE = [("apikey", ANON_KEY)]
 EXPIRED = [("Authorization", f"Bearer {token(expires_in=-3600)}")]
 FORGED = [("Authorization", f"Bearer {token()}x")]
+EMPTY = [("Authorization", ""), ("apikey", "")]
 ORIGIN = [("Origin", "https://app.example.com")]
 A_TXT = "/files/download/reads/a.txt"
 
@@ -143,7 +144,17 @@ CONDITIONS = [
 CREDENTIALS = [
     Row(f"GET {path}", headers)
     for path in (A_TXT, "/files/download/public/a.txt", "/files/list/reads", "/buckets", "/files/download/none/a.txt")
-    for headers in ([], ALICE, BOB, ANYONE, EXPIRED, FORGED, [*ALICE, *ANYONE], [("Authorization", "Basic eDp5")])
+    for headers in (
+        [],
+        ALICE,
+        BOB,
+        ANYONE,
+        EXPIRED,
+        FORGED,
+        [*ALICE, *ANYONE],
+        [("Authorization", "Basic eDp5")],
+        EMPTY,
+    )
 ]
 
 LISTS = rows(

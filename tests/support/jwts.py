@@ -14,9 +14,13 @@ def encoded(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def made(claims: Any, *, key: str = KEY, algorithm: str = "HS256") -> str:
-    """Sign `claims`, whatever they are, by `algorithm`, whatever it is; one we do not know signs with nothing."""
-    signed = f"{encoded(json.dumps({'alg': algorithm, 'typ': 'JWT'}).encode())}.{encoded(json.dumps(claims).encode())}"
+def made(claims: Any, *, key: str = KEY, algorithm: str = "HS256", header: dict[str, Any] | None = None) -> str:
+    """Sign `claims`, whatever they are, by `algorithm`, whatever it is; one we do not know signs with nothing.
+
+    `header` has more members of the header.
+    """
+    whole = {"alg": algorithm, "typ": "JWT", **(header or {})}
+    signed = f"{encoded(json.dumps(whole).encode())}.{encoded(json.dumps(claims).encode())}"
     digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}.get(algorithm)
     signature = b"" if digest is None else hmac.digest(key.encode(), signed.encode(), digest)
     return f"{signed}.{encoded(signature)}"
