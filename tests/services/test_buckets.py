@@ -1,6 +1,6 @@
 """Buckets: who is let in, what is refused in which order, and what is on the disk after each step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -20,19 +20,12 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
-from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core, open_core
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
-        yield core
+from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core
 
 
 @pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    yield opened
-    opened.empty()
+def core(empty: Core) -> Core:
+    return empty  # which has no bucket yet
 
 
 def test_created_bucket_is_its_creators(core: Core) -> None:

@@ -1,6 +1,6 @@
 """Files that are there: reading, editing, deleting, and who may."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -26,25 +26,18 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
-from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core, open_core
+from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(100)
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
-        yield core
-
-
 @pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket("private", grants={"carol": Grant.READ})
-    opened.bucket("public", is_public=True)
+def core(empty: Core) -> Core:
+    empty.bucket("private", grants={"carol": Grant.READ})
+    empty.bucket("public", is_public=True)
     for name in ("private", "public"):
-        opened.put("a.txt", b"abc", to=name)
-    yield opened
-    opened.empty()
+        empty.put("a.txt", b"abc", to=name)
+    return empty
 
 
 def edit(core: Core, by: Principal = ALICE, key: str = "a.txt", **changes: Any) -> File:

@@ -1,7 +1,6 @@
 """Signed URLs: handed out for what their signer may do, and enforced when they are used."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -28,24 +27,17 @@ from storage_app.errors import (
     Unauthenticated,
 )
 from storage_app.services.signed_urls import SignedLink
-from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core, open_core
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
-        yield core
+from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core
 
 
 @pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket("private", grants={"bob": Grant.WRITE, "carol": Grant.READ})
-    opened.bucket("public", is_public=True)
+def core(empty: Core) -> Core:
+    empty.bucket("private", grants={"bob": Grant.WRITE, "carol": Grant.READ})
+    empty.bucket("public", is_public=True)
     for name in ("private", "public"):
-        opened.put("alices.txt", to=name)
-    opened.put("carols.txt", by=CAROL, to="public")
-    yield opened
-    opened.empty()
+        empty.put("alices.txt", to=name)
+    empty.put("carols.txt", by=CAROL, to="public")
+    return empty
 
 
 def sign(

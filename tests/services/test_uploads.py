@@ -1,7 +1,6 @@
 """Bytes in: what becomes of them, and what a failure leaves."""
 
 import hashlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -25,19 +24,6 @@ from storage_app.errors import (
 from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, SERVICE, Core, open_core
 from tests.support.disk import files_end_at
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store", MAX_UPLOADS="4", MAX_FILE_SIZE="1000") as core:
-        yield core
-
-
-@pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket()
-    yield opened
-    opened.empty()
 
 
 def never(_: Write) -> None:
@@ -161,7 +147,7 @@ def test_full_disk_leaves_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -
 def test_more_bodies_than_max_uploads_are_refused(core: Core) -> None:
     def upload_beside(number: int) -> None:
         """Begin one upload in the middle of another, as often as MAX_UPLOADS allows."""
-        if number < 4:
+        if number < core.storage.settings.max_uploads:
             core.send(f"{number}", b"x", meanwhile=lambda _: upload_beside(number + 1))
         else:
             with pytest.raises(TooManyUploads):

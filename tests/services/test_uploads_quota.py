@@ -1,6 +1,5 @@
 """A bucket's quota: never exceeded, whoever uploads at once, and nothing refused that fits."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,22 +8,15 @@ from storage_app.domain.buckets import Totals
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.errors import QuotaExceeded
 from storage_app.services.uploads import Write
-from tests.support.core import ALICE, Core, open_core
+from tests.support.core import ALICE, Core
 
 QUOTA = 100
 
 
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store") as core:
-        yield core
-
-
 @pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket(quota=QUOTA)
-    yield opened
-    opened.empty()
+def core(empty: Core) -> Core:
+    empty.bucket(quota=QUOTA)
+    return empty
 
 
 # `there`: the files that are there, by size. `key` and `size`: what comes.

@@ -1,6 +1,5 @@
 """Uploads that are refused: who is, for what, in which order, and before the first byte where that is possible."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +25,6 @@ from tests.support.core import ALICE, BOB, Core, open_core
 
 OTHER = frozenset(['"other"'])
 ANY = frozenset(["*"])
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
-    with open_core(tmp_path_factory.mktemp("core") / "store", MAX_UPLOADS="4", MAX_FILE_SIZE="1000") as core:
-        yield core
-
-
-@pytest.fixture
-def core(opened: Core) -> Iterator[Core]:
-    opened.bucket()
-    yield opened
-    opened.empty()
 
 
 @pytest.mark.parametrize(
