@@ -33,7 +33,6 @@ LIBRARIES: dict[str, set[str]] = {
     "click": {"cli", "maintenance"},
     "dotenv": {"settings"},
     "environs": {"settings"},
-    "filetype": {"media_types"},
     "gunicorn": {"server"},
     "jwt": {"auth"},
     "psycopg": {"index"},

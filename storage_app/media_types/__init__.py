@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from .names import canonical, declared_type, essence, normalize, with_charset
-from .sniffing import is_text, recognize, recognize_as, rules_out, tells_apart
+from .sniffing import charset_of, is_text, is_utf16, recognize, recognize_as, rules_out, tells_apart
 from .tables import BY_EXTENSION
 
 UNKNOWN = "application/octet-stream"
@@ -32,7 +32,7 @@ class Decision:
 def decide(declared: str | None, head: bytes, name: str) -> Decision:
     """Choose the content type of a file by its declared type, its first `sniffing.HEAD_BYTES` bytes and its name.
 
-    UTF-8 text without a charset gets one.
+    Text in UTF-8 or UTF-16 gets its charset if none is declared.
     """
     content_type = chosen_type(declared, name)
     contradicts = content_type is not None and _contradicts(head, content_type)
@@ -41,8 +41,8 @@ def decide(declared: str | None, head: bytes, name: str) -> Decision:
     elif contradicts:
         # The name is ignored: it could bring back the type that was ruled out.
         content_type = _actual(head)
-    if content_type.startswith("text/") and is_text(head):
-        content_type = with_charset(content_type)
+    if content_type.startswith("text/") and (charset := charset_of(head)):
+        content_type = with_charset(content_type, charset)
     return Decision(content_type, contradicts)
 
 
@@ -72,13 +72,13 @@ def _detect(head: bytes, name: str) -> str:
     if found is not None:
         return named if named is not None and tells_apart(named, found) else found
     if named is None or _contradicts(head, named):
-        return "text/plain" if text else UNKNOWN
+        return "text/plain" if text or is_utf16(head) else UNKNOWN
     return named
 
 
 def _actual(head: bytes) -> str:
     """Return the type of the bytes alone. HTML counts as plain text: only a declaration or a name makes it HTML."""
-    return recognize(head) or ("text/plain" if is_text(head) else UNKNOWN)
+    return recognize(head) or ("text/plain" if charset_of(head) else UNKNOWN)
 
 
 def _contradicts(head: bytes, content_type: str) -> bool:

@@ -71,13 +71,13 @@ def matches(content_type: str, patterns: Iterable[str]) -> bool:
     return any(canonical(pattern) in accepted for pattern in patterns)
 
 
-def with_charset(content_type: str) -> str:
-    """Return the type of UTF-8 text with its charset. Without one, browsers decode text as windows-1252.
+def with_charset(content_type: str, charset: str) -> str:
+    """Return the type of text with its charset. Without one, browsers decode text as windows-1252.
 
     A declared charset is kept. HTML and XML declare theirs inside.
     """
     kind = essence(content_type)
     if not kind.startswith("text/") or "html" in kind or "xml" in kind or _CHARSET.search(content_type):
         return content_type
-    marked = f"{content_type}; charset=utf-8"
+    marked = f"{content_type}; charset={charset}"
     return marked if len(marked) <= MAX_CONTENT_TYPE_BYTES else content_type

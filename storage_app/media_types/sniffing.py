@@ -2,14 +2,14 @@
 
 import codecs
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from itertools import chain
 
-import filetype
-from filetype.match import match
-from filetype.types.document import ZippedDocumentBase
-
+from . import containers
 from .names import canonical
-from .tables import CARRIED_BY, ISO_MEDIA, MODERN, TEXT_SIGNATURES, WRAPPERS, ZIPPED
+from .signatures import INFIXES, PREFIXES, RECOGNIZED, TEXT_SIGNATURES
+from .tables import CARRIED_BY, ISO_MEDIA, REFINED_BY, TEXTUAL, UNSIGNED, WRAPPERS, ZIPPED
 
 HEAD_BYTES = 8192
 
@@ -35,20 +35,64 @@ def recognize_as(head: bytes, *, text: bool) -> str | None:
 
 
 def _recognize_text(head: bytes) -> str | None:
-    # Many binary signatures are also words ("BM", "GIF", "MZ"). A letter about a BMW is no bitmap.
-    return next((kind for prefix, kind in TEXT_SIGNATURES if head.startswith(prefix)), None)
+    found = next((kind for prefix, kind in TEXT_SIGNATURES if head.startswith(prefix)), None)
+    return found or containers.portable_anymap(head)
 
 
 def _recognize_binary(head: bytes) -> str | None:
-    try:
-        found = match(head, filetype.TYPES if head.startswith(b"PK\x03\x04") else _NO_ZIPPED_DOCUMENTS)
-    except RecursionError:
-        # The library recurses into each of a thousand empty Zstandard frames in a row.
-        return None
-    if found is None or found.mime == "application/octet-stream":
-        return None
-    kind: str = MODERN.get(found.extension, found.mime)
-    return kind if kind not in _SIGNATURES or _SIGNATURES[kind](head) else None
+    for prefix, look in _BY_FIRST_BYTE.get(head[:1], ()):
+        if head.startswith(prefix):
+            found = look if isinstance(look, str) else look(head)
+            if found is not None:
+                return found
+    if head[4:5].isalpha() and (media := containers.iso_media(head)):
+        return media
+    if b"%PDF-" in head[:1024]:
+        return "application/pdf"
+    found = next((kind for place, infix, kind in INFIXES if head.startswith(infix, place)), None)
+    return found or containers.transport_stream(head) or containers.animator(head)
+
+
+def _tagged(head: bytes) -> str:
+    """Return the type of sound behind an ID3 tag, if it begins within `head`. Most of it is MP3."""
+    sound = head[containers.tag_bytes(head) :]
+    found = None if sound.startswith(b"ID3") else _recognize_binary(sound)  # or tags in a row would exhaust the stack
+    return found if found is not None and found.startswith("audio/") else "audio/mpeg"
+
+
+# A prefix, and the type of files that begin with it, or the function that looks at them.
+_Signature = tuple[bytes, str | Callable[[bytes], str | None]]
+
+
+def _by_first_byte(*signatures: _Signature) -> Mapping[bytes, list[_Signature]]:
+    table = defaultdict(list)
+    for signature in signatures:
+        table[signature[0][:1]].append(signature)
+    return dict(table)
+
+
+_BY_FIRST_BYTE = _by_first_byte(
+    (b"RIFF", containers.riff),
+    (b"RIFX", containers.riff),
+    (b"RF64", containers.riff),
+    (b"BW64", containers.riff),
+    (b"FORM", containers.iff),
+    (b"AT&TFORM", containers.djvu),
+    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", containers.jpeg_2000),
+    (b"\x1a\x45\xdf\xa3", containers.matroska),
+    (b"OggS", containers.ogg),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", containers.asf),
+    (b"PK\x03\x04", containers.zipped),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", containers.compound),
+    (b"ID3", _tagged),
+    *PREFIXES,
+    (b"\x00\x00\x01\x00", containers.icon),
+    (b"\x00\x00\x02\x00", containers.icon),
+    (b"P", containers.portable_anymap),
+    (b"\x0a", containers.pcx),
+    (b"\x0b\x77", containers.frames),
+    (b"\xff", containers.frames),
+)
 
 
 def is_text(head: bytes) -> bool:
@@ -59,6 +103,24 @@ def is_text(head: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return bool(text) and len(head.translate(None, _BINARY_DATA)) == len(head)
+
+
+def is_utf16(head: bytes) -> bool:
+    """Tell whether `head` is UTF-16 text with a byte order mark, as Windows writes it."""
+    if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    try:
+        text = codecs.getincrementaldecoder("utf-16")().decode(head, len(head) < HEAD_BYTES)
+    except UnicodeDecodeError:
+        return False
+    return bool(text) and not any(character < "\x1b" and character not in "\t\n\f\r" for character in text)
+
+
+def charset_of(head: bytes) -> str | None:
+    """Return the charset of text, or None for other bytes and for text of which it cannot be told."""
+    if is_text(head):
+        return "utf-8"
+    return "utf-16" if is_utf16(head) else None
 
 
 def rules_out(head: bytes, content_type: str) -> bool:
@@ -73,29 +135,31 @@ def rules_out(head: bytes, content_type: str) -> bool:
         return not _SIGNATURES[kind](head)
     if _HTML.match(head):
         return True
-    found = recognize(head)
+    text = is_text(head)
+    found = recognize_as(head, text=text)
     if found is not None:
         return not carries(found, kind)
-    # The types in CARRIED_BY are binary. Of the others, many are text: XPM, EPS, FITS, playlists.
-    return kind in CARRIED_BY and is_text(head)
+    if text or is_utf16(head):
+        return kind in _KNOWN and kind not in TEXTUAL
+    return kind in _KNOWN and kind not in UNSIGNED
 
 
 def carries(found: str, content_type: str) -> bool:
     """Tell whether a file recognized as `found` may have the type `content_type`."""
     kind = canonical(content_type)
-    if kind in CARRIED_BY:
-        return found in CARRIED_BY[kind]
-    if found in ISO_MEDIA | WRAPPERS:
+    if kind in _KNOWN:
+        return found == kind or found in CARRIED_BY.get(kind, ())
+    if found in ISO_MEDIA or found in WRAPPERS:
         return True
     top_levels = {found.partition("/")[0], kind.partition("/")[0]}
     return len(top_levels) == 1 or top_levels == {"audio", "video"}
 
 
 def tells_apart(content_type: str, found: str) -> bool:
-    """Tell whether `content_type` refines `found`: video in an Ogg container, or a document in a zip."""
+    """Tell whether `content_type` refines `found`: sound in a container for film, or a document in a zip."""
     if found == "application/zip":
         return content_type in ZIPPED or content_type.startswith("application/vnd.")
-    return content_type not in _RECOGNIZABLE and found in CARRIED_BY.get(content_type, ())
+    return content_type in REFINED_BY.get(found, ())
 
 
 def _starts(*prefixes: bytes) -> Callable[[bytes], bool]:
@@ -104,12 +168,6 @@ def _starts(*prefixes: bytes) -> Callable[[bytes], bool]:
 
 def _is_webp(head: bytes) -> bool:
     return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-
-
-def _is_avif(head: bytes) -> bool:
-    """Look for an AVIF brand in the first box (AV1 Image File Format, section 6)."""
-    box = head[: int.from_bytes(head[:4])]
-    return box[4:8] == b"ftyp" and any(box[i : i + 4] in (b"avif", b"avis") for i in (8, *range(16, len(box), 4)))
 
 
 def _is_pdf(head: bytes) -> bool:
@@ -127,19 +185,15 @@ def _is_svg(head: bytes) -> bool:
     return head.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"<") and not _HTML.match(head)
 
 
-# Types with a mandatory signature. Bytes without it are ruled out, even if nothing is recognized in them.
+# Types that are recognized without a look at others: because they are frequent, or begin in several ways.
 _SIGNATURES: Mapping[str, Callable[[bytes], bool]] = {
     "image/png": _starts(b"\x89PNG"),
     "image/jpeg": _starts(b"\xff\xd8\xff"),
     "image/gif": _starts(b"GIF87a", b"GIF89a"),
     "image/webp": _is_webp,
-    "image/avif": _is_avif,
     "image/svg+xml": _is_svg,
     "application/pdf": _is_pdf,
     # PostScript with a bounding box. Windows may put a header before it, and printers end a job by ^D.
     "image/x-eps": _starts(b"%!PS", b"\x04%!PS", b"\xc5\xd0\xd3\xc6"),
 }
-
-# For each kind of zipped document the library searches most of the head, which is wasted unless that is a zip.
-_NO_ZIPPED_DOCUMENTS = [kind for kind in filetype.TYPES if not isinstance(kind, ZippedDocumentBase)]
-_RECOGNIZABLE = frozenset(MODERN.get(kind.extension, kind.mime) for kind in filetype.TYPES)
+_KNOWN = frozenset(chain(RECOGNIZED, CARRIED_BY, TEXTUAL, UNSIGNED))

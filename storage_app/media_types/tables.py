@@ -1,4 +1,4 @@
-"""Tables of content types: extensions, signatures, current names, aliases, and the containers that carry a type."""
+"""Tables of content types: extensions, aliases, and the types as which files of another may be recognized."""
 
 import mimetypes
 from collections.abc import Mapping
@@ -14,6 +14,19 @@ BY_EXTENSION: Mapping[str, str] = mimetypes.MimeTypes(filenames=()).types_map[Tr
         "image/jxl": "jxl",
         "image/jpeg": "jfif",
         "image/jp2": "jp2",
+        "image/x-tga": "tga",
+        "image/vnd.djvu": "djvu djv",
+        "image/x-icns": "icns",
+        "image/vnd.zbrush.pcx": "pcx",
+        "image/x-eps": "epsf epsi",
+        "audio/ac3": "ac3",
+        "video/mp2t": "ts m2ts mts",
+        "application/gpx+xml": "gpx",
+        "application/vnd.google-earth.kml+xml": "kml",
+        "application/vnd.google-earth.kmz": "kmz",
+        "model/gltf+json": "gltf",
+        "model/gltf-binary": "glb",
+        "model/obj": "obj",
         "image/vnd.adobe.photoshop": "psd",
         "image/x-adobe-dng": "dng",
         "image/x-nikon-nef": "nef",
@@ -72,75 +85,117 @@ BY_EXTENSION: Mapping[str, str] = mimetypes.MimeTypes(filenames=()).types_map[Tr
     for extension in extensions.split()
 }
 
-TEXT_SIGNATURES = (
-    (b"%PDF-", "application/pdf"),
-    (b"%!PS", "application/postscript"),
-    (b"{\\rtf", "application/rtf"),
-)
-
-# Current names in place of those that the library returns, by the library's extension.
-MODERN: Mapping[str, str] = {
-    "apng": "image/png",
-    "jpx": "image/jp2",
-    "flac": "audio/flac",
-    "wav": "audio/wav",
-    "aiff": "audio/aiff",
-    "woff": "font/woff",
-    "woff2": "font/woff2",
-    "ttf": "font/ttf",
-    "otf": "font/otf",
-    "rar": "application/vnd.rar",
-    "sqlite": "application/vnd.sqlite3",
-    "deb": "application/vnd.debian.binary-package",
-}
-ISO_MEDIA = frozenset({"video/mp4", "video/x-m4v", "video/quicktime", "video/3gpp", "audio/mp4"})
-MATROSKA = frozenset({"video/webm", "video/x-matroska"})
-# An ID3 tag, which is recognized as audio/mpeg, may precede audio of any type.
-ID3 = frozenset({"audio/mpeg"})
+ISO_MEDIA = frozenset({"video/mp4", "video/x-m4v", "video/quicktime", "video/3gpp", "video/3gpp2", "audio/mp4"})
+_HEIF = frozenset({"image/heic", "image/heif", "image/avif"})
+_MATROSKA = frozenset({"video/webm", "video/x-matroska"})
+_OGG = frozenset({"audio/ogg", "video/ogg"})
+_ASF = frozenset({"video/x-ms-asf", "video/x-ms-wmv", "audio/x-ms-wma"})
+_MPEG = frozenset({"video/mpeg", "video/mp2t"})
+# An ID3 tag, which is recognized as audio/mpeg unless the sound behind it is seen, may precede sound of any type.
+_ID3 = frozenset({"audio/mpeg"})
 # Images and audio may be compressed (wmz, vgz) or zipped (OpenRaster).
 WRAPPERS = frozenset({"application/gzip", "application/zip"})
 ZIPPED = frozenset({"application/epub+zip", "application/java-archive", "application/x-cbz"})
 
-# The types as which files of a type may be recognized. Containers hold audio, video and images alike (ISO/IEC
-# 14496-12, Matroska, Ogg, ASF). All of these types are binary.
+# The other types as which files of a type may be recognized. Containers hold audio, video and images alike (ISO/IEC
+# 14496-12, Matroska, Ogg, ASF), and people name their kinds after each other.
 CARRIED_BY: Mapping[str, frozenset[str]] = {
-    "image/bmp": frozenset({"image/bmp"}),
     # The icon of a site is often a renamed image, and browsers show it.
-    "image/x-icon": frozenset({"image/x-icon", "image/png", "image/gif", "image/jpeg", "image/bmp"}),
-    "image/tiff": frozenset({"image/tiff", "image/x-canon-cr2"}),
-    "image/x-canon-cr2": frozenset({"image/tiff", "image/x-canon-cr2"}),
-    "image/vnd.adobe.photoshop": frozenset({"image/vnd.adobe.photoshop"}),
-    "image/jp2": frozenset({"image/jp2"}),
-    "image/heic": ISO_MEDIA | {"image/heic"},
-    "image/heif": ISO_MEDIA | {"image/heic", "image/avif"},
-    "audio/mpeg": ID3 | ISO_MEDIA | {"audio/aac"},  # Android declares .m4a as audio/mpeg
-    "audio/aac": ID3 | ISO_MEDIA | {"audio/aac"},
+    "image/x-icon": frozenset({"image/x-cursor", "image/png", "image/gif", "image/jpeg", "image/bmp"}),
+    "image/tiff": frozenset({"image/x-canon-cr2"}),
+    "image/x-canon-cr2": frozenset({"image/tiff"}),
+    "image/heic": frozenset({"image/heif"}),
+    "image/heif": _HEIF,
+    "image/openraster": frozenset({"application/zip"}),
+    "image/x-portable-anymap": frozenset(
+        {"image/x-portable-bitmap", "image/x-portable-graymap", "image/x-portable-pixmap"}
+    ),
+    "audio/mpeg": ISO_MEDIA | {"audio/aac"},  # Android declares .m4a as audio/mpeg
+    "audio/aac": _ID3 | ISO_MEDIA,
+    "audio/ac3": _ID3 | {"audio/eac3"},
     "audio/mp4": ISO_MEDIA,
-    "audio/flac": ID3 | {"audio/flac", "audio/ogg"},
-    "audio/wav": ID3 | {"audio/wav"},
-    "audio/aiff": ID3 | {"audio/aiff"},
-    "audio/midi": frozenset({"audio/midi"}),
-    "audio/amr": frozenset({"audio/amr"}),
-    "audio/ogg": frozenset({"audio/ogg"}),
-    "audio/opus": MATROSKA | {"audio/ogg"},
-    "audio/webm": MATROSKA,
-    "audio/x-matroska": MATROSKA,
-    "audio/x-ms-wma": frozenset({"video/x-ms-wmv"}),
+    "audio/3gpp": ISO_MEDIA,
+    "audio/3gpp2": ISO_MEDIA,
+    "audio/amr": frozenset({"audio/amr-wb"}),
+    "audio/flac": _ID3 | {"audio/ogg"},
+    "audio/wav": _ID3,
+    "audio/aiff": _ID3,
+    "audio/x-ape": _ID3,
+    "audio/x-tta": _ID3,
+    "audio/x-dsf": _ID3,
+    "audio/x-wavpack": _ID3,
+    "audio/ogg": _OGG,
+    "audio/speex": _OGG,
+    "audio/opus": _MATROSKA | _OGG,
+    "audio/webm": _MATROSKA,
+    "audio/x-matroska": _MATROSKA,
+    "audio/x-ms-wma": _ASF,
     "video/mp4": ISO_MEDIA,
     "video/x-m4v": ISO_MEDIA,
     "video/quicktime": ISO_MEDIA,
     "video/3gpp": ISO_MEDIA,
     "video/3gpp2": ISO_MEDIA,
-    "video/webm": MATROSKA,
-    "video/x-matroska": MATROSKA,
-    "video/ogg": frozenset({"audio/ogg"}),
-    "video/mpeg": frozenset({"video/mpeg", "audio/mpeg"}),
-    "video/x-msvideo": frozenset({"video/x-msvideo"}),
-    "video/x-ms-wmv": frozenset({"video/x-ms-wmv"}),
-    "video/x-ms-asf": frozenset({"video/x-ms-wmv"}),
-    "video/x-flv": ISO_MEDIA | {"video/x-flv"},
+    "video/webm": _MATROSKA,
+    "video/x-matroska": _MATROSKA,
+    "video/ogg": _OGG,
+    "video/mpeg": _MPEG | {"audio/mpeg"},
+    "video/mp2t": _MPEG,
+    "video/x-ms-wmv": _ASF,
+    "video/x-ms-asf": _ASF,
+    "video/x-flv": ISO_MEDIA,
     "video/x-motion-jpeg": frozenset({"image/jpeg"}),
 }
+
+# What a signature cannot tell apart, and the name of a file may.
+REFINED_BY: Mapping[str, frozenset[str]] = {
+    "application/x-ole-storage": frozenset(
+        {
+            "application/msword",
+            "application/vnd.ms-excel",
+            "application/vnd.ms-powerpoint",
+            "application/vnd.ms-outlook",
+        }
+    ),
+    "image/tiff": frozenset({"image/x-adobe-dng", "image/x-nikon-nef", "image/x-sony-arw"}),
+    "image/heif": frozenset({"image/heic"}),
+    "audio/ogg": frozenset({"audio/opus", "video/ogg"}),
+    "video/mp4": frozenset({"audio/mp4"}),
+    "video/webm": frozenset({"audio/webm"}),
+    "video/x-matroska": frozenset({"audio/x-matroska"}),
+    "video/x-ms-asf": frozenset({"audio/x-ms-wma", "video/x-ms-wmv"}),
+}
+
+# Pictures and playlists that are text, or may be.
+TEXTUAL = frozenset(
+    {
+        "image/fits",
+        "image/x-portable-anymap",
+        "image/x-portable-arbitrarymap",
+        "image/x-portable-bitmap",
+        "image/x-portable-graymap",
+        "image/x-portable-pixmap",
+        "image/x-xbitmap",
+        "image/x-xpixmap",
+        "audio/x-mpegurl",
+        "audio/x-scpls",
+    }
+)
+# Types whose files may begin with something that no signature covers, such as the middle of a stream.
+UNSIGNED = frozenset(
+    {
+        "audio/basic",
+        "audio/mpeg",
+        "audio/aac",
+        "audio/ac3",
+        "audio/eac3",
+        "audio/vnd.dts",
+        "audio/x-mod",
+        "image/x-tga",
+        "image/x-portable-anymap",
+        "video/mp2t",
+        "video/mpeg",
+    }
+)
 
 # The types that clients send if nobody chose one: browsers and S3 for unknown bytes, with the other names of that (some
 # are in the MIME Sniffing Standard, section 7), and curl, urllib and Android, which call every body a form.
@@ -169,6 +224,23 @@ ALIASES: Mapping[str, str] = {
         "image/tiff": "image/tif image/x-tiff image/x-tif",
         "image/vnd.adobe.photoshop": "image/photoshop image/x-photoshop image/psd image/x-psd",
         "image/jp2": "image/jpx image/jpm image/jpeg2000 image/jpeg2000-image image/x-jpeg2000-image",
+        "image/jxr": "image/vnd.ms-photo",
+        "image/j2c": "image/x-jp2-codestream image/j2k",
+        "image/wmf": "image/x-wmf application/x-msmetafile",
+        "image/emf": "image/x-emf",
+        "image/vnd.zbrush.pcx": "image/x-pcx image/pcx image/vc.x-pcx",
+        "image/x-tga": "image/tga image/x-targa image/targa image/x-icb",
+        "image/x-xpixmap": "image/x-xpm image/x-xpmi image/xpm",
+        "image/x-xbitmap": "image/x-xbm image/xbm",
+        "image/x-icns": "image/icns",
+        "image/x-xcf": "image/xcf",
+        "image/x-dds": "image/vnd.ms-dds image/dds",
+        "image/x-exr": "image/aces image/exr",
+        "image/vnd.radiance": "image/hdr image/x-hdr",
+        "image/x-qoi": "image/qoi",
+        "image/x-sgi": "image/sgi image/x-rgb",
+        "image/vnd.dwg": "image/x-dwg application/acad application/x-acad",
+        "image/x-adobe-dng": "image/dng",
         "image/heic": "image/heic-sequence",
         "image/heif": "image/heif-sequence",
         "audio/mpeg": "audio/mp3 audio/mpeg3 audio/mpg audio/x-mp3 audio/x-mpeg audio/x-mpeg-3 audio/mpa audio/mp2",
@@ -178,19 +250,31 @@ ALIASES: Mapping[str, str] = {
         "audio/wav": "audio/x-wav audio/wave audio/x-pn-wav audio/vnd.wave",
         "audio/aiff": "audio/x-aiff audio/aif audio/x-aifc",
         "audio/midi": "audio/mid audio/x-midi audio/x-mid",
-        "audio/ogg": "audio/x-ogg audio/vorbis audio/x-vorbis audio/x-vorbis+ogg audio/speex audio/x-opus+ogg",
+        "audio/ogg": "audio/x-ogg audio/vorbis audio/x-vorbis audio/x-vorbis+ogg audio/x-opus+ogg",
         "audio/x-ms-wma": "audio/wma",
         "video/mp4": "video/x-mp4",
         "video/x-m4v": "video/m4v",
         "video/quicktime": "video/mov video/x-quicktime",
-        "video/3gpp": "audio/3gpp video/3gp",
-        "video/3gpp2": "audio/3gpp2 video/3gp2",
+        "video/3gpp": "video/3gp",
+        "video/3gpp2": "video/3gp2",
         "video/x-matroska": "video/matroska video/mkv video/x-mkv",
         "video/ogg": "video/x-ogg video/theora video/x-theora+ogg",
         "video/mpeg": "video/mpg video/x-mpeg video/x-mpg",
         "video/x-msvideo": "video/avi video/msvideo video/vnd.avi",
         "video/x-ms-wmv": "video/wmv",
         "video/x-flv": "video/flv video/x-f4v",
+        "image/x-portable-graymap": "image/x-portable-greymap",
+        "application/x-msdownload": "application/vnd.microsoft.portable-executable application/x-dosexec",
+        "video/x-fli": "video/fli video/flc video/x-flc",
+        "video/mj2": "video/mjp2",
+        "audio/x-ape": "audio/ape",
+        "audio/x-musepack": "audio/musepack audio/x-mpc",
+        "audio/x-wavpack": "audio/wavpack",
+        "audio/x-caf": "audio/caf",
+        "audio/basic": "audio/au audio/x-au audio/snd",
+        "audio/x-mpegurl": "audio/mpegurl",
+        "audio/amr-wb": "audio/x-amr-wb",
+        "audio/x-mod": "audio/mod audio/x-s3m audio/x-xm audio/x-it audio/xm audio/s3m audio/it",
         "video/x-motion-jpeg": "video/x-mjpeg video/mjpeg",
         "image/svg+xml": "image/svg",
         "image/x-eps": "image/eps application/eps application/x-eps",

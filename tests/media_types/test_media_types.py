@@ -98,7 +98,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
     [
         (b"a;b\n1;2\n", "2026/Sales.CSV", "text/csv; charset=utf-8"),
         (b"a;b\r\n\xe4;\xfc\r\n", "a.csv", "text/csv"),  # Windows-1252
-        (b"\xff\xfea\x00;\x00b\x00", "a.csv", "text/csv"),  # UTF-16, "Unicode text" in Excel
+        (b"\xff\xfea\x00;\x00b\x00", "a.csv", "text/csv; charset=utf-16"),  # UTF-16, "Unicode text" in Excel
         (b"", "a.csv", "text/csv"),
         (PNG, "a.csv", "image/png"),
         (b"a;b\n1;2\n", "a.xls", "application/vnd.ms-excel"),
@@ -120,12 +120,14 @@ def test_csv_that_windows_calls_a_spreadsheet_is_a_csv(head: bytes, name: str, e
         ("text/markdown", TEXT, "text/markdown; charset=utf-8"),
         ("text/css", TEXT, "text/css; charset=utf-8"),
         ("text/x-unheard-of", TEXT, "text/x-unheard-of; charset=utf-8"),
+        ("text/plain", "\ufeffä".encode("utf-16-le"), "text/plain; charset=utf-16"),
+        ("text/plain", "\ufeffä".encode("utf-16-be"), "text/plain; charset=utf-16"),
         # A declared charset stays.
         ("text/plain; charset=iso-8859-1", TEXT, "text/plain; charset=iso-8859-1"),
         ("text/plain; CHARSET=x", TEXT, "text/plain; CHARSET=x"),
         # It is no UTF-8.
         ("text/plain", b"caf\xe9", "text/plain"),
-        ("text/plain", b"\xff\xfea\x00", "text/plain"),
+        ("text/plain", b"\xff\xfe\x00\xd8", "text/plain"),
         ("text/plain", b"", "text/plain"),
         # They declare their charset inside, or have none.
         ("text/html", HTML, "text/html"),
@@ -190,7 +192,6 @@ def test_content_comes_before_name(head: bytes, name: str, expected: str) -> Non
         (SVG, "a.svg", "image/svg+xml"),
         (NOISE, "a.txt", "text/plain"),
         (NOISE, "a.dng", "image/x-adobe-dng"),
-        (NOISE, "a.opus", "audio/opus"),
         (b"", "a.webp", "image/webp"),
         (b"", "a.avif", "image/avif"),
         (TEXT, "no.suffix.known.xyzzy", PLAIN_TEXT),
@@ -202,6 +203,8 @@ def test_content_comes_before_name(head: bytes, name: str, expected: str) -> Non
         (HTML, "a.png", PLAIN_TEXT),
         (TEXT, "a.pdf", PLAIN_TEXT),
         (NOISE, "a.jpg", UNKNOWN),
+        (NOISE, "a.opus", UNKNOWN),
+        (TEXT, "a.ts", PLAIN_TEXT),  # TypeScript, not a transport stream
         (HTML, "a.mp4", PLAIN_TEXT),
     ],
 )

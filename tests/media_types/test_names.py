@@ -136,5 +136,5 @@ def test_type_that_nobody_chose_is_none(declared: str | None, chosen: str | None
 
 
 def test_charset_is_one_parameter_among_others() -> None:
-    assert with_charset("text/plain; a=b") == "text/plain; a=b; charset=utf-8"
+    assert with_charset("text/plain; a=b", "utf-8") == "text/plain; a=b; charset=utf-8"
     assert essence("text/plain; a=b") == "text/plain"
