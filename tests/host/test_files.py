@@ -11,6 +11,7 @@ from storage_app.host.files import (
     ReadOnlyFile,
     read_whole,
     remove_tree,
+    replace_durably,
     scan,
     sync_directory,
     translated,
@@ -61,6 +62,16 @@ def test_tree_is_removed_and_its_links_are_not_followed(tmp_path: Path) -> None:
     remove_tree(tree)
     remove_tree(tree)  # another process may have been faster
     assert [path.name for path in tmp_path.rglob("*")] == ["other", "kept"]
+
+
+def test_file_is_synced_before_it_replaces_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, staged = tmp_path / "store.json", tmp_path / "store.json.new"
+    staged.write_bytes(b"longer, of a process that was killed")
+    with syncs(monkeypatch) as synced:
+        for content in (b"old", b"new"):
+            replace_durably(path, content)
+            assert path.read_bytes() == content
+    assert synced == 2 * [staged, tmp_path]
 
 
 def test_new_file_that_cannot_be_closed_is_refused(tmp_path: Path) -> None:
