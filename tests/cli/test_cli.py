@@ -132,6 +132,19 @@ def test_store_that_cannot_be_used_is_one_sentence(app: Flask, tmp_path: Path, c
 
 
 @pytest.mark.parametrize("command", ["recover", "rebuild", "check"])
+def test_bucket_that_is_a_link_is_named_in_one_sentence(
+    app: Flask, client: FlaskClient, tmp_path: Path, command: str
+) -> None:
+    fill(client)
+    path = storage_of(app).settings.storage_path
+    (path / "photos").rename(tmp_path / "elsewhere")
+    (path / "photos").symlink_to(tmp_path / "elsewhere")
+    done = run(app, command)
+    assert (done.exit_code, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert "links to directories, which are not followed: photos." in done.stderr
+
+
+@pytest.mark.parametrize("command", ["recover", "rebuild", "check"])
 def test_index_of_another_store_is_one_sentence(
     make_app: Callable[..., Flask], postgres: PostgresServer, tmp_path: Path, command: str
 ) -> None:
