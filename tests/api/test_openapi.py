@@ -163,3 +163,21 @@ def test_nothing_is_described_that_no_operation_uses(client: FlaskClient, docume
         for name in named
     }
     assert there == used
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "schema"),
+    [
+        ("post", "/files/upload/{bucket_id}", "UploadFormWithFile"),
+        ("put", "/files/signed/{token}/{bucket_id}/{file_id}", "FileForm"),
+    ],
+)
+def test_document_says_that_forms_may_have_other_fields(
+    document: dict[str, Any], method: str, route: str, schema: str
+) -> None:
+    body = document["paths"][route][method]["requestBody"]
+    assert "ignored" in body["description"]
+    assert body["content"]["multipart/form-data"]["schema"]["$ref"].endswith(f"/{schema}")
+    schemas = document["components"]["schemas"]
+    assert schemas[schema].get("additionalProperties", True) is True
+    assert schemas["NewUpload"]["additionalProperties"] is False  # JSON stays strict
