@@ -213,9 +213,6 @@ WITH_A_BODY = [
         f"GET {A_TXT}",
         f"HEAD {A_TXT}",
         "GET /storage/public/a.txt",
-        "GET /files/list/reads?limit=1&x=" + "'" * 7500,
-        "GET /files/list/reads?limt=1",
-        "GET /buckets?limit=1&limit=2",
         "GET /buckets?limit=1",
         "OPTIONS /buckets",
     )

@@ -16,8 +16,8 @@ _MAX_CACHED = 1024
 def declared_digests(request: Request) -> frozenset[str]:
     """Return the SHA-256 digests (hex) that `Content-Digest` and `Repr-Digest` declare (RFC 9530 sections 2 and 3).
 
-    Digests by other algorithms are ignored. Raises `InvalidRequest` if a header or its digest is malformed: the client
-    wants the body to be checked, so the header must not be ignored, as RFC 9651 section 4.2 would have it.
+    Digests by other algorithms are ignored, and so are headers that cannot be parsed (RFC 9651 section 4.2), unless
+    they name SHA-256: then the client wants the body to be checked. Raises `InvalidRequest` if it cannot be.
     """
     names = [name for name in ("Content-Digest", "Repr-Digest") if name in request.headers]
     digests = (_sha256(name, request.headers[name]) for name in names)
@@ -36,6 +36,8 @@ def _sha256(name: str, value: str) -> str | None:
         # A value, or a list of them, and its parameters, by key.
         members = cast(dict[str, tuple[Any, Any]], http_sf.parse(value.encode("latin-1"), tltype="dictionary"))
     except http_sf.StructuredFieldError as error:
+        if "sha-256" not in value.lower():
+            return None
         raise InvalidRequest(
             f"{name} is not a dictionary of digests (RFC 9651); send 'sha-256=:<base64 of the digest>:'."
         ) from error
