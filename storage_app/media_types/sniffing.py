@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 
 from . import containers
+from .carriers import CARRIED_BY, ISO_MEDIA, REFINED_BY, TEXTUAL, UNSIGNED, WRAPPERS, ZIPPED
 from .names import canonical
 from .signatures import INFIXES, PREFIXES, RECOGNIZED, TEXT_SIGNATURES
-from .tables import CARRIED_BY, ISO_MEDIA, REFINED_BY, TEXTUAL, UNSIGNED, WRAPPERS, ZIPPED
 
 HEAD_BYTES = 8192
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from storage_app.media_types import Decision, decide
+from storage_app.media_types.carriers import TEXTUAL
 from storage_app.media_types.names import canonical, essence
 from storage_app.media_types.sniffing import HEAD_BYTES
-from storage_app.media_types.tables import TEXTUAL
 from tests.media_types.real_files import FILMS, PICTURES, SOUNDS, make_files
 
 # The files that `file` calls by another type than we, when neither knows a name: by reason.
