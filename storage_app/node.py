@@ -25,6 +25,7 @@ from .maintenance.recover import is_recovered, open_index
 from .services.buckets import Buckets
 from .services.files import Files
 from .services.lookups import Lookups
+from .services.reservations import Reservations
 from .services.signed_urls import Signing
 from .services.upload_rules import UploadLimits
 from .services.uploads import Uploads
@@ -47,6 +48,7 @@ class Services:
     buckets: Buckets
     files: Files
     uploads: Uploads
+    reservations: Reservations
     signing: Signing
     spool: Spool
     background: BackgroundThread
@@ -160,7 +162,8 @@ class Storage:
         lookups = Lookups(index, policy)
         limits = UploadLimits(max_file_size=settings.max_file_size, min_free_bytes=settings.min_free_bytes)
         slots = UploadSlots(layout.slots, settings.max_uploads)
-        uploads = Uploads(index, store, commits, lookups, slots, limits)
+        reservations = Reservations(index, spool, limits, most=settings.max_uploads)
+        uploads = Uploads(index, store, commits, lookups, slots, reservations, limits)
         return Services(
             index=index,
             store=store,
@@ -170,6 +173,7 @@ class Storage:
             buckets=Buckets(index, store, commits, lookups, ballast),
             files=Files(index, store, commits, lookups, ballast),
             uploads=uploads,
+            reservations=reservations,
             signing=Signing(lookups, uploads, self.signed_urls),
             spool=spool,
             background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),

@@ -16,6 +16,7 @@ EXCEPTIONS = {
     "storage_app/blobstore/base.py": "It is a protocol, which tests/blobstore/suite.py tells about every store.",
     "storage_app/domain/changes.py": "It is data without a rule; tests/journal/test_commit_changes.py sees it made.",
     "storage_app/domain/pages.py": "It is data without a rule; tests/services/test_listing.py sees it made.",
+    "storage_app/domain/reservations.py": "It is data without a rule, which services/reservations.py makes.",
     "storage_app/domain/uploads.py": "It is data without a rule, which services/upload_rules.py judges.",
     "tests/blobstore/test_memory_store.py": "The store in memory is a part of the tests, and must fulfil the port.",
     "tests/services/test_services_on_memory.py": "All services are told together, over another store.",

@@ -6,6 +6,13 @@ Before nginx spools the larger body of a raw upload, it asks without the body wh
 service answers `X-Upload-Check: verdict` with 204 or 403, because nginx's `auth_request` understands no other refusal.
 After a 403 nginx passes the upload on unspooled, and the client gets the usual refusal.
 
+With 204 the service has reserved the space of the body, under the id that nginx sends with each request of an upload:
+
+    X-Upload-ID       the id of the client's request, made by nginx
+
+The reservation ends with the upload, or when nginx sends `X-Upload-Check: over`, because the client has gone, or after
+a time. With a body that was refused it sends `X-Upload-Check: refused`.
+
 If nginx has waited for the body, it sends
 
     X-Upload-Seconds  for how many seconds the client's request has lasted
@@ -63,6 +70,16 @@ def sends_downloads(req: Request) -> bool:
 def is_check(req: Request) -> bool:
     """Return whether nginx only asks if it should spool the body."""
     return _value(req, "X-Upload-Check") == "verdict"
+
+
+def asks_for_space(req: Request) -> bool:
+    """Return whether nginx asks if it should spool the body, or passes on a body for which that was refused."""
+    return g.storage.settings.upload_offload == "nginx" and _value(req, "X-Upload-Check") in ("verdict", "refused")
+
+
+def upload_id(req: Request) -> str | None:
+    """Return the id that all requests of nginx about one upload have, None if it does not spool the upload."""
+    return _value(req, "X-Upload-ID")
 
 
 def raw_body(req: Request, spool: Spool) -> "SpooledBody | RawBody":
@@ -129,16 +146,28 @@ def _value(req: Request, name: str) -> str | None:
     return value if value and is_nginx(req) else None
 
 
-def _begin() -> None:
+def _begin() -> Response | None:
     if not is_nginx(request):
-        return
+        return None
     g.waited = _seconds_waited(request)
+    if _value(request, "X-Upload-Check") == "over":
+        return _end()
     if "X-Upload-Length" not in request.headers:
-        return
+        return None
     if g.storage.settings.upload_offload != "nginx":  # or every upload would arrive without its body
         raise Unavailable("nginx spools the bodies of uploads, but UPLOAD_OFFLOAD is off here: set it to nginx.")
     if _asks_for_verdict(request):
         g.log_level = logging.DEBUG  # one upload is one line in the log
+    return None
+
+
+def _end() -> Response:
+    """End the reservation of a client that has gone before its body was complete."""
+    g.log_level = logging.DEBUG
+    name = upload_id(request)
+    if name is not None:
+        g.storage.services.reservations.end(name)
+    return Response(status=204)
 
 
 def _only_a_verdict(response: Response) -> Response:

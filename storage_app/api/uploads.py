@@ -123,11 +123,13 @@ def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) 
 
 def receive(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> tuple[File, bool] | None:
     """Receive the file, as `Uploads.receive` does. Return None if nginx has only asked whether it may spool it."""
-    uploads = g.services.uploads
-    if isinstance(body, nginx.SpooledBody) and nginx.is_check(request):
-        uploads.check(who, upload, body)
-        return None
-    received: tuple[File, bool] = uploads.receive(who, upload, body)
+    uploads, upload_id = g.services.uploads, nginx.upload_id(request)
+    # nginx passes on as it comes a body that was refused, so that the refusal is given again.
+    if upload_id is not None and nginx.asks_for_space(request):
+        uploads.reserve(who, upload, body, reservation_id=upload_id)
+        if nginx.is_check(request):
+            return None
+    received: tuple[File, bool] = uploads.receive(who, upload, body, reservation_id=upload_id)
     return received
 
 

@@ -53,6 +53,13 @@ class Spool:
                 raise self._missing(path)
             yield cast(BinaryIO, body)
 
+    def size(self) -> int:
+        """Return the bytes of all bodies in the spool, 0 if it cannot be read."""
+        try:
+            return sum(entry.stat(follow_symlinks=False).st_size for entry in scan(self._directory))
+        except (OSError, StorageError):  # nginx removes bodies at any time
+            return 0
+
     def collect(self) -> int:
         """Remove orphaned bodies and return their number. A file that may be in use, or cannot be removed, stays."""
         collected = 0

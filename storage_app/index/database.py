@@ -13,6 +13,7 @@ from ..auth.permissions import BucketFilter
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
+from ..domain.times import now
 from ..errors import InsufficientStorage, StorageError, StoreUnusable, Unavailable
 from . import page_queries, rows, schema, statements
 from .compiled import Statement
@@ -206,6 +207,11 @@ class Index:
     def processes_with_intents(self) -> list[str]:
         """Return the ids of the processes that have intents in the index."""
         return [row[0] for row in self._all(sa.select(schema.intents.c.process).distinct())]
+
+    def reserved_bytes(self) -> int:
+        """Return how many bytes of the disk are reserved for the spool."""
+        found = self._row(statements.RESERVATIONS, at=rows.to_microseconds(now()))
+        return 0 if found is None else int(found[1])
 
     def bucket_with(self, uid: str) -> Bucket | None:
         """Return the bucket with this uid."""

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from ..domain.buckets import Bucket, Grant, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind, PendingDeletion
-from .schema import buckets, files, intents, pending_deletions
+from ..domain.reservations import Reservation
+from .schema import buckets, files, intents, pending_deletions, reservations
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -124,6 +125,7 @@ BUCKETS = Rows(
 )
 INTENTS = Rows(Intent, intents, {"kind": Conversion(lambda kind: kind.value, IntentKind)})
 PENDING_DELETIONS = Rows(PendingDeletion, pending_deletions)
+RESERVATIONS = Rows(Reservation, reservations, {"expires_at": _TIME})
 
 _TOTALS = Rows(Totals, buckets)
 _FILES_BESIDE_BUCKETS = Rows(File, files, _OF_FILE, selected=(buckets, files))

@@ -5,7 +5,7 @@ from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 # The cache has no migrations: an index of another version is rebuilt.
-VERSION = 6
+VERSION = 7
 
 # No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
 # them first, and on SQLite it may replace the file that they are in.
@@ -97,6 +97,19 @@ intents = sa.Table(
     sa.Column("blob", _TEXT),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Index("intents_by_bucket", "bucket_uid").ddl_if(dialect="postgresql"),
+    sqlite_with_rowid=False,
+)
+
+# A body that nginx spools: it takes `size` bytes of the disk, and `growth` bytes of the bucket's quota. A killed nginx
+# leaves its rows, which count until `expires_at`.
+reservations = sa.Table(
+    "reservations",
+    CACHE,
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("bucket_uid", _TEXT, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("growth", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from .schema import buckets, files, intents, pending_deletions
+from .schema import buckets, files, intents, pending_deletions, reservations
 
 
 def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter[Any]]:
@@ -54,3 +54,8 @@ CLEAR_INTENT = sa.delete(intents).where(_THIS_INTENT)
 
 # The database chooses the id.
 SCHEDULE_DELETION = sa.insert(pending_deletions).values(_new_values(pending_deletions, but="id")).inline()
+
+# The reservations that have not expired: their number, and the bytes of the disk.
+RESERVATIONS = sa.select(
+    sa.func.count(), sa.func.coalesce(sa.func.sum(reservations.c.size), sa.literal_column("0"))
+).where(reservations.c.expires_at > bindparam("at"))

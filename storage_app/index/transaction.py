@@ -9,9 +9,11 @@ import sqlalchemy as sa
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
+from ..domain.reservations import Reservation
+from ..domain.times import now
 from . import rows, schema, statements
 from .compiled import Compiled, Driver, Statement
-from .schema import bucket_grants, buckets, files, intents, pending_deletions
+from .schema import bucket_grants, buckets, files, intents, pending_deletions, reservations
 
 # Makes something on the disk durable.
 Sync = Callable[[], object]
@@ -167,12 +169,36 @@ class Transaction:
         """Return the intents on the bucket called `name` itself."""
         return list(map(rows.INTENTS.from_row, self._all(statements.INTENTS_ON_BUCKET, name=name)))
 
-    def reserved(self, bucket_uid: str, *, but: Intent | None = None) -> int:
-        """Return how many bytes of the bucket's quota its intents reserve, leaving out the intent `but`."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(intents.c.size), 0)).where(intents.c.bucket_uid == bucket_uid)
-        if but is not None:
-            query = query.where(intents.c.id != but.id)
-        return int(self._connection.execute(query).scalar_one())
+    def reserved(self, bucket_uid: str, *, but: Intent | None = None, but_spooled: str | None = None) -> int:
+        """Return how many bytes of the bucket's quota its intents and the spool reserve.
+
+        Leaves out the intent `but`, and the reservation with the id `but_spooled`.
+        """
+        spooled = reservations.c.expires_at > rows.to_microseconds(now())
+        return self._sum(intents, "size", bucket_uid, intents.c.id != ("" if but is None else but.id)) + self._sum(
+            reservations, "growth", bucket_uid, sa.and_(spooled, reservations.c.id != (but_spooled or ""))
+        )
+
+    # Reservations for bodies that nginx spools
+
+    def lock_reservations(self) -> None:
+        """Lock all reservations. Waits for other holders. Lock the bucket before, if at all."""
+        self._database.lock(self._connection, "reservations", shared=False)
+
+    def reservations(self) -> tuple[int, int]:
+        """Return the number of reservations that have not expired, and how many bytes of the disk they reserve."""
+        count, size = self._all(statements.RESERVATIONS, at=rows.to_microseconds(now()))[0]
+        return int(count), int(size)
+
+    def add_reservation(self, reservation: Reservation) -> None:
+        """Record a reservation, or replace the one with its id. Deletes those that have expired."""
+        expired = reservations.c.expires_at <= rows.to_microseconds(now())
+        self._connection.execute(sa.delete(reservations).where(sa.or_(expired, reservations.c.id == reservation.id)))
+        self._connection.execute(sa.insert(reservations).values(**rows.RESERVATIONS.to_row(reservation)))
+
+    def end_reservation(self, reservation_id: str) -> None:
+        """Delete a reservation, if it is there."""
+        self._connection.execute(sa.delete(reservations).where(reservations.c.id == reservation_id))
 
     # Pending deletions
 
@@ -248,6 +274,10 @@ class Transaction:
     def _one(self, query: Statement, **values: Any) -> Sequence[Any] | None:
         found = self._all(query, **values)
         return found[0] if found else None
+
+    def _sum(self, table: sa.Table, column: str, bucket_uid: str, which: sa.ColumnElement[bool]) -> int:
+        query = sa.select(sa.func.coalesce(sa.func.sum(table.c[column]), 0))
+        return int(self._connection.execute(query.where(table.c.bucket_uid == bucket_uid, which)).scalar_one())
 
     def _bucket(self, query: Statement, **of: str) -> tuple[Bucket, Totals] | None:
         self.flush()

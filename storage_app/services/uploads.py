@@ -22,6 +22,7 @@ from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
 from . import upload_rules as rules
 from .lookups import Lookups, refusal
+from .reservations import Reservations
 from .upload_rules import Received, Target, UploadLimits
 
 # Free space is checked again after this many bytes, because other uploads use it up too.
@@ -56,40 +57,58 @@ class Uploads:
         commits: Commits,
         lookups: Lookups,
         slots: UploadSlots,
+        reservations: Reservations,
         limits: UploadLimits,
     ) -> None:
         self._index = index
         self._lookups = lookups
         self._slots = slots
-        self._parts = _Parts(index, store, commits, limits, lookups.policy)
+        self._reservations = reservations
+        self._parts = _Parts(index, store, commits, reservations, limits, lookups.policy)
 
-    def receive(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> tuple[File, bool]:
+    def receive(
+        self, who: Principal | SignedUpload, request: UploadRequest, body: Body, *, reservation_id: str | None = None
+    ) -> tuple[File, bool]:
         """Receive the body and commit it as the file of its key. Return the file, and whether its key is new.
 
         Refuses by `upload_rules`: before the first byte, while bytes arrive, and at the commit by the state under the
-        lock. Also raises `TooManyUploads`. An upload that fails leaves nothing.
+        lock. Also raises `TooManyUploads`. An upload that fails leaves nothing. Ends the reservation that `reserve`
+        made for it.
         """
+        with self._reservations.ending(reservation_id):
+            return self._receive(who, request, body, reservation_id)
+
+    def _receive(
+        self, who: Principal | SignedUpload, request: UploadRequest, body: Body, reservation_id: str | None
+    ) -> tuple[File, bool]:
         request, declared, target, intent = self._checked(who, request, body)
         parts, bucket = self._parts, target.bucket
         with (
             nullcontext() if declared.is_here else self._slots.hold(),
             body.opened() as spooled,
-            parts.commits.recorded(intent, reservation(bucket, intent)),
+            parts.commits.recorded(intent, reservation(bucket, intent, reservation_id)),
             parts.store.stage(bucket) if spooled is None else parts.store.adopt(bucket, spooled) as staged,
         ):
             upload = _Upload(parts, who, request, target, intent, staged)
             body.send_to(upload.write if spooled is None else upload.examine)
             return upload.finish(body.complete(request), has_size=declared.size is not None)
 
-    def check(self, who: Principal | SignedUpload, request: UploadRequest, body: Body) -> None:
-        """Raise what `receive` would raise before the first byte, for a gateway that stores the body first.
+    def reserve(
+        self, who: Principal | SignedUpload, request: UploadRequest, body: Body, *, reservation_id: str
+    ) -> None:
+        """Reserve space for `body`, which has a length.
 
-        Reserves nothing.
+        A gateway that stores the body first asks for this. Raises what `receive` would raise before the first byte, and
+        as `Reservations.reserve` does.
         """
-        _, _, target, intent = self._checked(who, request, body)
-        check = reservation(target.bucket, intent)
-        if check is not None:
-            self._index.write_grouped(check)
+        _, declared, target, intent = self._checked(who, request, body)
+        self._reservations.reserve(
+            reservation_id,
+            target.bucket,
+            size=declared.size or 0,
+            growth=intent.size,
+            free_bytes=self._parts.store.free_bytes(),
+        )
 
     def authorize(self, who: Principal | SignedUpload, request: UploadRequest) -> Target:
         """Return the target of the upload. Refuses a principal that may upload nothing there.
@@ -109,7 +128,7 @@ class Uploads:
 
         Raises what `upload_rules.bound` and `upload_rules.check_early` raise.
         """
-        free_bytes = self._parts.store.free_bytes()
+        free_bytes = self._parts.free_bytes(beside=declared.size or declared.least_size)
         request = rules.bound(request)
         rules.check_early(request, declared, target, self._parts.limits, free_bytes)
         return request
@@ -162,8 +181,14 @@ class _Parts:
     index: Index
     store: BlobStore
     commits: Commits
+    reservations: Reservations
     limits: UploadLimits
     policy: Policy
+
+    def free_bytes(self, *, beside: int) -> int | None:
+        """Return the free space that is not reserved for the spool, for an upload of `beside` bytes."""
+        free = self.store.free_bytes()
+        return None if free is None else free - self.reservations.awaited_bytes(beside=beside)
 
 
 class _Upload:
@@ -193,7 +218,7 @@ class _Upload:
         """Stage the next bytes. Raises as `examine` does, and `InsufficientStorage` if the disk fills up."""
         self.examine(data)
         if self._size - self._free_space_checked_at >= _FREE_SPACE_CHECK_BYTES:
-            rules.check_free_space(self._parts.store.free_bytes(), 0, self._parts.limits)
+            rules.check_free_space(self._parts.free_bytes(beside=self._size), 0, self._parts.limits)
             self._free_space_checked_at = self._size
         return self._staged.write(data)
 
@@ -250,10 +275,10 @@ class _Upload:
         return upload_right(self._who, bucket, self._parts.policy)
 
 
-def reservation(bucket: Bucket, intent: Intent) -> Work | None:
+def reservation(bucket: Bucket, intent: Intent, spooled: str | None = None) -> Work | None:
     """Return the check that `intent` fits into the quota of `bucket`, beside its files and other reservations.
 
-    Returns None if the bucket has no quota.
+    The intent takes the place of the reservation with the id `spooled`. Returns None if the bucket has no quota.
     """
     if bucket.quota is None:
         return None
@@ -264,6 +289,9 @@ def reservation(bucket: Bucket, intent: Intent) -> Work | None:
         transaction.lock_bucket(bucket.name)
         found = transaction.bucket(bucket.uid)
         if found is not None:
-            rules.check_quota(*found, transaction.reserved(bucket.uid, but=intent) + intent.size)
+            reserved = transaction.reserved(bucket.uid, but=intent, but_spooled=spooled)
+            rules.check_quota(*found, reserved + intent.size)
+        if spooled is not None:
+            transaction.end_reservation(spooled)
 
     return check

@@ -55,7 +55,12 @@ class Nginx:
         self.secret = {} if secret is None else {"X-Offload-Secret": secret}
 
     def check(self, *, url: str = URL, length: int = len(BODY), **more: Any) -> TestResponse:
-        return self._put(url, {"X-Upload-Check": "verdict", "X-Upload-Length": str(length), **bearer(), **_named(more)})
+        return self._put(
+            url,
+            {"X-Upload-Check": "verdict", "X-Upload-ID": "one", "X-Upload-Length": str(length)}
+            | bearer()
+            | _named(more),
+        )
 
     def put(self, body: bytes = BODY, *, url: str = URL, length: int | None = None, **more: Any) -> TestResponse:
         headers = {"X-Upload-Length": str(len(body) if length is None else length)}

@@ -58,6 +58,7 @@ def test_raw_body_is_handed_over_as_a_file_in_the_spool(
         assert asked.header("X-Offload-Secret") == OFFLOAD["OFFLOAD_SECRET"]
         assert asked.header("Content-Type") == "image/jpeg"
         assert asked.header("X-Request-ID") == "one"
+        assert asked.header("X-Upload-ID") == verdict.header("X-Upload-ID") != "one"
         assert (asked.header("Content-Length"), asked.header("Transfer-Encoding"), asked.body) == (None, None, b"")
     assert (verdict.header("X-Spool-File"), upload.header("X-Upload-Check")) == (None, None)
     assert (upload.spooled, oct(upload.spool_mode)) == (body, "0o600")
@@ -158,7 +159,8 @@ def test_refused_upload_gets_the_words_of_the_service(
     assert (answer.status, answer.body) == (413, refusal.body)
     assert (answer.headers["Content-Type"], answer.headers["X-Limit"]) == ("application/problem+json", "7")
     (upload,) = service.uploads
-    assert (upload.header("X-Spool-File"), upload.header("X-Upload-Check")) == (None, None)
+    assert (upload.header("X-Spool-File"), upload.header("X-Upload-Check")) == (None, "refused")
+    assert upload.header("X-Upload-ID") == service.verdicts[0].header("X-Upload-ID")
     assert len(service.verdicts) == 1
     assert spooled(service) == []
 
@@ -221,8 +223,10 @@ def test_client_that_leaves_during_the_body_leaves_nothing(service: RecordingSer
     with SlowClient(gateway, RAW, [("Content-Length", str(2 * MIB))]) as client:
         client.send(b"x" * MIB)
         wait_until(lambda: any(path.stat().st_size > 0 for path in spooled(service)))
-    wait_until(lambda: spooled(service) == [])
-    assert service.uploads == []
+    wait_until(lambda: spooled(service) == [] and len(service.uploads) == 1)
+    (over,), (verdict,) = service.uploads, service.verdicts
+    assert (over.header("X-Upload-Check"), over.header("X-Upload-ID")) == ("over", verdict.header("X-Upload-ID"))
+    assert (over.header("X-Spool-File"), over.header("Content-Length")) == (None, None)
 
 
 def test_file_stays_while_the_service_works_though_the_client_left(

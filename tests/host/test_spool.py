@@ -79,6 +79,7 @@ def test_sweep_removes_what_nobody_has_open(spool: Spool, directory: Path) -> No
 
 def test_sweep_of_a_spool_that_is_not_there_does_nothing(tmp_path: Path) -> None:
     assert Spool(tmp_path / "none").collect() == 0
+    assert Spool(tmp_path / "none").size() == 0
 
 
 def test_who_opens_a_file_during_the_sweep_ends_nobody(spool: Spool, directory: Path) -> None:

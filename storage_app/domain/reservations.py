@@ -1,0 +1,18 @@
+"""Reservations: the space that bodies will take which nginx has begun to spool."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The place of one body in the spool, until it has arrived, or until `expires_at` at the latest.
+
+    It reserves `size` bytes of the disk, and `growth` bytes of the bucket's quota.
+    """
+
+    id: str
+    bucket_uid: str
+    size: int
+    growth: int
+    expires_at: datetime
