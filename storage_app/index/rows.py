@@ -131,11 +131,16 @@ _TOTALS = Rows(Totals, buckets)
 _FILES_BESIDE_BUCKETS = Rows(File, files, _OF_FILE, selected=(buckets, files))
 # Requests ask for few buckets again and again, and these seldom change.
 _bucket_of = lru_cache(maxsize=256)(BUCKETS.from_values)
+_grants_of = itemgetter([field.name for field in dataclasses.fields(Bucket)].index("grants"))
+# Grants may take 780 KB, and 256 such buckets would take more memory than everything else.
+_MAX_CACHED_GRANTS = 32 * 1024
 
 
 def bucket_from(row: Sequence[Any]) -> tuple[Bucket, Totals]:
     """Return the bucket of a row of `buckets`, with its totals."""
-    return _bucket_of(BUCKETS.pick(row)), _TOTALS.from_row(row)
+    values = BUCKETS.pick(row)
+    bucket = _bucket_of(values) if len(_grants_of(values)) <= _MAX_CACHED_GRANTS else BUCKETS.from_values(values)
+    return bucket, _TOTALS.from_row(row)
 
 
 def bucket_and_file_from(row: Sequence[Any]) -> tuple[Bucket, Totals, File | None]:

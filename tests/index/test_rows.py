@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from storage_app.domain.buckets import Bucket, Totals
+from storage_app.domain.buckets import Bucket, Grant, Totals
 from storage_app.domain.files import File
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.index import rows, schema
@@ -85,3 +85,12 @@ def test_intent_keeps_its_kind(kind: IntentKind) -> None:
     written = rows.INTENTS.to_row(intent)
     assert type(written["kind"]) is str
     assert rows.INTENTS.from_row(row_of(schema.intents, **written)) == intent
+
+
+@pytest.mark.parametrize(("grants", "is_kept"), [(10, True), (5000, False)])
+def test_bucket_is_kept_in_memory_unless_it_has_many_grants(grants: int, is_kept: bool) -> None:
+    bucket = a_bucket(grants={f"user-{number}": Grant.READ for number in range(grants)})
+    row = row_of(schema.buckets, **rows.BUCKETS.to_row(bucket), file_count=0, total_size=0)
+    first, again = rows.bucket_from(row)[0], rows.bucket_from(row)[0]
+    assert first == again == bucket
+    assert (first is again) is is_kept
