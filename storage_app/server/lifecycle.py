@@ -57,6 +57,11 @@ def max_connections(descriptors: int, threads: int) -> int:
     return max(threads + 1, min(MAX_CONNECTIONS, descriptors - OWN_DESCRIPTORS - threads * REQUEST_DESCRIPTORS))
 
 
+def places_for(threads: int) -> int:
+    """Return how many threads of a worker may wait for clients: three of four, and not the last one of several."""
+    return max(1, threads - max(1, threads // SPARE))
+
+
 class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's logger, in the format of the application's."""
 
@@ -134,7 +139,7 @@ class Lifecycle:
         that the store starts keep the signals blocked, and leave them to the main thread.
         """
         bad_requests.answer_as_the_application()
-        places.limit(self.settings.threads - self.settings.threads // SPARE)
+        places.limit(places_for(self.settings.threads))
         clients.install(places)
         worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app, lingers=isinstance(worker, Worker))
         try:

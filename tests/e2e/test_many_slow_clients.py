@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.support.disruptions import wait_until
+from tests.support.memory import resident_bytes
 from tests.support.nginx import NginxGateway
 from tests.support.raw_http import Listener, SlowClient, send
 from tests.support.service import ANON_KEY, RunningService, bearer, token
@@ -18,6 +19,7 @@ from tests.support.service import ANON_KEY, RunningService, bearer, token
 LARGE_BYTES = 20 * 1024 * 1024
 THREADS = 8  # in each of two workers
 PROBES = 20
+GROWTH_BYTES = 64 * 1024 * 1024
 QUICK_SECONDS = 0.75  # fifty times the usual, on a busy machine; a request without a thread waits for longer
 SMALL = bytes(10 * 1024)
 
@@ -29,6 +31,8 @@ class Kind:
     start: str
     more: bytes = b""
     quick_seconds: float = QUICK_SECONDS
+    settle_seconds: float = 5
+    on_gthread: bool = True  # whether gunicorn's own worker bounds it too
 
 
 def request(line: str, *headers: str) -> str:
@@ -36,20 +40,22 @@ def request(line: str, *headers: str) -> str:
 
 
 LOGIN = f"Authorization: Bearer {token()}"
+CHUNKED = "Transfer-Encoding: chunked"
 LONG = "Content-Length: 90000"
 MULTIPART = "Content-Type: multipart/form-data; boundary=cut"
 FORM = '--cut\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
 LARGE = "GET /storage/slow/large"
 
 KINDS = {
-    "idle": Kind(""),
-    "head": Kind("GET /heal", b"a"),
-    "refused body": Kind(request("PUT /files/upload-direct/slow/raw", LONG), b"x"),
-    "refused chunks": Kind(request("PUT /files/upload-direct/slow/raw", "Transfer-Encoding: chunked")),
+    "idle": Kind("", on_gthread=False),
+    "head": Kind("GET /heal", b"a", on_gthread=False),
+    "refused body": Kind(request("PUT /files/upload-direct/slow/raw", LONG), b"x", on_gthread=False),
+    "refused chunks": Kind(
+        request("PUT /files/upload-direct/slow/raw", "Transfer-Encoding: chunked"), on_gthread=False
+    ),
     "JSON": Kind(request("POST /buckets", LOGIN, "Content-Type: application/json", LONG) + '{"name": "', b"x"),
     "chunked JSON": Kind(
-        request("POST /buckets", f"apikey: {ANON_KEY}", "Content-Type: application/json", "Transfer-Encoding: chunked")
-        + "5\r\n{",
+        request("POST /buckets", f"apikey: {ANON_KEY}", "Content-Type: application/json", CHUNKED) + "5\r\n{",
     ),
     "form": Kind(request("POST /files/upload/slow", LOGIN, MULTIPART, LONG) + FORM, b"x"),
     "raw": Kind(request("PUT /files/upload-direct/slow/raw", LOGIN, LONG) + "x", b"x"),
@@ -57,8 +63,13 @@ KINDS = {
     "one range": Kind(request(LARGE, "Range: bytes=1-")),
     "several ranges": Kind(request(LARGE, "Range: bytes=0-0,2-")),
     "condition": Kind(request(LARGE, "If-Match: *")),
-    "list": Kind(request("GET /files/list/full?limit=1000", LOGIN) * 40, quick_seconds=4),  # they cost processor time
+    "list": Kind(
+        request("GET /files/list/full?limit=1000", LOGIN) * 40, quick_seconds=4, settle_seconds=30
+    ),  # they cost processor time
 }
+
+
+BESIDE = ["JSON", "form", "raw", "whole file", "several ranges"]
 
 
 class Crowd:
@@ -87,6 +98,12 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
+def count(request: pytest.FixtureRequest) -> int:
+    """How many clients there are of a kind: more than there are threads."""
+    return 300 if request.config.getoption("--long") else 5 * THREADS
+
+
+@pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     settings = {"THREADS": str(THREADS), "MAX_UPLOADS": str(2 * THREADS)}
     with RunningService(tmp_path_factory.mktemp("busy") / "store", **settings) as service:
@@ -111,9 +128,11 @@ def way(
         yield gateway
 
 
-def settle(listener: Listener) -> None:
+def settle(listener: Listener, seconds: float) -> None:
     """Wait until the work that the crowd made is done, such as reading a page for each reader from the index."""
-    wait_until(lambda: answer_seconds(listener, "/health") < QUICK_SECONDS)
+    deadline = time.monotonic() + seconds
+    while (last := answer_seconds(listener, "/health")) >= QUICK_SECONDS:
+        assert time.monotonic() < deadline, last
 
 
 def answer_seconds(listener: Listener, path: str) -> float:
@@ -124,18 +143,53 @@ def answer_seconds(listener: Listener, path: str) -> float:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_slow_clients_keep_nobody_waiting(way: Listener, kind: str) -> None:
-    with closing(Crowd(way, KINDS[kind], 5 * THREADS)) as crowd:
+def test_slow_clients_keep_nobody_waiting(way: Listener, count: int, kind: str) -> None:
+    if RunningService.worker == "gthread" and not KINDS[kind].on_gthread:
+        pytest.skip("gunicorn's own worker holds a thread for each of these")
+    with closing(Crowd(way, KINDS[kind], count)) as crowd:
         crowd.go_on()
-        settle(way)
+        settle(way, KINDS[kind].settle_seconds)
         for path in ("/health", "/storage/slow/small"):
             seconds = sorted(answer_seconds(way, path) for _ in range(PROBES))
             crowd.go_on()
             assert seconds[-2] < KINDS[kind].quick_seconds, seconds
 
 
+def test_transfers_end_beside_slow_clients_and_memory_stays(way: Listener, busy: RunningService, count: int) -> None:
+    """They may also be told that there is no place for them."""
+    pids = [running_pid(busy), *busy.worker_pids()]
+    usual = transfer_seconds(way, {200}, {200, 201})
+    before = resident_bytes(pids)
+    with ExitStack() as stack:
+        crowds = [stack.enter_context(closing(Crowd(way, KINDS[kind], count))) for kind in BESIDE]
+        settle(way, 8)
+        for crowd in crowds:
+            crowd.go_on()
+        assert transfer_seconds(way, {200, 503}, {200, 201, 503}) < max(10 * usual, 10)
+        assert resident_bytes(pids) - before < GROWTH_BYTES
+    wait_until(lambda: resident_bytes(pids) - before < GROWTH_BYTES / 2)
+
+
+def running_pid(service: RunningService) -> int:
+    assert service.process
+    return service.process.pid
+
+
+def transfer_seconds(listener: Listener, downloaded: set[int], uploaded: set[int]) -> float:
+    """Return how long a download and an upload take together. Each is whole, or refused."""
+    began = time.monotonic()
+    answer = send(listener, LARGE)
+    assert answer.status in downloaded
+    assert answer.status != 200 or len(answer.body) == LARGE_BYTES
+    headers = [*bearer().items(), ("Content-Length", str(LARGE_BYTES))]
+    assert send(listener, "PUT /files/upload-direct/slow/copy", headers, bytes(LARGE_BYTES)).status in uploaded
+    return time.monotonic() - began
+
+
 def test_idle_connections_end_no_transfer(tmp_path: Path) -> None:
     """A worker has room for the files of its requests, whatever the number of connections."""
+    if RunningService.worker == "gthread":
+        pytest.skip("gunicorn's own worker keeps idle connections")
     limited = RunningService(tmp_path / "store", THREADS="8", MAX_UPLOADS="8")
     limited.prefix = ("prlimit", "--nofile=256:256")
     with limited as service, ExitStack() as stack:

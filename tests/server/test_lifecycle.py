@@ -238,3 +238,8 @@ def test_client_that_falls_silent_is_no_failure(error: str, log_level: str, logg
 )
 def test_connections_leave_descriptors_for_requests(descriptors: int, threads: int, connections: int) -> None:
     assert lifecycle.max_connections(descriptors, threads) == connections
+
+
+@pytest.mark.parametrize(("threads", "count"), [(1, 1), (2, 1), (3, 2), (8, 6), (32, 24)])
+def test_some_threads_never_wait_for_clients(threads: int, count: int) -> None:
+    assert lifecycle.places_for(threads) == count
