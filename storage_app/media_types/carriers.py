@@ -7,6 +7,7 @@ _HEIF = frozenset({"image/heic", "image/heif", "image/avif"})
 _MATROSKA = frozenset({"video/webm", "video/x-matroska"})
 _OGG = frozenset({"audio/ogg", "video/ogg"})
 _ASF = frozenset({"video/x-ms-asf", "video/x-ms-wmv", "audio/x-ms-wma"})
+_REAL = frozenset({"application/vnd.rn-realmedia", "audio/x-pn-realaudio"})
 _MPEG = frozenset({"video/mpeg", "video/mp2t"})
 # An ID3 tag, which is recognized as audio/mpeg unless the sound behind it is seen, may precede sound of any type.
 _ID3 = frozenset({"audio/mpeg"})
@@ -41,6 +42,8 @@ CARRIED_BY: Mapping[str, frozenset[str]] = {
     "audio/x-tta": _ID3,
     "audio/x-dsf": _ID3,
     "audio/x-wavpack": _ID3,
+    "audio/x-pn-realaudio": _REAL,
+    "audio/vnd.rn-realaudio": _REAL,
     "audio/ogg": _OGG,
     "audio/speex": _OGG,
     "audio/opus": _MATROSKA | _OGG,
@@ -60,6 +63,9 @@ CARRIED_BY: Mapping[str, frozenset[str]] = {
     "video/x-ms-wmv": _ASF,
     "video/x-ms-asf": _ASF,
     "video/x-flv": ISO_MEDIA,
+    "video/vnd.rn-realvideo": _REAL,
+    "video/x-pn-realvideo": _REAL,
+    "video/mxf": frozenset({"application/mxf"}),
     "video/x-motion-jpeg": frozenset({"image/jpeg"}),
 }
 
@@ -94,6 +100,7 @@ TEXTUAL = frozenset(
         "image/x-xbitmap",
         "image/x-xpixmap",
         "audio/x-mpegurl",
+        "audio/x-pn-realaudio",  # .ram
         "audio/x-scpls",
     }
 )
@@ -107,9 +114,12 @@ UNSIGNED = frozenset(
         "audio/eac3",
         "audio/vnd.dts",
         "audio/x-mod",
+        "image/vnd.dwg",
+        "image/vnd.radiance",
         "image/x-tga",
         "image/x-portable-anymap",
         "video/mp2t",
         "video/mpeg",
+        "video/x-fli",
     }
 )

@@ -53,7 +53,9 @@ PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"SDPX", "image/x-dpx"),
     (b"XPDS", "image/x-dpx"),
     (b"\xd7\xcd\xc6\x9a", "image/wmf"),
+    (b"\x01\x00\x09\x00\x00\x01", "image/wmf"),
     (b"\x01\x00\x09\x00\x00\x03", "image/wmf"),
+    (b"\x02\x00\x09\x00\x00\x03", "image/wmf"),
     (b"\xc5\xd0\xd3\xc6", "image/x-eps"),  # with a preview for Windows
     (b"AC10", "image/vnd.dwg"),
     (b"\xabKTX 11\xbb\r\n\x1a\n", "image/ktx"),
@@ -62,6 +64,8 @@ PREFIXES: tuple[tuple[bytes, str], ...] = (
     (b"\x59\xa6\x6a\x95", "image/x-sun-raster"),
     (b"\x01\xda\x00\x01", "image/x-sgi"),
     (b"\x01\xda\x01\x01", "image/x-sgi"),
+    (b"\x01\xda\x00\x02", "image/x-sgi"),
+    (b"\x01\xda\x01\x02", "image/x-sgi"),
     # Sound
     (b"fLaC", "audio/flac"),
     (b"MThd", "audio/midi"),

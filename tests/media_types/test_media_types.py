@@ -282,6 +282,12 @@ def test_other_bytes_are_not_text(head: bytes) -> None:
         ("application/pdf", NOISE, "", UNKNOWN),
         ("application/pdf", bytes(1020) + b"%PDF-1.4", "", UNKNOWN),
         ("image/webp", NOISE, "", UNKNOWN),
+        ("image/bmp", NOISE, "", UNKNOWN),
+        ("image/x-exr", NOISE, "", UNKNOWN),
+        ("audio/x-caf", NOISE, "", UNKNOWN),
+        ("video/mp4", NOISE, "", UNKNOWN),
+        ("video/webm", NOISE, "", UNKNOWN),
+        ("audio/wav", "\ufeffabc".encode("utf-16"), "", "text/plain; charset=utf-16"),
     ],
 )
 def test_bytes_contradict(declared: str, head: bytes, name: str, actual: str) -> None:
@@ -361,6 +367,11 @@ def test_bytes_contradict(declared: str, head: bytes, name: str, actual: str) ->
         ("image/x-unheard-of", PNG),
         ("audio/x-unheard-of", MP4),
         ("video/x-unheard-of", OGG),
+        ("audio/x-pn-realaudio", b".RMF\x00\x00\x00\x12"),
+        ("video/vnd.rn-realvideo", b".RMF\x00\x00\x00\x12"),
+        ("audio/x-pn-realaudio", b"rtsp://example.org/a.rm\n"),
+        ("video/mxf", b"\x06\x0e\x2b\x34\x02\x05\x01\x01"),
+        ("image/vnd.radiance", b"#?AUTOPANO\n\n-Y 8 +X 8\n\x02\x02\x00\x08"),
         # PDF is known to begin late.
         ("application/pdf", ASCII_PDF),
         ("application/pdf", b"\xef\xbb\xbf\r\n%PDF-1.4\n"),
