@@ -18,7 +18,8 @@ from ..errors import (
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
-from .schemas.requests import BucketSettingsSchema, ForceSchema, NewBucketSchema, PageSchema
+from .schemas.queries import ForceSchema, PageSchema
+from .schemas.requests import BucketSettingsSchema, NewBucketSchema
 from .schemas.responses import BucketSchema, bucket_json
 
 blueprint = Blueprint("Buckets", __name__, url_prefix="/buckets", description="Named containers of files.")

@@ -20,7 +20,8 @@ from .context import g
 from .http import cursors
 from .http.conditions import write_conditions
 from .openapi_parts import WRITE_CONDITIONS, link_header
-from .schemas.requests import FileListSchema, MetadataSchema
+from .schemas.queries import FileListSchema
+from .schemas.requests import MetadataSchema
 from .schemas.responses import FileSchema, entry_json, file_json
 
 blueprint = Blueprint("Files", __name__, url_prefix="/files", description="The records of files.")

@@ -34,7 +34,7 @@ from .context import g
 from .http import cursors, problems
 from .http.conditions import write_conditions
 from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header
-from .schemas.requests import PageSchema
+from .schemas.queries import PageSchema
 from .schemas.responses import HealthSchema, bucket_json, entry_json, file_json
 from .schemas.selfdb import (
     ChangedBucketSchema,

@@ -41,7 +41,8 @@ from .http.conditions import write_conditions
 from .http.forms import Form, FormBody, is_form
 from .http.responses import json_response
 from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
-from .schemas.requests import OverwriteSchema, UploadFormSchema, UploadFormWithFileSchema
+from .schemas.queries import OverwriteSchema
+from .schemas.requests import UploadFormSchema, UploadFormWithFileSchema
 from .schemas.responses import FileSchema, file_json
 from .validation import refuse_fields
 

@@ -35,18 +35,6 @@ def test_wrong_record_changes_nothing(unchanged: FlaskClient, name: str) -> None
     assert list(problem["errors"]) == list(METADATA[name])
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "limit=0", "limit=1001", "limit=x", "limit=", "limit=1.5", "order=size",
-        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00",
-    ],
-)  # fmt: skip
-def test_wrong_query_names_the_parameter(unchanged: FlaskClient, query: str) -> None:
-    problem = assert_problem(ask(unchanged, f"GET /files/list/photos?{query}"), 422, "validation_failed")
-    assert list(problem["errors"]) == [query.split("=", maxsplit=1)[0]]
-
-
 def test_record_is_edited_and_keeps_what_is_not_given(client: FlaskClient) -> None:
     client.post("/buckets", json={"name": "photos"}, headers=bearer())
     created = client.put("/files/upload-direct/photos/a/b.txt", data=b"abc", headers=bearer()).json or {}

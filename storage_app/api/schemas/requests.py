@@ -1,4 +1,4 @@
-"""Schemas of requests: path parameters, queries, forms and bodies."""
+"""Schemas of requests: path parameters, forms and bodies."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ from ...errors import InvalidRequest
 from ...media_types.names import MAX_CONTENT_TYPE_BYTES
 from ...services.signed_urls import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
 from .bodies import BodySchema
-from .fields import Checked, Count, Flag, JsonObject, ListOf, MediaType, Object, Text, Whole
+from .fields import Checked, Flag, JsonObject, ListOf, MediaType, Object, Text, Whole
 
 MAX_SIZE = 2**63 - 1
 MAX_GRANTS = 1000
@@ -219,54 +219,6 @@ class FileFormSchema(FormSchema):
 
 class UploadFormWithFileSchema(UploadFormSchema, FileFormSchema):
     """An upload form with all its parts, for the OpenAPI document."""
-
-
-# Lists
-
-
-class PageSchema(ma.Schema):
-    """The query of a list."""
-
-    limit = Count(
-        load_default=1000,
-        validate=validate.Range(1, 1000),
-        metadata={"description": "The largest number of entries in a page."},
-    )
-    cursor = fields.String(metadata={"description": "The start of the page, from the `Link` of the page before."})
-
-
-class FileListSchema(PageSchema):
-    """The query of a list of files."""
-
-    prefix = Text(load_default="", metadata={"description": "List only keys that begin with this."})
-    delimiter = fields.String(
-        validate=validate.OneOf(["/"]), metadata={"description": "List keys in a folder as one entry for that folder."}
-    )
-    order = fields.String(
-        load_default="key",
-        validate=validate.OneOf(["key", "-created_at"]),
-        metadata={"description": "By key, or newest first."},
-    )
-
-
-class ForceSchema(ma.Schema):
-    """The query of a bucket's deletion."""
-
-    force = fields.String(
-        load_default="false",
-        validate=validate.OneOf(["true", "false"]),
-        metadata={"description": "Delete the files too."},
-    )
-
-
-class OverwriteSchema(ma.Schema):
-    """The query of a raw upload."""
-
-    overwrite = fields.String(
-        load_default="true",
-        validate=validate.OneOf(["true", "false"]),
-        metadata={"description": "Whether to replace an existing file."},
-    )
 
 
 # Signed URLs

@@ -1,0 +1,34 @@
+"""What queries may say, and what holds where nothing is said."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.in_process import ask
+from tests.support.raw_http import assert_problem
+from tests.support.service import bearer
+
+ALICE = bearer("alice")
+
+
+def test_no_query_means_what_a_query_that_says_nothing_means(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=ALICE)
+    path = "/files/upload-direct/photos/a.txt"
+    assert client.put(path, data=b"a", headers=ALICE).status_code == 201
+    for query, status in {"": 200, "?&": 200, "?overwrite=false": 409, "?overwrite=": 422}.items():
+        # One request must not change what the next one takes for the defaults.
+        assert (query, client.put(path + query, data=b"b", headers=ALICE).status_code) == (query, status)
+        assert (query, client.put(path, data=b"b", headers=ALICE).status_code) == (query, 200)
+    files = [client.get(f"/files/list/photos{query}", headers=ALICE).json for query in ("", "?&", "?limit=1000")]
+    assert files[0] == files[1] == files[2] != []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0", "limit=1001", "limit=x", "limit=", "limit=1.5", "order=size",
+        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00",
+    ],
+)  # fmt: skip
+def test_wrong_query_names_the_parameter(unchanged: FlaskClient, query: str) -> None:
+    problem = assert_problem(ask(unchanged, f"GET /files/list/photos?{query}"), 422, "validation_failed")
+    assert list(problem["errors"]) == [query.split("=", maxsplit=1)[0]]
