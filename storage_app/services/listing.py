@@ -10,7 +10,7 @@ from ..index.page_queries import successor
 from ..index.rows import to_microseconds
 
 # The most rows of one query. A file may have 16 KiB of metadata, so a page of them ends after few rows.
-MAX_BATCH = 128
+MAX_BATCH = 256
 
 
 def list_by_creation(
