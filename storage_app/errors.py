@@ -46,6 +46,19 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+# Python 3.11 and 3.12 have the phrases of older RFCs (RFC 9110 sections 15.5.14, 15.5.15, 15.5.17, 15.5.21).
+_PHRASES = {
+    413: "Content Too Large",
+    414: "URI Too Long",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
+
+
+def phrase(status: int) -> str:
+    """Return the phrase of `status`, the same in every version of Python."""
+    return _PHRASES.get(status) or HTTPStatus(status).phrase
+
 
 class StorageError(Exception):
     """The base of every error that this service raises on purpose.
@@ -66,11 +79,11 @@ class StorageError(Exception):
 
     def problem(self, request_id: str, status: int | None = None) -> dict[str, Any]:
         """Return the problem document (RFC 9457 section 3). `status` overrides the status of the class."""
-        known = HTTPStatus(status or self.status)
+        number = status or self.status
         return {
             "type": "about:blank",  # so `title` is the status phrase (RFC 9457 section 4.2.1); `code` says more
-            "title": known.phrase,
-            "status": known.value,
+            "title": phrase(number),
+            "status": number,
             "detail": self.detail,
             "code": self.code,
             "request_id": request_id,
@@ -271,7 +284,7 @@ class RangeNotSatisfiable(StorageError):
 
     def __init__(self, size: int) -> None:
         super().__init__(
-            f"The requested range lies outside the file, which has {size} bytes.",
+            f"The requested range lies outside the file, whose size in bytes is {size}.",
             headers={"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"},
         )
 

@@ -43,7 +43,7 @@ def test_problem_has_the_phrase_of_its_status_and_its_members() -> None:
     error = TooLarge("It is too large.", members={"limit": 7})
     assert error.problem("id-1") == {
         "type": "about:blank",
-        "title": "Request Entity Too Large",
+        "title": "Content Too Large",
         "status": 413,
         "detail": "It is too large.",
         "code": "too_large",
@@ -52,6 +52,20 @@ def test_problem_has_the_phrase_of_its_status_and_its_members() -> None:
     }
     other = error.problem("id-2", 431)
     assert (other["status"], other["title"]) == (431, "Request Header Fields Too Large")
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [
+        (413, "Content Too Large"),
+        (414, "URI Too Long"),
+        (416, "Range Not Satisfiable"),
+        (422, "Unprocessable Content"),
+        (507, "Insufficient Storage"),
+    ],
+)
+def test_title_is_the_phrase_of_rfc_9110_in_every_python(status: int, title: str) -> None:
+    assert StorageError("It failed.").problem("id-1", status)["title"] == title
 
 
 @pytest.mark.parametrize(

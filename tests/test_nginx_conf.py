@@ -10,7 +10,7 @@ import pytest
 
 from storage_app import errors
 from storage_app.api.http import delivery
-from storage_app.errors import StorageError
+from storage_app.errors import StorageError, phrase
 from tests.support.nginx import DEPLOY, NginxGateway, installed
 from tests.support.recording_service import RecordingService
 from tests.support.service import ROOT
@@ -72,3 +72,9 @@ def test_nginx_finds_nothing_to_complain_about(tmp_path: Path) -> None:
         command = [*gateway.command(installed()), "-t"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert [line.rpartition(" ")[2] for line in done.stderr.splitlines()] == ["ok", "successful"], done.stderr
+
+
+def test_title_of_every_refusal_is_that_of_the_service() -> None:
+    titles = re.findall(r'"title":"([^"]+)","status":(\d+)', CONFIGURATION)
+    assert len(titles) >= 8
+    assert [title for title, _ in titles] == [phrase(int(status)) for _, status in titles]

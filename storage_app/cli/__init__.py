@@ -116,8 +116,8 @@ def _recover(*, rebuild_anyway: bool, take_over: bool = False) -> None:
         click.echo(f"The index was made from the sidecars: {progress.summary(recovery.files)}.", err=True)
     if settings.anon_key and settings.anonymous_uploads and recovery.unbounded:
         click.echo(
-            f"Whoever has ANON_KEY may fill the disk: {', '.join(recovery.unbounded)} are public and have no quota. "
-            "Give them one, or set ANONYMOUS_UPLOADS=false.",
+            "Whoever has ANON_KEY may fill the disk. Set a quota for each of these public buckets, or set "
+            f"ANONYMOUS_UPLOADS=false: {', '.join(recovery.unbounded)}.",
             err=True,
         )
     if recovery.foreign:

@@ -56,6 +56,11 @@ def quoted(text: str, max_characters: int = 80) -> str:
     return "'" + "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown) + "'"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return `number` with `noun`, which is given in the singular: `1 file`, `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def shortened(text: str, max_characters: int) -> str:
     return text if len(text) <= max_characters else text[:max_characters] + "…"
 

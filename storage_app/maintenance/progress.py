@@ -23,7 +23,10 @@ class RebuildProgress:
             self._draw(files, total)
         elif time.monotonic() - self._shown_at >= _LINE_SECONDS:
             self._shown_at = time.monotonic()
-            click.echo(f"{files:,} of {total:,} files read, {self._rate(files):,.0f} a second", err=True)
+            click.echo(
+                f"{files:,} of {total:,} files read, {self._rate(files):,.0f} a second",
+                err=True,
+            )
         self._files = files
 
     def finish(self) -> None:
@@ -34,7 +37,7 @@ class RebuildProgress:
 
     def summary(self, files: int) -> str:
         """Return a line with the number of files and the time since the start."""
-        return f"{files:,} files in {time.monotonic() - self._began:,.1f} s"
+        return f"{files:,} {'file' if files == 1 else 'files'} in {time.monotonic() - self._began:,.1f} s"
 
     def _draw(self, files: int, total: int) -> None:
         if self._bar is None:

@@ -10,7 +10,7 @@ from typing import Any
 from gunicorn import util
 
 from ..api import EXPOSED_HEADERS
-from ..errors import InvalidRequest, StorageError
+from ..errors import InvalidRequest, StorageError, phrase
 from ..logs import loggable
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,7 @@ def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
         )
     body = json.dumps(error.problem(request_id, status)).encode() + b"\n"
     head = [
-        f"HTTP/1.1 {status.value} {status.phrase}",
+        f"HTTP/1.1 {status.value} {phrase(status)}",
         "Connection: close",
         "Content-Type: application/problem+json",
         f"Content-Length: {len(body)}",

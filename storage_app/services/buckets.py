@@ -10,7 +10,7 @@ from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
 from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, PrincipalKind
-from ..domain.text import quoted
+from ..domain.text import counted, quoted
 from ..domain.times import following, now
 from ..errors import BucketExists, BucketNotEmpty, BucketNotFound, Forbidden, InsufficientStorage
 from ..host.ballast import Ballast
@@ -96,9 +96,10 @@ class Buckets:
             current, totals = self._checked(principal, bucket, commit.current)
             # Ask the store too, because the index may not know every file yet, or may have lost rows.
             if not force and (totals.file_count or self._store.has_files(current)):
+                held = counted(totals.file_count, "file") if totals.file_count else "files"
                 raise BucketNotEmpty(
-                    f"Bucket {quoted(name)} holds {totals.file_count or 'some'} files; delete them first, or pass "
-                    "force=true to delete them with it."
+                    f"Bucket {quoted(name)} holds {held}; pass force=true to delete the bucket with all it holds, or "
+                    "empty it first."
                 )
             commit.delete(current)
 

@@ -22,7 +22,15 @@ def refusal(principal: Principal, action: Action) -> StorageError:
     """Return the error for a principal that may not do `action`: 401 without a credential, 403 with one."""
     if principal.kind is PrincipalKind.NOBODY:
         return Unauthenticated(f"A credential is needed to {_DEEDS[action]}: send 'Authorization: Bearer <token>'.")
-    return Forbidden(f"You may not {_DEEDS[action]}; ask its owner for a grant.")
+    return Forbidden(f"You may not {_DEEDS[action]}; {_way_out(principal, action)}.")
+
+
+def _way_out(principal: Principal, action: Action) -> str:
+    if action in (Action.CREATE_BUCKET, Action.LIST_BUCKETS):  # there is no owner yet
+        return "log in as a user"
+    if principal.kind is PrincipalKind.ANONYMOUS:  # grants are for users
+        return "log in as a user who may"
+    return "ask the bucket's owner for a grant"
 
 
 class Lookups:

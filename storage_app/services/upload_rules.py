@@ -9,7 +9,7 @@ from .. import media_types
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File, check_filename, check_metadata
 from ..domain.principals import Replace, UploadRight
-from ..domain.text import quoted
+from ..domain.text import counted, quoted
 from ..domain.times import following, now
 from ..domain.uploads import UNCONSTRAINED, DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
 from ..errors import (
@@ -112,7 +112,8 @@ def check_size(request: UploadRequest, target: Target, limits: UploadLimits, siz
     limit = min((limit for limit in each if limit is not None), default=None)
     if limit is not None and size > limit:
         raise FileTooLarge(
-            f"The file has more than {limit} bytes, which is the most this upload may have.", members={"limit": limit}
+            f"The file has more than {counted(limit, 'byte')}, which is the most this upload may have.",
+            members={"limit": limit},
         )
     if target.bucket.quota is not None and growth(size, target.existing) > target.bucket.quota:
         raise quota_exceeded(target.bucket)
@@ -155,8 +156,8 @@ def describe(request: UploadRequest, target: Target, received: Received) -> File
     check_bound_size(request.constraints, received.size)
     if not attributes.sha256 <= {received.sha256}:
         raise DigestMismatch(
-            f"The SHA-256 of the {received.size} bytes received is {received.sha256}, which is not the digest that was "
-            "declared; send them again."
+            f"The SHA-256 of the {counted(received.size, 'byte')} received is {received.sha256}, which is not the "
+            "digest that was declared; send the body again."
         )
     filename = key if attributes.filename is None else check_filename(attributes.filename)
     written = now()
@@ -180,7 +181,8 @@ def describe(request: UploadRequest, target: Target, received: Received) -> File
 def check_bound_size(constraints: UploadConstraints, size: int) -> None:
     """Raise `InvalidRequest` if the signed URL is for a file of another size."""
     if constraints.size is not None and size != constraints.size:
-        raise InvalidRequest(f"The signed URL is for a file of {constraints.size} bytes, and this one has {size}.")
+        bound = counted(constraints.size, "byte")
+        raise InvalidRequest(f"The signed URL is for a file of {bound}, and this one has {size}.")
 
 
 def decide_content_type(bucket: Bucket, declared: str | None, head: bytes, name: str) -> str:
@@ -216,7 +218,10 @@ def check_target(request: UploadRequest, key: str, target: Target) -> None:
     """
     # A client that may do nothing with this key learns nothing about it.
     if not target.is_allowed and not target.right.create:
-        raise Forbidden(f"You may not upload {quoted(key)} to this bucket; ask its owner for a grant.")
+        raise Forbidden(
+            f"You may not upload {quoted(key)} to this bucket; log in as a user who may, or ask the bucket's "
+            "owner for a grant."
+        )
     request.conditions.check(target.existing)
     if target.existing is not None and not request.overwrite:
         raise FileExists(f"There is a file {quoted(key)} already; choose another id, or pass overwrite=true.")
@@ -244,7 +249,8 @@ def check_quota(bucket: Bucket, totals: Totals, added: int) -> None:
 
 def quota_exceeded(bucket: Bucket) -> QuotaExceeded:
     return QuotaExceeded(
-        f"Bucket {quoted(bucket.name)} would hold more than its quota of {bucket.quota} bytes; delete files first.",
+        f"Bucket {quoted(bucket.name)} would hold more than its quota of {counted(bucket.quota or 0, 'byte')}; delete "
+        "files first.",
         members={"limit": bucket.quota},
     )
 

@@ -14,7 +14,7 @@ from ..domain.intents import Intent, IntentKind
 from ..domain.principals import Principal, Replace, UploadRight
 from ..domain.text import quoted
 from ..domain.uploads import DeclaredBody, UploadRequest
-from ..errors import Forbidden, InvalidName, InvalidSignedUrl
+from ..errors import InvalidName, InvalidSignedUrl
 from ..host.hashing import Sha256
 from ..host.locks import UploadSlots
 from ..index import Index, Transaction, Work
@@ -120,7 +120,7 @@ class Uploads:
         bucket, existing = self._found(who, request)
         right = self._right(who, bucket)
         if request.key is None and not right.create and not self._index.owns_any(bucket.uid, right.owner_id):
-            raise Forbidden("You may not upload to this bucket; ask its owner for a grant.")
+            raise refusal(who, Action.CREATE_FILE)
         return Target(bucket, right, existing)
 
     def check_early(self, request: UploadRequest, declared: DeclaredBody, target: Target) -> UploadRequest:

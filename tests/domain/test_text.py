@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage_app.domain.text import check_text, quoted
+from storage_app.domain.text import check_text, counted, quoted
 from storage_app.errors import InvalidName
 
 
@@ -33,3 +33,8 @@ def test_text_is_refused_with_the_first_rule_that_it_breaks(text: str, detail: s
     with pytest.raises(InvalidName) as refused:
         check_text(text, "a name", 10)
     assert refused.value.detail.endswith(detail)
+
+
+@pytest.mark.parametrize(("number", "shown"), [(0, "0 files"), (1, "1 file"), (2, "2 files")])
+def test_one_thing_is_counted_in_the_singular(number: int, shown: str) -> None:
+    assert counted(number, "file") == shown

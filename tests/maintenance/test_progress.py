@@ -47,3 +47,4 @@ def test_rebuild_of_nothing_can_be_finished(capsys: pytest.CaptureFixture[str]) 
 
 def test_summary_says_how_many_files_there_were() -> None:
     assert re.fullmatch(r"1,234,567 files in \d+\.\d s", RebuildProgress().summary(1_234_567))
+    assert RebuildProgress().summary(1).startswith("1 file in ")

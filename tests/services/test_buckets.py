@@ -200,8 +200,10 @@ def test_right_lost_before_the_lock_is_had_counts(core: Core, monkeypatch: pytes
 def test_bucket_with_files_is_deleted_only_by_force(core: Core) -> None:
     core.bucket("photos")
     core.put("a.txt")
+    with pytest.raises(BucketNotEmpty, match="holds 1 file;"):
+        core.buckets.delete(ALICE, "photos", force=False)
     core.put("b.txt")
-    with pytest.raises(BucketNotEmpty, match="holds 2 files"):
+    with pytest.raises(BucketNotEmpty, match="holds 2 files;"):
         core.buckets.delete(ALICE, "photos", force=False)
     core.check()
     core.buckets.delete(ALICE, "photos", force=True)

@@ -50,6 +50,14 @@ def test_refusal_names_the_deed(principal: Principal, action: Action, status: in
     assert error.detail.startswith("A credential is needed to " if status == 401 else "You may not ")
 
 
+@pytest.mark.parametrize("action", Action)
+def test_grant_is_the_way_out_only_for_users_of_a_bucket(action: Action) -> None:
+    of_a_bucket = action not in (Action.CREATE_BUCKET, Action.LIST_BUCKETS)
+    assert ("ask the bucket's owner for a grant" in refusal(BOB, action).detail) is of_a_bucket
+    assert "log in as a user" in refusal(ANONYMOUS, action).detail
+    assert "grant" not in refusal(ANONYMOUS, action).detail
+
+
 @pytest.mark.parametrize(
     ("principal", "name", "action", "found"),
     [
