@@ -25,6 +25,7 @@ from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urljoin
 
 from .results import aligned, spread
 from .servers import end_by_signals, spawn, wait_briefly
@@ -118,7 +119,7 @@ class Client:
             headers, body = self._ask(Request("GET", path, self._way.login))
             listed += len(json.loads(body))
             following = re.search(r'<([^>]*)>; rel="next"', headers.get("Link", ""))
-            path = following[1] if following else ""
+            path = urljoin(path, following[1]) if following else ""
         if listed != self._count:
             raise RuntimeError(f"A bucket of {self._count} files lists {listed}.")
         for place, part in (("at the beginning", 0), ("in the middle", len(paths) // 2), ("at the end", -1)):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, request
 from flask.views import MethodView
 
 from ..domain.buckets import Bucket, Totals
@@ -18,6 +18,7 @@ from ..errors import (
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
+from .http.responses import relative
 from .schemas.queries import ForceSchema, PageSchema
 from .schemas.requests import BucketSettingsSchema, NewBucketSchema
 from .schemas.responses import BucketSchema, bucket_json
@@ -25,7 +26,7 @@ from .schemas.responses import BucketSchema, bucket_json
 blueprint = Blueprint("Buckets", __name__, url_prefix="/buckets", description="Named containers of files.")
 
 _LINK = {"Link": {"description": 'The next page, as `<...>; rel="next"`.', "schema": {"type": "string"}}}
-_LOCATION = {"Location": {"description": "The path of the bucket.", "schema": {"type": "string"}}}
+_LOCATION = {"Location": {"description": "The bucket, relative to this URL.", "schema": {"type": "string"}}}
 
 
 @blueprint.route("")
@@ -45,7 +46,7 @@ class BucketCollection(MethodView):
         """Create a bucket, which you then own."""
         name = settings.pop("name")
         bucket, totals = g.services.buckets.create(g.principal, name, settings)
-        return _shown(bucket, totals), {"Location": f"/buckets/{bucket.name}"}
+        return _shown(bucket, totals), {"Location": relative(request.environ, f"/buckets/{bucket.name}")}
 
     @blueprint.access(Access.CREDENTIAL)
     @blueprint.arguments(PageSchema(), location="query")

@@ -23,7 +23,8 @@ class Root(MethodView):
     @blueprint.response(200, ServiceSchema)
     def get(self) -> Any:
         """Show the name and version of the service, and links."""
-        links = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/health/ready"}
+        paths = {"docs": "/docs", "openapi": "/openapi.json", "health": "/health", "ready": "/health/ready"}
+        links = {name: g.storage.settings.public_url + path for name, path in paths.items()}
         return {"name": "SelfDB storage", "version": __version__, "links": links}
 
 

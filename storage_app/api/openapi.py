@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import flask_smorest
 import marshmallow as ma
@@ -45,13 +46,14 @@ class Api(flask_smorest.Api):
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Register every blueprint, that of SelfDB 0.05 if SERVICE_KEY is set, and then `/openapi.json` and `/docs`."""
+    prefix = urlsplit(settings.public_url).path.rstrip("/")
     app.config.update(
         API_TITLE="SelfDB storage",
         API_VERSION=__version__,
         OPENAPI_VERSION="3.1.0",
         API_SPEC_OPTIONS={
             "info": {"description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
-            "servers": [{"url": "/"}],
+            "servers": [{"url": prefix or "/"}],
             "components": {"securitySchemes": _SECURITY_SCHEMES},
         },
     )
@@ -61,7 +63,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         api.register_blueprint(module.blueprint)
     if settings.service_key is not None:
         api.register_blueprint(selfdb.blueprint)
-    _register_document(app, api)
+    _register_document(app, api, prefix)
 
 
 def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
@@ -70,7 +72,7 @@ def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], **
     return {} if keys is None else {"propertyNames": converter.field2property(keys)}
 
 
-def _register_document(app: Flask, api: Api) -> None:
+def _register_document(app: Flask, api: Api, prefix: str) -> None:
     document = json.dumps(api.spec.to_dict(), indent=2)
 
     def openapi() -> Response:
@@ -80,9 +82,9 @@ def _register_document(app: Flask, api: Api) -> None:
     openapi.access = Access.PUBLIC  # type: ignore[attr-defined]
     app.add_url_rule("/openapi.json", "openapi", openapi)
     swagger_ui = get_swaggerui_blueprint(
-        "/docs",
-        "/openapi.json",
+        f"{prefix}/docs",
+        f"{prefix}/openapi.json",
         config={"app_name": "SelfDB storage", "persistAuthorization": False, "validatorUrl": None},
     )
     swagger_ui.before_request(lambda: check_query(request, ()))
-    app.register_blueprint(swagger_ui)
+    app.register_blueprint(swagger_ui, url_prefix="/docs")

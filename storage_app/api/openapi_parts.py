@@ -73,7 +73,7 @@ def link_header() -> Document:
 
 def location_header() -> Document:
     """Describe the header that names a new resource."""
-    return {"Location": _sent("The path of the file.")}
+    return {"Location": _sent("The file, relative to this URL.")}
 
 
 def written_headers() -> Document:

@@ -39,7 +39,7 @@ from .blueprint import Access, Blueprint
 from .context import g
 from .http.conditions import write_conditions
 from .http.forms import Form, FormBody, is_form
-from .http.responses import json_response
+from .http.responses import json_response, relative
 from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
 from .schemas.queries import OverwriteSchema
 from .schemas.requests import UploadFormSchema, UploadFormWithFileSchema
@@ -118,7 +118,8 @@ def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) 
         return Response(status=204)
     file, created = received
     shown = file_json(g.storage.settings, upload.bucket_name, file)
-    headers = {"ETag": shown["etag"], "Location": f"/storage/{upload.bucket_name}/{quote(file.key)}"}
+    location = f"/storage/{upload.bucket_name}/{quote(file.key)}"
+    headers = {"ETag": shown["etag"], "Location": relative(request.environ, location)}
     return json_response(shown, 201 if created else 200, headers)
 
 

@@ -88,7 +88,7 @@ def test_page_of_large_records_ends_at_a_mebibyte(client: FlaskClient, query: st
         client.put(f"/files/upload-direct/photos/{key}", data=b"x", headers=bearer())
         client.put(f"/files/metadata/photos/{key}", json={"metadata": metadata}, headers=bearer())
     first = client.get(f"/files/list/photos{query}", headers=bearer())
-    second = client.get(first.headers["Link"].partition(">")[0][1:], headers=bearer())
+    second = client.get("/files/list/photos" + first.headers["Link"].partition(">")[0][1:], headers=bearer())
     assert 1000 * 1000 < len(first.data) <= 1024 * 1024
     assert "Link" not in second.headers
     assert sorted(entry["id"] for page in (first, second) for entry in page.json or []) == keys
@@ -100,7 +100,7 @@ def test_longest_link_fits_a_request_line(client: FlaskClient) -> None:
     for last in ("a", "b"):
         client.put(f"/files/upload-direct/{'b' * 63}/{quote(longest)}{last}", data=b"x", headers=bearer())
     page = client.get(f"/files/list/{'b' * 63}?limit=1&delimiter=/&order=key&prefix={quote(longest)}", headers=bearer())
-    link = page.headers["Link"].partition(">")[0][1:]
+    link = f"/files/list/{'b' * 63}" + page.headers["Link"].partition(">")[0][1:]
     assert len(f"HEAD {link} HTTP/1.1") < 8190
     following = client.get(link, headers=bearer())
     assert [entry["id"] for entry in following.json or []] == [f"{longest}b"]

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urljoin
 
 import httpx
 
@@ -195,7 +195,8 @@ class Comparison:
             if letter in self.model:
                 assert 0 < len(response.json()) <= int(query["limit"]) or found == response.json() == []
                 found += [entry["id"] for entry in response.json()]
-            url = response.links.get("next", {}).get("url", "")
+            following = response.links.get("next", {}).get("url", "")
+            url = following and urljoin(url, following)
         return found
 
 

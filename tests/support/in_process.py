@@ -28,6 +28,7 @@ def send(client: FlaskClient, line: str | bytes, headers: Headers = (), body: by
     environ: dict[str, Any] = {
         "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
         "QUERY_STRING": query.decode("latin-1"),
+        "RAW_URI": target.decode("latin-1"),
         "wsgi.input": io.BytesIO(body),
         **{_APART[name.lower()]: value for name, value in headers if name.lower() in _APART},
     }

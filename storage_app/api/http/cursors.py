@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from flask import Response, request
 
@@ -65,14 +65,14 @@ def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int, 
 def next_link(following: Position | None) -> dict[str, str]:
     """Return a `Link` header for the page that begins at `following`, or no header if that is None.
 
-    The link is the URL of this request with the new cursor, without parameters that no list knows. It is relative,
-    because only the client knows by which host it reached the service.
+    The link is the query of this request with the new cursor, without parameters that no list knows. A reference of
+    a query alone keeps the path of the request (RFC 3986 section 5.2.2), whatever prefix a proxy has taken off.
     """
     if following is None:
         return {}
     query = {name: value for name, value in request.args.items() if name in _PARAMETERS}
     query["cursor"] = encode(following)
-    return {"Link": f'<{quote(request.path)}?{urlencode(query)}>; rel="next"'}
+    return {"Link": f'<?{urlencode(query)}>; rel="next"'}
 
 
 def _wrong_cursor() -> ValidationFailed:

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
+def relative(environ: "WSGIEnvironment", path: str) -> str:
+    """Return a reference from the URL of this request to `path`, which begins with the root of the service.
+
+    It holds behind a proxy that takes a prefix off the path, because it climbs to the root by `..` (RFC 3986 section
+    5.2.4). Segments are counted in the path as the client encoded it.
+    """
+    asked = str(environ.get("RAW_URI", environ["PATH_INFO"])).partition("?")[0]
+    return "../" * (asked.count("/") - 1) + path.removeprefix("/")
+
+
 class ReadyResponse(Response):
     """A response with all its headers. Werkzeug would copy and check them again, to add missing ones."""
 

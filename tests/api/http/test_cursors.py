@@ -99,7 +99,7 @@ def test_page_ends_at_its_limit_or_at_a_mebibyte(sizes: list[int], limit: int, t
     assert [len(document) + 2 for document in json.loads(page.get_data())] == sizes[:taken]
     assert len(page.get_data()) <= MAX_PAGE_BYTES or taken == 1
     following = encode(Position(str(taken - 1)))
-    link = f'</buckets?cursor={following}>; rel="next"' if taken < len(sizes) else None
+    link = f'<?cursor={following}>; rel="next"' if taken < len(sizes) else None
     assert page.headers.get("Link") == link
 
 
@@ -114,6 +114,4 @@ def test_link_is_this_request_with_the_next_cursor() -> None:
     position = Position("b", after=True)
     with Flask(__name__).test_request_context("/files/list/ph%C3%B6tos?prefix=a%26b&x=1&cursor=old&limit=2"):
         assert next_link(None) == {}
-        assert next_link(position) == {
-            "Link": f'</files/list/ph%C3%B6tos?prefix=a%26b&cursor={encode(position)}&limit=2>; rel="next"'
-        }
+        assert next_link(position) == {"Link": f'<?prefix=a%26b&cursor={encode(position)}&limit=2>; rel="next"'}

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from urllib.parse import urljoin
 
 import pytest
 from flask.testing import FlaskClient
@@ -95,7 +96,7 @@ def uploaded(client: FlaskClient, form: bytes) -> tuple[str, str, str, bytes]:
     """Upload `form`; returns the key, the filename, the content type and the bytes of the file that it became."""
     answer = ask(client, POST, form + END, FORM)
     assert answer.status == 201, answer.body
-    with client.get(answer.headers["Location"], headers=bearer()) as file:
+    with client.get(urljoin("/files/upload/b", answer.headers["Location"]), headers=bearer()) as file:
         return answer.json["id"], answer.json["filename"], answer.json["content_type"], file.data
 
 
