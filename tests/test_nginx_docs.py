@@ -71,7 +71,8 @@ def test_parts_to_be_put_in_are_taken(project: Path) -> None:
 
 
 def test_selfdb_compose_part_is_yaml() -> None:
-    (part,) = blocks((DEPLOY / "selfdb.md").read_text(), "yaml")
+    part, *more = blocks((DEPLOY / "selfdb.md").read_text(), "yaml")
+    assert all(yaml.safe_load(each) for each in more)
     compose = yaml.safe_load(part)
     assert compose["services"]["storage_service"]["volumes"] == ["selfdb_store:/data/storage"]
     assert "selfdb_store" in compose["volumes"]
