@@ -65,6 +65,7 @@ loglevel = settings.log_level.lower()
 accesslog = None
 
 on_starting = lifecycle.on_starting
+when_ready = lifecycle.when_ready
 post_fork = lifecycle.post_fork
 post_worker_init = lifecycle.post_worker_init
 pre_request = lifecycle.pre_request

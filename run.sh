@@ -20,7 +20,12 @@ USAGE
 case "${1-}" in
   "") ;;
   -h | --help) usage; exit ;;
-  *) usage >&2; exit 2 ;;
+  *)
+    echo "./run.sh takes no argument '$1': settings come from .env or the environment, as in PORT=9000 ./run.sh" >&2
+    echo >&2
+    usage >&2
+    exit 2
+    ;;
 esac
 
 source scripts/lib.sh

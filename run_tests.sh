@@ -5,12 +5,14 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")"
 
 usage() {
   cat <<'USAGE'
-Usage: ./run_tests.sh [--check] [--no-skips] [options and paths for pytest]
+Usage: ./run_tests.sh [--check] [--no-skips] [--ci | --long] [options and paths for pytest]
 
 Runs the tests and prints the coverage.
 
   --check      first the format, the linter and the types: everything that CI checks
   --no-skips   a skipped test is a failure
+  --ci         the long proofs (kills, faults, the model of the protocol, gigabytes) in the form that CI runs
+  --long       the long proofs in full, which takes hours; give their paths: CONTRIBUTING.md
 
 One process a core runs them; -n 0 runs all in one, for a debugger.
 

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -51,7 +52,11 @@ def parse_arguments() -> argparse.Namespace:
 def only_one() -> Iterator[int]:
     """Hold the setup lock of the checkout, and yield its descriptor."""
     with (ROOT / ".setup.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Waiting for another start, which is preparing this checkout ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
@@ -96,7 +101,8 @@ def install(requirements: str, lock: int) -> None:
     digest = hashlib.sha256((ROOT / requirements).read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == digest:
         return
-    say(f"Installing {requirements} ...")
+    count = len(re.findall(r"^[\w.-]+(?:\[[^]]*\])?==", (ROOT / requirements).read_text(), re.MULTILINE))
+    say(f"Installing {requirements} into .venv (packages: {count}), which takes up to a minute ...")
     options = ["--require-hashes", "--quiet", "--disable-pip-version-check", "--no-input"]
     run([str(PYTHON), "-m", "pip", "install", *options, "-r", str(ROOT / requirements)], lock)
     stamp.write_text(digest)

@@ -1,5 +1,6 @@
 """run.sh, run_tests.sh and what they stand on, as someone with a fresh clone and a bare Python meets them."""
 
+import fcntl
 import json
 import re
 import shutil
@@ -15,9 +16,11 @@ from pathlib import Path
 import pytest
 
 from scripts import bootstrap
+from storage_app.version import __version__
 from tests.support.checkout import ROOT, Running, copy_checkout
 from tests.support.service import free_port
 
+WAITING = "Waiting for another start, which is preparing this checkout ..."
 SCRIPTS = ["run.sh", "run_tests.sh", "scripts/lib.sh", "scripts/lock.sh", ".ci/run"]
 
 
@@ -47,7 +50,14 @@ def test_help_works_from_any_folder(script: str, option: str, tmp_path: Path) ->
 
 def test_run_refuses_what_it_does_not_know() -> None:
     status, output = run("./run.sh", "--prot", "9000")
-    assert (status, output.split()[0]) == (2, "Usage:")
+    said, usage = output.split("\n\n", 1)
+    assert (status, usage.split()[0]) == (2, "Usage:")
+    assert said.startswith("./run.sh takes no argument '--prot': settings come from")
+
+
+def test_help_of_the_tests_names_every_form() -> None:
+    _, output = run("./run_tests.sh", "--help")
+    assert [form for form in ("--check", "--no-skips", "--ci", "--long") if f"\n  {form} " not in output] == []
 
 
 @pytest.mark.parametrize("script", ["run.sh", "run_tests.sh"])
@@ -99,9 +109,21 @@ def prepare(checkout: Path) -> tuple[int, str]:
 def test_two_at_a_time_make_one_environment_and_one_env(bare: Path) -> None:
     with ThreadPoolExecutor() as pool:
         outputs = [output for _, output in pool.map(prepare, [bare, bare])]
-    assert sorted(outputs) == ["", "".join(outputs)]  # the second finds everything done
+    made, waited = sorted(outputs, key=len, reverse=True)
+    assert "Making the virtual environment" in made
+    assert waited in ("", f"{WAITING}\n")  # the second finds everything done
     assert (bare / ".venv/bin/pip").exists()
     assert (bare / ".env").exists()
+
+
+def test_start_that_waits_for_another_says_so(bare: Path) -> None:
+    with (bare / ".setup.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        command = [sys.executable, "scripts/bootstrap.py", "requirements.txt"]
+        with Running(*command, cwd=bare) as running:
+            running.read_until(WAITING)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert running.end() == 0
 
 
 def test_moved_checkout_makes_its_environment_again(bare: Path, tmp_path: Path) -> None:
@@ -135,6 +157,7 @@ def test_signal_during_the_installation_ends_everything(bare: Path, number: sign
         environ = {"PIP_INDEX_URL": index, "PIP_CONFIG_FILE": "/dev/null"}
         # The connection tells that pip is at work.
         with Running("./run.sh", cwd=bare, **environ) as running, silent.accept()[0]:
+            running.read_until("Installing requirements.txt into .venv (packages: 1)")
             assert running.end(number, seconds=20) == 128 + number
             assert not running.alive()
 
@@ -149,7 +172,7 @@ def service(clone: Path) -> Iterator[tuple[Running, str]]:
     """The service as ./run.sh starts it in a fresh clone, and its address."""
     port = free_port()
     with Running(clone / "run.sh", cwd=Path("/"), PORT=str(port), WEB_CONCURRENCY="2") as running:
-        running.read_until("Listening at", seconds=300)
+        running.read_until("Ctrl-C", seconds=300)
         yield running, f"http://localhost:{port}"
 
 
@@ -163,7 +186,9 @@ def get(url: str) -> dict[str, object]:
 def test_run_serves_at_the_port_asked_for(service: tuple[Running, str]) -> None:
     running, address = service
     assert get(f"{address}/health") == {"status": "healthy"}
-    assert f"{address}/docs" in running.output
+    said = running.output
+    assert f"SelfDB storage {__version__} listens on http://127.0.0.1:{address.rpartition(':')[2]}\n" in said
+    assert said.index("listens on") < said.index(f"{address}/docs")
 
 
 @pytest.mark.slow
@@ -209,7 +234,7 @@ def test_one_signal_ends_everything(
     service: tuple[Running, str], clone: Path, number: signal.Signals, everybody: bool
 ) -> None:
     with Running("./run.sh", cwd=clone, PORT=str(free_port()), STORAGE_PATH="./data-of-another") as second:
-        second.read_until("Listening at")
+        second.read_until("Ctrl-C")
         assert second.end(number, everybody=everybody) == 0
         assert not second.alive()
         assert "Traceback" not in second.output

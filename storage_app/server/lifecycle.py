@@ -25,6 +25,7 @@ from ..host import clients
 from ..host.files import keep_private
 from ..maintenance.recover import mark_clean_stop
 from ..settings import Settings
+from ..version import __version__
 from . import bad_requests
 from .connection import ConnectionRules
 from .places import places
@@ -71,6 +72,11 @@ class Logger(glogging.Logger):  # type: ignore[misc]  # gunicorn has no types
         super().setup(cfg)
         logs.configure(self.settings.log_level, self.settings.log_format)
 
+    def info(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        """Log a message, without the addresses: `Lifecycle.when_ready` logs them, with the version."""
+        if not msg.startswith("Listening at"):
+            super().info(msg, *args, **kwargs)
+
     def warning(self, msg: str, *args: Any, **kwargs: Any) -> None:
         """Log a warning, unless it quotes a request that was refused, with its credential: `bad_requests` logs that."""
         if not msg.startswith("Invalid request from"):
@@ -115,6 +121,10 @@ class Lifecycle:
     def recover(self) -> None:
         """Run `flask storage recover`, and exit with its code."""
         cli.run("recover", create_app(self.settings))
+
+    def when_ready(self, server: Any) -> None:
+        """Log the version and the addresses, now that the sockets listen."""
+        server.log.info("SelfDB storage %s listens on %s", __version__, ", ".join(map(str, server.LISTENERS)))
 
     def post_fork(self, _server: Any, _worker: Any) -> None:
         """Make the worker reuse the memory of body pieces, and wake on time from short sleeps.
