@@ -27,10 +27,13 @@ class RequestIdFilter(logging.Filter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line for each record: time, level, request id, logger, message, then the extras as `name=value`."""
+    """One line for each record: time, level, request id, logger, message, then the extras that are not None.
+
+    An extra is `name=value`, in the notation of JSON.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = "".join(f" {name}={_shown(value)}" for name, value in _extras(record).items())
+        extras = "".join(f" {name}={_shown(value)}" for name, value in _extras(record).items() if value is not None)
         line = (
             f"{_time(record)} {record.levelname} [{getattr(record, 'request_id', '-')}] {record.name}: "
             f"{loggable(record.getMessage())}{extras}"

@@ -30,7 +30,7 @@ def a_record(message: str, *arguments: object, failed: bool = False, **extras: o
     [
         (a_record("done"), "done"),
         (a_record("%s of %d", "one", 2), "one of 2"),
-        (a_record("done", status=201, bytes_in=None), "done status=201 bytes_in=null"),
+        (a_record("done", status=201, bytes_in=None), "done status=201"),
         (a_record("done", path='/a "b"\n', ms=0.5), 'done path="/a \\"b\\"\\n" ms=0.5'),
         (a_record("a\r\n2026 ERROR forged"), "a\\r\\n2026 ERROR forged"),
         (a_record("a\x1b[31m\u2028é"), "a\\x1b[31m\\u2028é"),

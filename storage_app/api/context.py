@@ -5,7 +5,7 @@ import re
 import secrets
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes
 
 from flask import Flask, Response, current_app, request
@@ -24,6 +24,7 @@ log = logging.getLogger("storage_app.access")
 
 # RFC 3986 section 3.2.2, with an optional port.
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::[0-9]*)?", re.ASCII)
+_USER_AGENT_CHARACTERS = 200
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
@@ -33,6 +34,7 @@ class Context(_AppCtxGlobals):
     began: float  # on the clock of `time.perf_counter`
     request_id: str
     log_level = logging.INFO
+    code: str | None = None  # of a refusal
     waited = 0.0  # for how many seconds the client's request had lasted when it reached this service
 
     @cached_property
@@ -100,20 +102,30 @@ def _check_encoding(environ: "WSGIEnvironment") -> None:
 def _end(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    method, path = request.method, loggable(request.path)
-    log.log(
-        g.log_level,
-        "%s %s %s",
-        method,
-        path,
-        response.status_code,
-        extra={
-            "method": method,
-            "path": path,
-            "status": response.status_code,
-            "bytes_in": request.content_length,
-            "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
-            "client": request.remote_addr,
-        },
-    )
+    if log.isEnabledFor(g.log_level):
+        log.log(g.log_level, "answered", extra=_line(response))
     return response
+
+
+def _line(response: Response) -> dict[str, Any]:
+    """Return the fields of the request's line in the access log."""
+    principal = flask_g.get("principal")  # only if the view asked for it
+    return {
+        "method": request.method,
+        "path": loggable(request.path),
+        "route": request.url_rule.rule if request.url_rule is not None else None,
+        "status": response.status_code,
+        "code": g.code,
+        "principal": principal.kind.value if principal is not None else None,
+        "sub": principal.sub if principal is not None else None,
+        "bytes_in": request.content_length,
+        "bytes_out": 0 if request.method == "HEAD" else response.content_length,
+        "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+        "client": request.remote_addr,
+        "user_agent": _user_agent(request.environ),
+    }
+
+
+def _user_agent(environ: "WSGIEnvironment") -> str | None:
+    sent: str | None = environ.get("HTTP_USER_AGENT")
+    return loggable(sent)[:_USER_AGENT_CHARACTERS] if sent else None

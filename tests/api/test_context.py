@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from storage_app.logs import TextFormatter
 from tests.support.in_process import AUTHORIZATION, send
 from tests.support.jwts import made
 from tests.support.raw_http import Answer, assert_problem
@@ -129,5 +130,51 @@ def test_access_log_has_the_path_without_its_token(unchanged: FlaskClient, caplo
     caplog.set_level(logging.INFO, logger="storage_app.access")
     send(unchanged, f"GET /files/signed/{token()}/photos/there.txt?secret=1")
     (record,) = caplog.records
-    assert record.getMessage() == "GET /files/signed/…/photos/there.txt 403"
-    assert (vars(record)["status"], vars(record)["client"]) == (403, "127.0.0.1")
+    line = vars(record)
+    assert line["path"] == "/files/signed/…/photos/there.txt"
+    assert (line["status"], line["code"], line["client"]) == (403, "invalid_signed_url", "127.0.0.1")
+    assert TextFormatter().format(record).count("there.txt") == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "path", "shown"),
+    [
+        (
+            [AUTHORIZATION],
+            "/files/download/photos/there.txt",
+            {"status": 200, "code": None, "principal": "user", "sub": "alice"},
+        ),
+        ([], "/buckets/public", {"status": 401, "code": "unauthenticated", "principal": "nobody", "sub": None}),
+        ([("apikey", ANON_KEY)], "/buckets/none", {"code": "bucket_not_found", "principal": "anonymous", "sub": None}),
+        ([("apikey", "wrong")], "/buckets/public", {"code": "invalid_credential", "principal": None, "sub": None}),
+        ([], "/nowhere", {"status": 404, "code": "not_found", "route": None, "principal": None}),
+        ([], "/health", {"status": 200, "code": None, "route": "/health", "principal": None}),
+    ],
+)
+def test_access_log_says_who_asked_and_why_it_was_refused(
+    unchanged: FlaskClient,
+    caplog: pytest.LogCaptureFixture,
+    headers: list[tuple[str, str]],
+    path: str,
+    shown: dict[str, object],
+) -> None:
+    caplog.set_level(logging.INFO, logger="storage_app.access")
+    answer = send(unchanged, f"GET {path}", headers)
+    line = vars(caplog.records[-1])
+    assert {name: line[name] for name in shown} == shown
+    assert line["bytes_out"] == len(answer.body)
+
+
+def test_access_log_groups_requests_by_their_route(unchanged: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="storage_app.access")
+    send(unchanged, "HEAD /buckets/public")
+    line = vars(caplog.records[-1])
+    assert (line["method"], line["route"], line["bytes_out"]) == ("HEAD", "/buckets/<bucket_id>", 0)
+
+
+def test_user_agent_is_short_and_shows_no_token(unchanged: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="storage_app.access")
+    send(unchanged, "GET /health", [("User-Agent", f"a\x1bb {token()} {'x' * 4000}")])
+    shown = vars(caplog.records[-1])["user_agent"]
+    assert shown.startswith("a\\x1bb … xxx")
+    assert len(shown) == 200

@@ -24,6 +24,7 @@ def init_app(app: Flask) -> None:
 def answer(error: StorageError) -> Response:
     """Return the response for `error`, with its headers. Caches must not keep it, because it may soon be outdated."""
     document = error.problem(g.get("request_id", ""))
+    g.code = error.code  # for the access log
     # JSON from a client can hold a lone surrogate. It goes back as its escape, `\ud800`.
     body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
     response = Response(body, status=error.status, content_type=MEDIA_TYPE)
