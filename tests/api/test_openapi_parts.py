@@ -63,6 +63,7 @@ DECIDES = {
 DECIDES_OF_WRITES = {
     "If-Match": ("PUT /files/upload-direct", '"x"', 412),
     "If-None-Match": ("PUT /files/upload-direct", "*", 412),
+    "If-Unmodified-Since": ("PUT /files/upload-direct", PAST, 412),
     "Content-Digest": ("PUT /files/upload-direct", "sha-256=:=:", 400),
     "Repr-Digest": ("PUT /files/upload-direct", "sha-256=:=:", 400),
 }

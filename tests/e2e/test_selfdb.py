@@ -117,6 +117,8 @@ def test_backend_of_005_stores_and_reads_a_file(backend: httpx.Client, size: int
     got = backend.get(path)
     assert (got.status_code, got.content, got.headers["X-File-Name"]) == (200, data, "report.bin")
     assert backend.get(path, headers={"Range": "bytes=2-5"}).content == b"2345"
+    several = backend.get(path, headers={"Range": "bytes=0-0,2-2"})
+    assert (several.status_code, several.headers["X-File-Name"]) == (206, "report.bin")
     assert backend.get(path, headers={"If-None-Match": got.headers["ETag"]}).status_code == 304
     listed = backend.get("/api/v1/buckets/users-files/files").json()
     assert (path.removeprefix("/api/v1/files/users-files/"), "report.bin", len(data)) in [
