@@ -30,7 +30,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     CORS(
         app,
         origins=list(settings.cors_origins),
-        methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
+        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
         allow_headers="*",
         expose_headers=EXPOSED_HEADERS,
         send_wildcard=True,

@@ -20,7 +20,7 @@ from .context import g
 from .http import cursors
 from .http.responses import relative
 from .schemas.queries import ForceSchema, PageSchema
-from .schemas.requests import BucketSettingsSchema, NewBucketSchema
+from .schemas.requests import BucketChangesSchema, NewBucketSchema
 from .schemas.responses import BucketSchema, bucket_json
 
 blueprint = Blueprint("Buckets", __name__, url_prefix="/buckets", description="Named containers of files.")
@@ -78,11 +78,13 @@ class BucketItem(MethodView):
         *JSON_REFUSALS,
         right=lambda bucket_id: g.services.buckets.authorize_change(g.principal, bucket_id),
     )
-    @blueprint.arguments(BucketSettingsSchema, required=False, example={"is_public": True})
+    @blueprint.arguments(BucketChangesSchema, required=False, example={"is_public": True})
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
-        """Replace the given settings of a bucket, and keep the others."""
+        """Replace the given settings of a bucket, and keep the others. `PUT` and `PATCH` are the same."""
         return _shown(*g.services.buckets.change(g.principal, bucket_id, settings))
+
+    patch = put
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage)
     @blueprint.arguments(ForceSchema(), location="query")

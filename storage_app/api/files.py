@@ -83,11 +83,13 @@ class FileMetadata(MethodView):
     @blueprint.arguments(MetadataSchema, required=False, example={"metadata": {"album": "cats"}})
     @blueprint.response(200, FileSchema)
     def put(self, changes: dict[str, Any], bucket_id: str, file_id: str) -> Any:
-        """Replace the given fields in the record of a file, and keep the others."""
+        """Replace the given fields in the record of a file, and keep the others. `PUT` and `PATCH` are the same."""
         _, file = g.services.files.edit(
             g.principal, bucket_id, file_id, changes=changes, conditions=write_conditions(request.headers)
         )
         return file_json(g.storage.settings, bucket_id, file)
+
+    patch = put
 
 
 @blueprint.route("/<bucket:bucket_id>/<key:file_id>")

@@ -54,6 +54,14 @@ def test_bucket_is_found_where_its_location_says(client: FlaskClient) -> None:
     assert_problem(ask(client, "GET /buckets/new"), 404, "bucket_not_found")
 
 
+def test_patch_changes_a_bucket_as_put_does(client: FlaskClient) -> None:
+    client.post("/buckets", json={"name": "new", "file_size_limit": 5}, headers=bearer())
+    changed = client.patch("/buckets/new", json={"public": True}, headers=bearer())
+    assert changed.json == client.get("/buckets/new", headers=bearer()).json
+    assert changed.json
+    assert (changed.status_code, changed.json["is_public"], changed.json["max_file_size"]) == (200, True, 5)
+
+
 def test_pages_add_up_to_the_list(client: FlaskClient) -> None:
     names = [f"bucket-{number}" for number in range(5)]
     for name in names:

@@ -35,10 +35,12 @@ def test_wrong_record_changes_nothing(unchanged: FlaskClient, name: str) -> None
     assert list(problem["errors"]) == list(METADATA[name])
 
 
-def test_record_is_edited_and_keeps_what_is_not_given(client: FlaskClient) -> None:
+@pytest.mark.parametrize("method", ["put", "patch"])
+def test_record_is_edited_and_keeps_what_is_not_given(client: FlaskClient, method: str) -> None:
     client.post("/buckets", json={"name": "photos"}, headers=bearer())
     created = client.put("/files/upload-direct/photos/a/b.txt", data=b"abc", headers=bearer()).json or {}
-    edited = client.put("/files/metadata/photos/a/b.txt", json={"metadata": {"n": 1}}, headers=bearer()).json or {}
+    path = "/files/metadata/photos/a/b.txt"
+    edited = client.open(path, method=method, json={"metadata": {"n": 1}}, headers=bearer()).json or {}
     assert edited == created | {"metadata": {"n": 1}, "updated_at": edited["updated_at"]}
     assert edited["updated_at"] > created["updated_at"]
     assert client.get("/files/info/photos/a/b.txt", headers=bearer()).json == edited

@@ -22,6 +22,8 @@ ROUTES = [
     ("GET", "/files/download/photos/a.txt"),
     ("GET", "/storage/photos/a.txt"),
     ("PUT", "/files/metadata/photos/a.txt"),
+    ("PATCH", "/files/metadata/photos/a.txt"),
+    ("PATCH", "/buckets/photos"),
     ("GET", "/openapi.json"),
 ]
 

@@ -114,13 +114,38 @@ PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 
 # Buckets
 
+# Settings by the names that other storage services have for them.
+_ALIASES = {
+    "public": "is_public",
+    "file_size_limit": "max_file_size",
+    "allowed_mime_types": "allowed_content_types",
+}
+_IS_PUBLIC: dict[str, Any] = {"metadata": {"description": "Whether anyone may download files without a credential."}}
+_MAX_FILE_SIZE: dict[str, Any] = {
+    "allow_none": True,
+    "validate": validate.Range(min=1, max=MAX_SIZE),
+    "metadata": {"description": "The size limit of a file, in bytes.", "example": 10_000_000},
+}
+_ALLOWED_CONTENT_TYPES: dict[str, Any] = {
+    "allow_none": True,
+    "validate": validate.Length(min=1, max=100),
+    "metadata": {"description": "The content types that may be uploaded.", "example": ["image/*", "application/pdf"]},
+}
+_ACCEPTED_TYPE = fields.String(
+    validate=[validate.Length(max=MAX_CONTENT_TYPE_BYTES), validate.Regexp(_ACCEPTED_TYPE_PATTERN)]
+)
+
+
+def _alias(name: str, field: dict[str, Any]) -> dict[str, Any]:
+    return {**field, "metadata": {"description": f"Another name of `{name}`."}}
+
 
 class BucketSettingsSchema(BodySchema):
     """The settings of a bucket. `null` = no limit, or no value."""
 
     max_bytes = MAX_SETTINGS_BYTES
 
-    is_public = Flag(metadata={"description": "Whether anyone may download files without a credential."})
+    is_public = Flag(**_IS_PUBLIC)
     description = Text(
         allow_none=True, validate=validate.Length(max=1024), metadata={"example": "Pictures of the year"}
     )
@@ -135,11 +160,7 @@ class BucketSettingsSchema(BodySchema):
             "maxProperties": MAX_GRANTS,
         },
     )
-    max_file_size = Whole(
-        allow_none=True,
-        validate=validate.Range(min=1, max=MAX_SIZE),
-        metadata={"description": "The size limit of a file, in bytes.", "example": 10_000_000},
-    )
+    max_file_size = Whole(**_MAX_FILE_SIZE)
     quota = Whole(
         allow_none=True,
         validate=validate.Range(min=0, max=MAX_SIZE),
@@ -148,12 +169,7 @@ class BucketSettingsSchema(BodySchema):
             "example": 1_000_000_000,
         },
     )
-    allowed_content_types = ListOf(
-        fields.String(validate=[validate.Length(max=MAX_CONTENT_TYPE_BYTES), validate.Regexp(_ACCEPTED_TYPE_PATTERN)]),
-        allow_none=True,
-        validate=validate.Length(min=1, max=100),
-        metadata={"description": "The content types that may be uploaded.", "example": ["image/*", "application/pdf"]},
-    )
+    allowed_content_types = ListOf(_ACCEPTED_TYPE, **_ALLOWED_CONTENT_TYPES)
     cache_control = Text(allow_none=True, **_CACHE_CONTROL)
 
     @ma.post_load
@@ -166,7 +182,26 @@ class BucketSettingsSchema(BodySchema):
         return data
 
 
-class NewBucketSchema(BucketSettingsSchema):
+class BucketChangesSchema(BucketSettingsSchema):
+    """The settings of a bucket to change. Some may have the names that other storage services have for them."""
+
+    public = Flag(**_alias("is_public", _IS_PUBLIC))
+    file_size_limit = Whole(**_alias("max_file_size", _MAX_FILE_SIZE))
+    allowed_mime_types = ListOf(_ACCEPTED_TYPE, **_alias("allowed_content_types", _ALLOWED_CONTENT_TYPES))
+
+    @ma.post_load
+    def to_fields(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Convert the given settings into fields of `Bucket`. Refuses two values for one setting."""
+        for alias, name in _ALIASES.items():
+            if alias in data:
+                value = data.pop(alias)
+                if data.setdefault(name, value) != value:
+                    raise ma.ValidationError(f"It is another name of '{name}', and has another value; send one.", alias)
+        converted: dict[str, Any] = super().to_fields(data)
+        return converted
+
+
+class NewBucketSchema(BucketChangesSchema):
     """The name and the settings of a new bucket."""
 
     name = fields.String(required=True, **_BUCKET)

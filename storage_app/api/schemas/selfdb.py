@@ -1,30 +1,19 @@
 """Schemas of the calls of SelfDB 0.05's backend. Its requests may hold fields that this service does not know."""
 
-from typing import Any
-
 import marshmallow as ma
 from marshmallow import fields, validate
 
 from ...domain.principals import MAX_SUB_BYTES
-from .fields import Flag, Text
-from .requests import BucketSettingsSchema
+from .fields import Text
+from .requests import BucketChangesSchema
 from .responses import BucketSchema, FileSchema
 
 
-class ChangedBucketSchema(BucketSettingsSchema):
-    """The settings of a bucket, with `public` as another name of `is_public`. Unknown fields are ignored."""
+class ChangedBucketSchema(BucketChangesSchema):
+    """The settings of a bucket. Unknown fields are ignored."""
 
     class Meta:
         unknown = ma.EXCLUDE
-
-    public = Flag(metadata={"description": "Whether anyone may download files without a credential."})
-
-    @ma.post_load
-    def rename(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Convert `public` into the field of `Bucket`."""
-        if "public" in data:
-            data["is_public"] = data.pop("public")
-        return data
 
 
 class NewOwnedBucketSchema(ChangedBucketSchema):

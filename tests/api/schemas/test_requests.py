@@ -5,6 +5,7 @@ import json
 import pytest
 from flask.testing import FlaskClient
 
+from storage_app.api.schemas.requests import BucketChangesSchema
 from tests.support.in_process import JSON, ask
 from tests.support.raw_http import assert_problem
 
@@ -43,3 +44,41 @@ def test_control_character_is_refused(unchanged: FlaskClient, filename: str) -> 
         body = json.dumps({**fields, "filename": filename}).encode()
         problem = assert_problem(ask(unchanged, line, body, JSON), 422, "validation_failed")
         assert list(problem["errors"]) == ["filename"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "fields"),
+    [
+        ({"public": True}, {"is_public": True}),
+        ({"public": False, "is_public": False}, {"is_public": False}),
+        ({"public": None}, {}),
+        ({"file_size_limit": 5}, {"max_file_size": 5}),
+        ({"file_size_limit": None}, {"max_file_size": None}),
+        ({"file_size_limit": 5, "max_file_size": 5.0}, {"max_file_size": 5}),
+        ({"allowed_mime_types": ["image/*"]}, {"allowed_content_types": ("image/*",)}),
+        ({"allowed_mime_types": ["a/b"], "allowed_content_types": ["a/b"]}, {"allowed_content_types": ("a/b",)}),
+    ],
+)
+def test_setting_may_have_its_name_of_other_services(sent: dict[str, object], fields: dict[str, object]) -> None:
+    assert BucketChangesSchema().load(sent) == fields
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        ({"public": True, "is_public": False}, "public"),
+        ({"file_size_limit": 5, "max_file_size": 6}, "file_size_limit"),
+        ({"file_size_limit": None, "max_file_size": 6}, "file_size_limit"),
+        ({"allowed_mime_types": ["image/*"], "allowed_content_types": ["image/png"]}, "allowed_mime_types"),
+        ({"file_size_limit": 0}, "file_size_limit"),
+        ({"allowed_mime_types": ["png"]}, "allowed_mime_types"),
+        ({"public": "true"}, "public"),
+    ],
+)
+@pytest.mark.parametrize("line", ["POST /buckets", "PUT /buckets/photos", "PATCH /buckets/photos"])
+def test_wrong_or_contradicting_alias_is_refused(
+    unchanged: FlaskClient, line: str, sent: dict[str, object], name: str
+) -> None:
+    body = json.dumps({"name": "new", **sent} if line.startswith("POST") else sent).encode()
+    problem = assert_problem(ask(unchanged, line, body, JSON), 422, "validation_failed")
+    assert list(problem["errors"]) == [name]

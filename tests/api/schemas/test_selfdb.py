@@ -14,6 +14,7 @@ from storage_app.api.schemas.selfdb import NewOwnedBucketSchema
         ({"name": "A"}, {"name": "A"}),
         ({"name": "a", "public": True}, {"name": "a", "is_public": True}),
         ({"name": "a", "is_public": False}, {"name": "a", "is_public": False}),
+        ({"name": "a", "file_size_limit": 5}, {"name": "a", "max_file_size": 5}),
         ({"name": "a", "owner_id": "42", "color": "red"}, {"name": "a", "owner_id": "42"}),
         ({"name": "a", "owner_id": None}, {"name": "a", "owner_id": None}),
     ],
