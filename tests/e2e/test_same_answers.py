@@ -184,7 +184,8 @@ PAGES = rows(
 
 REFUSED = rows(
     "GET /files", "GET /files/", "GET /files/none", "GET /storage/", "GET /storage/reads",
-    "DELETE /files/download/reads/a.txt", "POST /files/list/reads", "PUT /health", "PATCH /buckets", "PATCH /buckets/reads?x=1",
+    "DELETE /files/download/reads/a.txt", "POST /files/list/reads", "PUT /health", "PATCH /buckets",
+    "PATCH /buckets/reads?x=1",
     "GET /files/download/reads/a//b", "GET /files/download/reads/a/./b", "GET /files/download/reads/a/../b",
     "GET /files/download/reads/%2e%2e", "GET /files/download/reads/a/", "GET /files/download/reads//a.txt",
     "GET /files/download//reads/a.txt", "GET /files//download/reads/a.txt",
