@@ -54,8 +54,11 @@ class Access(Enum):
     SIGNED = "signed"  # the token in the path is the credential
 
 
-# gunicorn, or a proxy in front of it, gives this refusal in its own words.
-_TOO_LONG = {"414": {"description": "The URL is longer than 8,190 bytes"}}
+_PROBLEM = {problems.MEDIA_TYPE: {"schema": ProblemSchema}}
+# Given before a view is chosen.
+_TOO_LONG = {
+    "414": {"description": f"Code `{InvalidRequest.code}`: the URL is longer than 8,190 bytes", "content": _PROBLEM}
+}
 
 # The refusals of a view that takes a JSON body.
 JSON_REFUSALS: tuple[type[StorageError], ...] = (
@@ -104,7 +107,7 @@ class Blueprint(flask_smorest.Blueprint):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._prepare_doc_cbks.append(_add_parameters)
+        self._prepare_doc_cbks += [_add_parameters, _name_patch]
 
     def add_url_rule(self, rule: str, *args: Any, **kwargs: Any) -> None:
         """Register a rule, and document the parameters in its path."""
@@ -200,6 +203,13 @@ def _add_parameters(doc: dict[str, Any], info: dict[str, Any], **_: Any) -> dict
     return {**doc, "parameters": [*doc.get("parameters", []), *given]}
 
 
+def _name_patch(doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: Any) -> dict[str, Any]:
+    """Give PATCH, which is the view of PUT, an `operationId` of its own: `patchBucket` beside `updateBucket`."""
+    if method == "patch":
+        info["manual_doc"]["operationId"] = "patch" + info["manual_doc"]["operationId"].removeprefix("update")
+    return doc
+
+
 def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[str, Any]:
     """Describe the refusals, with their codes grouped by status."""
     every: tuple[type[StorageError], ...] = (InvalidRequest, StorageError)
@@ -211,12 +221,11 @@ def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[s
     for refusal in (*every, *refusals):
         if refusal.code not in codes[refusal.status]:
             codes[refusal.status].append(refusal.code)
-    content = {problems.MEDIA_TYPE: {"schema": ProblemSchema}}
     return _TOO_LONG | {
         str(status): {
             "description": "Code " + ", ".join(f"`{code}`" for code in of_status),
-            "content": content,
-            "headers": _refusal_headers(status),
+            "content": _PROBLEM,
+            **_refusal_headers(status),
         }
         for status, of_status in codes.items()
     }
@@ -224,7 +233,7 @@ def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[s
 
 def _refusal_headers(status: int) -> dict[str, Any]:
     name = {401: "WWW-Authenticate", 416: "Content-Range", 503: "Retry-After"}.get(status)
-    return {} if name is None else {name: {"schema": {"type": "string"}}}
+    return {} if name is None else {"headers": {name: {"schema": {"type": "string"}}}}
 
 
 def _query_names(view: Callable[..., Any]) -> frozenset[str]:

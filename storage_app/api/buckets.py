@@ -19,13 +19,15 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
 from .http.responses import relative
+from .openapi_parts import link_header
 from .schemas.queries import ForceSchema, PageSchema
 from .schemas.requests import BucketChangesSchema, NewBucketSchema
 from .schemas.responses import BucketSchema, bucket_json
 
-blueprint = Blueprint("Buckets", __name__, url_prefix="/buckets", description="Named containers of files.")
+blueprint = Blueprint(
+    "Buckets", __name__, url_prefix="/buckets", description="Named containers of files, with their rights and limits."
+)
 
-_LINK = {"Link": {"description": 'The next page, as `<...>; rel="next"`.', "schema": {"type": "string"}}}
 _LOCATION = {"Location": {"description": "The bucket, relative to this URL.", "schema": {"type": "string"}}}
 
 
@@ -40,6 +42,7 @@ class BucketCollection(MethodView):
         *JSON_REFUSALS,
         right=lambda: g.services.buckets.authorize_create(g.principal),
     )
+    @blueprint.doc(operationId="createBucket")
     @blueprint.arguments(NewBucketSchema, example={"name": "photos", "is_public": False})
     @blueprint.response(201, BucketSchema, headers=_LOCATION)
     def post(self, settings: dict[str, Any]) -> Any:
@@ -49,8 +52,9 @@ class BucketCollection(MethodView):
         return _shown(bucket, totals), {"Location": relative(request.environ, f"/buckets/{bucket.name}")}
 
     @blueprint.access(Access.CREDENTIAL)
+    @blueprint.doc(operationId="listBuckets")
     @blueprint.arguments(PageSchema(), location="query")
-    @blueprint.response(200, BucketSchema(many=True), headers=_LINK)
+    @blueprint.response(200, BucketSchema(many=True), headers=link_header())
     def get(self, page: dict[str, Any]) -> Any:
         """List the buckets that you may see, by name."""
         limit = page["limit"]
@@ -64,6 +68,7 @@ class BucketCollection(MethodView):
 @blueprint.route("/<bucket_id>")
 class BucketItem(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
+    @blueprint.doc(operationId="getBucket")
     @blueprint.response(200, BucketSchema)
     def get(self, bucket_id: str) -> Any:
         """Show a bucket with its totals."""
@@ -78,6 +83,7 @@ class BucketItem(MethodView):
         *JSON_REFUSALS,
         right=lambda bucket_id: g.services.buckets.authorize_change(g.principal, bucket_id),
     )
+    @blueprint.doc(operationId="updateBucket")
     @blueprint.arguments(BucketChangesSchema, required=False, example={"is_public": True})
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
@@ -87,6 +93,7 @@ class BucketItem(MethodView):
     patch = put
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, BucketNotEmpty, InsufficientStorage)
+    @blueprint.doc(operationId="deleteBucket")
     @blueprint.arguments(ForceSchema(), location="query")
     @blueprint.response(204)
     def delete(self, query: dict[str, str], bucket_id: str) -> Response:

@@ -26,7 +26,7 @@ from .context import g
 from .http import delivery
 from .openapi_parts import READ_CONDITIONS, bytes_out
 
-blueprint = Blueprint("Downloads", __name__, description="Bytes out.")
+blueprint = Blueprint("Downloads", __name__, description="The bytes of files, whole or in ranges.")
 
 _MAX_CACHED_BYTES = 1024 * 1024
 _MAX_CACHED_SECONDS = 60
@@ -44,7 +44,7 @@ REFUSALS: tuple[type[StorageError], ...] = (
 @blueprint.route("/files/download/<bucket_id>/<key:file_id>")
 class Download(MethodView):
     @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS, any_query=True)
-    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    @blueprint.doc(operationId="downloadFile", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Download a file."""
         return deliver(bucket_id, file_id, Disposition.ATTACHMENT)
@@ -53,7 +53,7 @@ class Download(MethodView):
 @blueprint.route("/files/view/<bucket_id>/<key:file_id>")
 class View(MethodView):
     @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS, any_query=True)
-    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    @blueprint.doc(operationId="viewFile", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """View a file in the browser. A file that is not safe to show is downloaded instead."""
         return deliver(bucket_id, file_id, Disposition.INLINE)
@@ -62,7 +62,7 @@ class View(MethodView):
 @blueprint.route("/storage/<bucket_id>/<key:file_id>")
 class Permanent(MethodView):
     @blueprint.access(Access.ANYONE, BucketNotFound, *REFUSALS, any_query=True)
-    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    @blueprint.doc(operationId="openFile", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Open the permanent URL of a file, which answers like view."""
         return deliver(bucket_id, file_id, Disposition.INLINE)

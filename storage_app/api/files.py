@@ -22,16 +22,19 @@ from .http.conditions import write_conditions
 from .openapi_parts import WRITE_CONDITIONS, link_header
 from .schemas.queries import FileListSchema
 from .schemas.requests import MetadataSchema
-from .schemas.responses import FileSchema, entry_json, file_json
+from .schemas.responses import FILE_LIST, FileRecordSchema, entry_json, file_json
 
-blueprint = Blueprint("Files", __name__, url_prefix="/files", description="The records of files.")
+blueprint = Blueprint(
+    "Files", __name__, url_prefix="/files", description="The records of files: lists, edits, deletions."
+)
 
 
 @blueprint.route("/list/<bucket_id>")
 class FileList(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
+    @blueprint.doc(operationId="listFiles")
     @blueprint.arguments(FileListSchema(), location="query")
-    @blueprint.response(200, FileSchema(many=True), headers=link_header())
+    @blueprint.response(200, FILE_LIST, headers=link_header())
     def get(self, query: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, a page at a time.
 
@@ -58,7 +61,8 @@ class FileList(MethodView):
 @blueprint.route("/info/<bucket_id>/<key:file_id>")
 class FileInfo(MethodView):
     @blueprint.access(Access.ANYONE, InvalidName, Forbidden, BucketNotFound, FileNotFound)
-    @blueprint.response(200, FileSchema)
+    @blueprint.doc(operationId="getFileRecord")
+    @blueprint.response(200, FileRecordSchema)
     def get(self, bucket_id: str, file_id: str) -> Any:
         """Show the record of a file."""
         _, file = g.services.files.get(g.principal, bucket_id, file_id)
@@ -79,9 +83,9 @@ class FileMetadata(MethodView):
         *JSON_REFUSALS,
         right=lambda bucket_id, file_id: g.services.files.authorize_change(g.principal, bucket_id, file_id),
     )
-    @blueprint.doc(parameters=WRITE_CONDITIONS)
+    @blueprint.doc(operationId="updateFileRecord", parameters=WRITE_CONDITIONS)
     @blueprint.arguments(MetadataSchema, required=False, example={"metadata": {"album": "cats"}})
-    @blueprint.response(200, FileSchema)
+    @blueprint.response(200, FileRecordSchema)
     def put(self, changes: dict[str, Any], bucket_id: str, file_id: str) -> Any:
         """Replace the given fields in the record of a file, and keep the others. `PUT` and `PATCH` are the same."""
         _, file = g.services.files.edit(
@@ -97,7 +101,7 @@ class FileItem(MethodView):
     @blueprint.access(
         Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, InsufficientStorage
     )
-    @blueprint.doc(parameters=WRITE_CONDITIONS)
+    @blueprint.doc(operationId="deleteFile", parameters=WRITE_CONDITIONS)
     @blueprint.response(204)
     def delete(self, bucket_id: str, file_id: str) -> Response:
         """Delete a file."""

@@ -12,7 +12,7 @@ from .blueprint import Access, Blueprint
 from .context import g
 from .schemas.responses import HealthSchema, ServiceSchema
 
-blueprint = Blueprint("Service", __name__, description="The service itself.")
+blueprint = Blueprint("Service", __name__, description="The service itself: its version, and whether it can serve.")
 
 _REMEMBER_SECONDS = 1.0
 
@@ -20,6 +20,7 @@ _REMEMBER_SECONDS = 1.0
 @blueprint.route("/")
 class Root(MethodView):
     @blueprint.access(Access.PUBLIC)
+    @blueprint.doc(operationId="getService")
     @blueprint.response(200, ServiceSchema)
     def get(self) -> Any:
         """Show the name and version of the service, and links."""
@@ -31,6 +32,7 @@ class Root(MethodView):
 @blueprint.route("/health")
 class Health(MethodView):
     @blueprint.access(Access.PUBLIC, Unavailable)
+    @blueprint.doc(operationId="checkHealth")
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
         """Check that the process answers and its store was recovered, without touching the disk."""
@@ -61,6 +63,7 @@ class Ready(MethodView):
     readiness = Readiness()
 
     @blueprint.access(Access.PUBLIC, Unavailable)
+    @blueprint.doc(operationId="checkReadiness")
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
         """Check that the store can be written and the index answers. A 503 tells which one failed."""

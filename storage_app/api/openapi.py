@@ -14,6 +14,8 @@ from ..settings import Settings
 from ..version import __version__
 from . import buckets, downloads, files, health, selfdb, signed_urls, uploads
 from .blueprint import Access
+from .schemas.bodies import BodySchema
+from .schemas.requests import FormSchema
 from .validation import check_query
 
 _DESCRIPTION = """\
@@ -22,7 +24,14 @@ Buckets and files over HTTP.
 **Authorize** takes a JWT signed with the service's `SECRET_KEY`, the `ANON_KEY` or the `SERVICE_KEY`.
 Every refusal is `application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
 Every `GET` answers `HEAD` too, with the same headers and no body.
+
+**Lists** come in pages. While there is another page, the answer has `Link: <?limit=100&cursor=…>; rel="next"`. Its
+target is relative to the URL of the request: resolve it (`urljoin` in Python, `new URL(target, url)` in JavaScript) and
+get it, or take the parameter `cursor` out of it. A page may hold fewer than `limit` entries and still have a next one.
+
+Answers may get more fields in later versions; ignore those that you do not know.
 """
+_CONTACT = {"name": "SelfDB", "url": "https://github.com/Selfdb-io/SelfDB"}
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or a key."},
     "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The ANON_KEY or the SERVICE_KEY."},
@@ -52,13 +61,14 @@ def init_app(app: Flask, settings: Settings) -> None:
         API_VERSION=__version__,
         OPENAPI_VERSION="3.1.0",
         API_SPEC_OPTIONS={
-            "info": {"description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}},
+            "info": {"description": _DESCRIPTION, "contact": _CONTACT, "license": {"name": "MIT", "identifier": "MIT"}},
             "servers": [{"url": prefix or "/"}],
             "components": {"securitySchemes": _SECURITY_SCHEMES},
         },
     )
     api = Api(app)
-    api.ma_plugin.converter.add_attribute_function(_property_names)
+    for describe in (_property_names, _default_in_words):
+        api.ma_plugin.converter.add_attribute_function(describe)
     for module in (buckets, uploads, downloads, files, signed_urls, health):
         api.register_blueprint(module.blueprint)
     if settings.service_key is not None:
@@ -66,10 +76,19 @@ def init_app(app: Flask, settings: Settings) -> None:
     _register_document(app, api, prefix)
 
 
-def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], **_: Any) -> dict[str, Any]:
-    """Describe the keys of an object. apispec describes only its values."""
+def _property_names(converter: OpenAPIConverter, field: ma.fields.Field[Any], *, ret: dict[str, Any]) -> dict[str, Any]:
+    """Describe the keys of an object. apispec describes only its values, and takes its size for that of a string."""
     keys = getattr(field, "key_field", None)
+    if isinstance(field, ma.fields.Dict):
+        ret.pop("maxLength", None)
     return {} if keys is None else {"propertyNames": converter.field2property(keys)}
+
+
+def _default_in_words(_: OpenAPIConverter, field: ma.fields.Field[Any], *, ret: dict[str, Any]) -> dict[str, Any]:
+    """Tell the default of a field of a body in its description. Generators require a field that has a `default`."""
+    if not isinstance(getattr(field, "parent", None), BodySchema | FormSchema) or "default" not in ret:
+        return {}
+    return {"description": f"{ret.get('description', '')} The default is {json.dumps(ret.pop('default'))}.".strip()}
 
 
 def _register_document(app: Flask, api: Api, prefix: str) -> None:

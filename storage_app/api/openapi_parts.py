@@ -42,10 +42,13 @@ READ_CONDITIONS = [
     _header("If-Unmodified-Since", "A date; 412 if the file has changed since."),
 ]
 
+# Generators know this type for bytes. A body or a file may have any other.
+_BYTES: Document = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
 RAW_BODY: Document = {
     "required": True,
     "description": "The bytes of the file. Any Content-Type is accepted, and becomes the file's.",
-    "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+    "content": _BYTES,
 }
 
 
@@ -68,7 +71,7 @@ SIGNED_BODY: Document = {
 
 def link_header() -> Document:
     """Describe the header of a list that leads to the next page."""
-    return {"Link": _sent('The next page, as `<...>; rel="next"`; not on the last.')}
+    return {"Link": _sent('The next page, as `<?cursor=…>; rel="next"`, relative to this URL; not on the last page.')}
 
 
 def location_header() -> Document:
@@ -95,13 +98,12 @@ def file_headers() -> Document:
 
 def bytes_out() -> Document:
     """Describe the responses 200, 206 and 304 to a download."""
-    content: Document = {"*/*": {}}  # without a schema: raw bytes
     ranged = {
         **file_headers(),
         "Content-Range": _sent("The range sent, and the size of the file (RFC 9110 section 14.4)."),
     }
     return {
-        "200": {"description": "The bytes", "content": content, "headers": file_headers()},
-        "206": {"description": "The ranges asked for", "content": content, "headers": ranged},
+        "200": {"description": "The bytes, with the type of the file", "content": _BYTES, "headers": file_headers()},
+        "206": {"description": "The ranges asked for", "content": _BYTES, "headers": ranged},
         "304": {"description": "The client has the file already", "headers": {"ETag": file_headers()["ETag"]}},
     }

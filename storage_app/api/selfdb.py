@@ -63,6 +63,7 @@ class BucketCollection(MethodView):
         any_query=True,
         right=lambda: g.services.buckets.authorize_create(g.principal),
     )
+    @blueprint.doc(operationId="selfdbCreateBucket")
     @blueprint.arguments(NewOwnedBucketSchema, example={"name": "photos", "owner_id": "alice", "public": False})
     @blueprint.response(200, OneBucketSchema)
     def post(self, settings: dict[str, Any]) -> Any:
@@ -76,6 +77,7 @@ class BucketCollection(MethodView):
         return _one(*found)
 
     @blueprint.access(Access.CREDENTIAL, ValidationFailed, any_query=True)
+    @blueprint.doc(operationId="selfdbListBuckets")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralBucketsSchema, headers=link_header())
     def get(self, page: dict[str, Any]) -> Any:
@@ -90,6 +92,7 @@ class BucketCollection(MethodView):
 @blueprint.route("/api/v1/buckets/<bucket_id>")
 class BucketItem(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, any_query=True)
+    @blueprint.doc(operationId="selfdbGetBucket")
     @blueprint.response(200, OneBucketSchema)
     def get(self, bucket_id: str) -> Any:
         """Show a bucket."""
@@ -105,6 +108,7 @@ class BucketItem(MethodView):
         any_query=True,
         right=lambda bucket_id: g.services.buckets.authorize_change(g.principal, bucket_id.lower()),
     )
+    @blueprint.doc(operationId="selfdbUpdateBucket")
     @blueprint.arguments(ChangedBucketSchema, required=False, example={"public": True})
     @blueprint.response(200, OneBucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
@@ -112,6 +116,7 @@ class BucketItem(MethodView):
         return _one(*g.services.buckets.change(g.principal, bucket_id.lower(), settings))
 
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, any_query=True)
+    @blueprint.doc(operationId="selfdbDeleteBucket")
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str) -> Any:
         """Delete a bucket with its files."""
@@ -122,6 +127,7 @@ class BucketItem(MethodView):
 @blueprint.route("/api/v1/buckets/<bucket_id>/files")
 class FileCollection(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed, any_query=True)
+    @blueprint.doc(operationId="selfdbListFiles")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralFilesSchema, headers=link_header())
     def get(self, page: dict[str, Any], bucket_id: str) -> Any:
@@ -138,7 +144,7 @@ class FileCollection(MethodView):
 @blueprint.route("/api/v1/files/<bucket_id>/<key:file_id>")
 class FileItem(MethodView):
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, *uploads.REFUSALS, any_query=True)
-    @blueprint.doc(requestBody=RAW_BODY)
+    @blueprint.doc(operationId="selfdbUploadFile", requestBody=RAW_BODY)
     @blueprint.response(200, StoredSchema)
     def post(self, bucket_id: str, file_id: str) -> Any:
         """Upload a raw body, with a length or in chunks. It replaces an existing file."""
@@ -156,7 +162,7 @@ class FileItem(MethodView):
         return {**_DONE, "file_id": file["id"], "size": file["size"], "url": file["url"]}
 
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, *downloads.REFUSALS, any_query=True)
-    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    @blueprint.doc(operationId="selfdbDownloadFile", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Download a file."""
         return downloads.deliver(bucket_id.lower(), file_id, Disposition.ATTACHMENT, more_headers=_file_name_header)
@@ -164,6 +170,7 @@ class FileItem(MethodView):
     @blueprint.access(
         Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, any_query=True
     )
+    @blueprint.doc(operationId="selfdbDeleteFile")
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str, file_id: str) -> Any:
         """Delete a file."""
@@ -175,6 +182,7 @@ class RootFileItem(MethodView):
     @blueprint.access(
         Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, any_query=True
     )
+    @blueprint.doc(operationId="selfdbDeleteFileAtRoot")
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str, file_id: str) -> Any:
         """Delete a file, by the shorter path that SelfDB 0.05 uses too."""
@@ -184,6 +192,7 @@ class RootFileItem(MethodView):
 @blueprint.route("/api/v1/storage/status")
 class Status(MethodView):
     @blueprint.access(Access.PUBLIC, Unavailable, any_query=True)
+    @blueprint.doc(operationId="selfdbCheckHealth")
     @blueprint.response(200, HealthSchema)
     def get(self) -> Any:
         """Answer as `/health` does."""

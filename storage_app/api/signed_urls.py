@@ -29,9 +29,11 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .openapi_parts import DIGESTS, READ_CONDITIONS, SIGNED_BODY, WRITE_CONDITIONS, bytes_out, written_headers
 from .schemas.requests import NewDownloadSchema, NewUploadSchema, PresignSchema
-from .schemas.responses import DownloadLinkSchema, FileSchema, PresignedSchema, UploadLinkSchema, rfc3339
+from .schemas.responses import DownloadLinkSchema, FileRecordSchema, PresignedSchema, UploadLinkSchema, rfc3339
 
-blueprint = Blueprint("Signed URLs", __name__, url_prefix="/files", description="Links that carry a right.")
+blueprint = Blueprint(
+    "Signing", __name__, url_prefix="/files", description="URLs that carry a right, for clients without an account."
+)
 
 # The limit in gunicorn.conf.py, and nginx's default.
 MAX_REQUEST_LINE_BYTES = 8190
@@ -50,6 +52,7 @@ _UPLOAD_SIGNING_REFUSALS = (
 @blueprint.route("/initiate-upload")
 class InitiateUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS)
+    @blueprint.doc(operationId="signUpload")
     @blueprint.arguments(NewUploadSchema, example={"bucket_id": "photos", "filename": "cat.jpg"})
     @blueprint.response(201, UploadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
@@ -81,6 +84,7 @@ class InitiateUpload(MethodView):
 @blueprint.route("/initiate-download")
 class InitiateDownload(MethodView):
     @blueprint.access(Access.CREDENTIAL, FileNotFound, *_SIGNING_REFUSALS)
+    @blueprint.doc(operationId="signDownload")
     @blueprint.arguments(NewDownloadSchema, example={"bucket_id": "photos", "file_id": "2026/cat.jpg"})
     @blueprint.response(201, DownloadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
@@ -103,6 +107,7 @@ def _may_presign(bucket_id: str, file_id: str) -> None:
 @blueprint.route("/presigned-url/upload/<bucket_id>/<key:file_id>")
 class PresignUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, *_UPLOAD_SIGNING_REFUSALS, right=_may_presign)
+    @blueprint.doc(operationId="presignUpload")
     @blueprint.arguments(PresignSchema, required=False)
     @blueprint.response(200, PresignedSchema)
     def post(self, body: dict[str, Any], bucket_id: str, file_id: str) -> Any:
@@ -116,15 +121,17 @@ class PresignUpload(MethodView):
 @blueprint.route("/signed/<token>/<bucket_id>/<key:file_id>")
 class Signed(MethodView):
     @blueprint.access(Access.SIGNED, InvalidSignedUrl, *downloads.REFUSALS, any_query=True)
-    @blueprint.doc(parameters=READ_CONDITIONS, responses=bytes_out())
+    @blueprint.doc(operationId="downloadSigned", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, token: str, bucket_id: str, file_id: str) -> Response:
         """Download by a signed URL. Other credentials are ignored."""
         return downloads.deliver_signed(token, bucket_id, file_id)
 
     @blueprint.access(Access.SIGNED, InvalidSignedUrl, LengthRequired, *uploads.REFUSALS)
-    @blueprint.doc(requestBody=SIGNED_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
-    @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
-    @blueprint.response(201, FileSchema, headers=written_headers())
+    @blueprint.doc(operationId="uploadSigned", requestBody=SIGNED_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
+    @blueprint.alt_response(
+        200, schema=FileRecordSchema, headers=written_headers(), description="Replaced", success=True
+    )
+    @blueprint.response(201, FileRecordSchema, headers=written_headers())
     def put(self, token: str, bucket_id: str, file_id: str) -> Response:
         """Upload by a signed URL. Other credentials are ignored, and the file belongs to the signer."""
         return uploads.receive_signed(token, bucket_id, file_id)

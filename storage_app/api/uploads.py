@@ -43,10 +43,12 @@ from .http.responses import json_response, relative
 from .openapi_parts import DIGESTS, RAW_BODY, WRITE_CONDITIONS, form_body, written_headers
 from .schemas.queries import OverwriteSchema
 from .schemas.requests import UploadFormSchema, UploadFormWithFileSchema
-from .schemas.responses import FileSchema, file_json
+from .schemas.responses import FileRecordSchema, file_json
 from .validation import refuse_fields
 
-blueprint = Blueprint("Uploads", __name__, url_prefix="/files", description="Bytes in.")
+blueprint = Blueprint(
+    "Uploads", __name__, url_prefix="/files", description="New and replaced files, as a form or as raw bytes."
+)
 
 _FORM = UploadFormSchema()
 
@@ -71,9 +73,15 @@ REFUSALS: tuple[type[StorageError], ...] = (
 @blueprint.route("/upload/<bucket_id>")
 class FormUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, *REFUSALS)
-    @blueprint.doc(requestBody=form_body(UploadFormWithFileSchema), parameters=[*WRITE_CONDITIONS, *DIGESTS])
-    @blueprint.alt_response(200, schema=FileSchema, headers=written_headers(), description="Replaced", success=True)
-    @blueprint.response(201, FileSchema, headers=written_headers())
+    @blueprint.doc(
+        operationId="uploadForm",
+        requestBody=form_body(UploadFormWithFileSchema),
+        parameters=[*WRITE_CONDITIONS, *DIGESTS],
+    )
+    @blueprint.alt_response(
+        200, schema=FileRecordSchema, headers=written_headers(), description="Replaced", success=True
+    )
+    @blueprint.response(201, FileRecordSchema, headers=written_headers())
     def post(self, bucket_id: str) -> Response:
         """Upload a file as a form."""
         upload = UploadRequest(bucket_id, conditions=write_conditions(request.headers))
@@ -83,10 +91,12 @@ class FormUpload(MethodView):
 @blueprint.route("/upload-direct/<bucket_id>/<key:file_id>")
 class RawUpload(MethodView):
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, *REFUSALS)
-    @blueprint.doc(requestBody=RAW_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
+    @blueprint.doc(operationId="uploadFile", requestBody=RAW_BODY, parameters=[*WRITE_CONDITIONS, *DIGESTS])
     @blueprint.arguments(OverwriteSchema(), location="query")
-    @blueprint.alt_response(201, schema=FileSchema, headers=written_headers(), description="Created", success=True)
-    @blueprint.response(200, FileSchema, headers=written_headers())
+    @blueprint.alt_response(
+        201, schema=FileRecordSchema, headers=written_headers(), description="Created", success=True
+    )
+    @blueprint.response(200, FileRecordSchema, headers=written_headers())
     def put(self, query: dict[str, str], bucket_id: str, file_id: str) -> Response:
         """Upload a file as a raw body. It replaces an existing file."""
         upload = UploadRequest(

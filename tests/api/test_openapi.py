@@ -118,15 +118,107 @@ def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
         assert (name, set(operation["tags"]) <= described) == (name, True)
 
 
+def test_every_operation_has_a_name_of_its_own(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, operation in operations(document)]
+    assert all(re.fullmatch(r"[a-z]+(?:[A-Z][a-z]+)*", name) for name in names)
+    assert len(set(names)) == len(names) == len(list(operations(document)))
+    assert {"listBuckets", "uploadFile", "downloadFile", "signDownload", "updateBucket", "patchBucket"} <= set(names)
+
+
+def referred(document: dict[str, Any], part: Any) -> set[str]:
+    """Return the schemas that `part` of the document refers to, directly or not."""
+    found: set[str] = set()
+    waiting = [part]
+    while waiting:
+        names = set(re.findall(r"#/components/schemas/(\w+)'", str(waiting.pop()))) - found
+        found |= names
+        waiting += [document["components"]["schemas"][name] for name in names]
+    return found
+
+
+def test_answers_may_get_more_fields_and_json_requests_may_not(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for _, operation in operations(document):
+        for name in referred(document, operation["responses"]):
+            assert (name, "additionalProperties" in schemas[name]) == (name, False)
+        for name in referred(document, operation.get("requestBody", {}).get("content", {}).get("application/json")):
+            assert (name, schemas[name]["additionalProperties"]) == (name, False)
+
+
+def test_bytes_are_described_as_bytes(document: dict[str, Any]) -> None:
+    bytes_ = {"schema": {"type": "string", "format": "binary"}}
+    for name, operation in operations(document):
+        answers = operation["responses"]
+        if name in SENDS_BYTES:
+            contents = [answers[status]["content"] for status in ("200", "206")]
+            assert (name, contents) == (name, [{"application/octet-stream": bytes_}] * 2)
+    paths = document["paths"]
+    assert paths["/files/upload-direct/{bucket_id}/{file_id}"]["put"]["requestBody"]["content"] == {
+        "application/octet-stream": bytes_
+    }
+    signed = paths["/files/signed/{token}/{bucket_id}/{file_id}"]["put"]["requestBody"]["content"]
+    assert set(signed) == {"application/octet-stream", "multipart/form-data"}
+    assert "*/*" not in str(document["paths"])
+
+
+def test_list_tells_files_from_folders_by_their_kind(document: dict[str, Any]) -> None:
+    answer = document["paths"]["/files/list/{bucket_id}"]["get"]["responses"]["200"]
+    entry = answer["content"]["application/json"]["schema"]["items"]
+    schemas = document["components"]["schemas"]
+    assert [one["$ref"] for one in entry["oneOf"]] == list(entry["discriminator"]["mapping"].values())
+    for kind, reference in entry["discriminator"]["mapping"].items():
+        schema = schemas[reference.rpartition("/")[2]]
+        assert schema["properties"]["kind"]["enum"] == [kind]
+        assert set(schema["required"]) == set(schema["properties"])
+
+
+def test_only_what_managers_see_of_a_bucket_may_be_missing(document: dict[str, Any]) -> None:
+    bucket = document["components"]["schemas"]["Bucket"]
+    assert set(bucket["properties"]) - set(bucket["required"]) == {"grants", "quota"}
+
+
+def test_defaults_of_bodies_are_told_in_words(document: dict[str, Any]) -> None:
+    """Or generators would require these fields."""
+    for name, schema in document["components"]["schemas"].items():
+        assert [field for field, rule in schema["properties"].items() if "default" in rule] == [], name
+    properties = document["components"]["schemas"]["NewDownload"]["properties"]
+    assert properties["expires_in"]["description"] == "The lifetime of the URL, in seconds. The default is 3600."
+    assert properties["disposition"]["description"] == 'The default is "attachment".'
+
+
+def test_metadata_of_a_form_may_have_any_members(document: dict[str, Any]) -> None:
+    schema = document["components"]["schemas"]["UploadFormWithFile"]
+    assert schema["properties"]["metadata"]["additionalProperties"] is True
+
+
+def test_no_answer_has_an_empty_list_of_headers(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            assert (name, status, answer.get("headers") != {}) == (name, status, True)
+
+
+def test_answers_come_with_examples(document: dict[str, Any]) -> None:
+    """Of every text and number, from which tools make those of whole answers."""
+    for _, operation in operations(document):
+        for name in referred(document, operation["responses"]):
+            for field, rule in document["components"]["schemas"][name]["properties"].items():
+                needed = rule.get("type") in ("string", "integer") and "enum" not in rule
+                assert (name, field, needed and "example" not in rule) == (name, field, False)
+
+
+def test_document_says_who_made_it_and_how_to_page(document: dict[str, Any]) -> None:
+    assert document["info"]["contact"]["url"].startswith("https://")
+    assert 'rel="next"' in document["info"]["description"]
+
+
 def test_every_refusal_is_a_problem_with_its_codes(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         refusals = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
-        assert "content" not in refusals.pop("414")  # given before the service sees the request
-        assert (name, {"400", "500"} <= set(refusals)) == (name, True)
+        assert (name, {"400", "414", "500"} <= set(refusals)) == (name, True)
         for status, answer in refusals.items():
             assert (name, status, list(answer["content"])) == (name, status, [MEDIA_TYPE])
             assert answer["content"][MEDIA_TYPE]["schema"] == {"$ref": "#/components/schemas/Problem"}
-            assert re.fullmatch(r"Code `\w+`(, `\w+`)*", answer["description"])
+            assert re.fullmatch(r"Code `\w+`(, `\w+`)*(: the URL .*)?", answer["description"])
 
 
 def test_refusals_follow_from_what_an_operation_takes(app: Flask, document: dict[str, Any]) -> None:

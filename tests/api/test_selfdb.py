@@ -137,5 +137,11 @@ def test_rights_are_those_of_all_routes(backend: FlaskClient) -> None:
 
 def test_document_has_a_tag_of_its_own_only_with_a_service_key(backend: FlaskClient, app: Flask) -> None:
     assert "SelfDB" in [tag["name"] for tag in (backend.get("/openapi.json").json or {})["tags"]]
+    document = backend.get("/openapi.json").json or {}
+    names = [
+        each["operationId"] for item in document["paths"].values() for key, each in item.items() if key != "parameters"
+    ]
+    assert len(set(names)) == len(names)
+    assert "selfdbUploadFile" in names
     without = app.test_client().get("/openapi.json").json or {}
     assert "SelfDB" not in [tag["name"] for tag in without["tags"]]

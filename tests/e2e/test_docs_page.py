@@ -75,7 +75,7 @@ def test_page_shows_every_operation_in_its_group(docs: Visitor, service: Running
 
 def test_authorize_takes_a_token_and_try_it_out_creates_a_bucket(docs: Visitor, service: RunningService) -> None:
     authorize(docs.page, scheme="bearer", credential=token("docs-reader"))
-    block = try_out(docs.page, "Buckets-post_buckets")
+    block = try_out(docs.page, "Buckets-createBucket")
     body = block.locator("textarea.body-param__text")
     body.fill(json.dumps(json.loads(body.input_value()) | {"name": "made-in-docs"}))
 
@@ -89,20 +89,20 @@ def test_authorize_takes_a_token_and_try_it_out_creates_a_bucket(docs: Visitor, 
 
 def test_authorize_takes_the_anon_key(docs: Visitor) -> None:
     authorize(docs.page, scheme="apikey", credential=ANON_KEY)
-    assert execute(try_out(docs.page, "Buckets-get_buckets")) == "200"
+    assert execute(try_out(docs.page, "Buckets-listBuckets")) == "200"
 
 
 def test_try_it_out_uploads_a_form_and_a_raw_file(docs: Visitor, service: RunningService, bucket: str) -> None:
     authorize(docs.page, scheme="bearer", credential=token())
     file = FilePayload(name="dog.png", mimeType="image/png", buffer=PNG)
 
-    form = try_out(docs.page, "Uploads-post_files_upload__bucket_id_")
+    form = try_out(docs.page, "Uploads-uploadForm")
     form.locator("[data-param-name=bucket_id] input").fill(bucket)
     form.locator("input[type=file]").set_input_files(file)
     form.locator("[data-property-name=metadata] textarea").fill('{"album": "dogs"}')
     assert execute(form) == "201"
 
-    raw = try_out(docs.page, "Uploads-put_files_upload_direct__bucket_id___file_id_")
+    raw = try_out(docs.page, "Uploads-uploadFile")
     raw.locator("[data-param-name=bucket_id] input").fill(bucket)
     raw.locator("[data-param-name=file_id] input").fill("raw/dog.png")
     raw.locator("input[type=file]").set_input_files(file)

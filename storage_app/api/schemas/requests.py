@@ -233,7 +233,11 @@ class UploadFormSchema(FormSchema):
     file_id = fields.String(**_KEY)
     metadata = JsonObject(
         validate=Checked(check_metadata),
-        metadata={"type": "object", "description": f"A JSON object, at most {MAX_METADATA_BYTES} bytes."},
+        metadata={
+            "type": "object",
+            "additionalProperties": True,
+            "description": f"A JSON object, at most {MAX_METADATA_BYTES} bytes.",
+        },
     )
     cache_control = Text(**_CACHE_CONTROL)
     overwrite = fields.String(

@@ -16,48 +16,71 @@ from ...domain.files import File, Folder
 from ...settings import Settings
 from .requests import BucketSettingsSchema
 
+_MOMENT = {"format": "date-time", "example": "2026-12-01T09:30:00.123456Z"}
+_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_SIGNED = "https://files.example.org/files/signed/eyJhbGciOi/photos/2026/cat.jpg"
+# The settings that only those see who may change the bucket.
+_MANAGED = frozenset({"grants", "quota"})
+
 
 def rfc3339(moment: datetime) -> str:
     """Return `moment` in UTC with microseconds, in the format of RFC 3339."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-class ProblemSchema(ma.Schema):
+class AnswerSchema(ma.Schema):
+    """The JSON of a response. It may get more fields later, so clients ignore those that they do not know."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+
+class ProblemSchema(AnswerSchema):
     """A problem document (RFC 9457)."""
 
     type = fields.String(required=True, metadata={"format": "uri-reference", "example": "about:blank"})
-    title = fields.String(required=True, metadata={"description": "The status phrase."})
-    status = fields.Integer(required=True)
+    title = fields.String(required=True, metadata={"description": "The status phrase.", "example": "Not Found"})
+    status = fields.Integer(required=True, metadata={"example": 404})
     detail = fields.String(
-        required=True, metadata={"description": "One sentence that names the problem and the way out."}
+        required=True,
+        metadata={
+            "description": "One sentence that names the problem and the way out.",
+            "example": "There is no bucket 'photos'.",
+        },
     )
     code = fields.String(
         required=True, metadata={"description": "A stable code for programs.", "example": "bucket_not_found"}
     )
     request_id = fields.String(
-        required=True, metadata={"description": "The request id, as in X-Request-ID and in the log."}
+        required=True,
+        metadata={
+            "description": "The request id, as in X-Request-ID and in the log.",
+            "example": "5f0c1d1e4a7b4c0f9d2e6b8a3c5d7e9f",
+        },
     )
     errors = fields.Dict(
         keys=fields.String(), metadata={"description": "With 422: the problems by field.", "type": "object"}
     )
-    limit = fields.Integer(metadata={"description": "With 413: the limit, in bytes."})
+    limit = fields.Integer(metadata={"description": "With 413: the limit, in bytes.", "example": 1_048_576})
 
 
 class BucketSchema(BucketSettingsSchema):
     """A bucket. `grants` and `quota` are present only for those who may change it."""
 
-    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
-        """Leave the field as it is: only a request may have `null` in place of nothing."""
+    class Meta(AnswerSchema.Meta):
+        pass
 
-    id = fields.String(required=True)
-    name = fields.String(required=True)
-    owner_id = fields.String(required=True)
-    created_at = fields.String(required=True, metadata={"format": "date-time"})
-    updated_at = fields.String(
-        required=True, metadata={"format": "date-time", "description": "The last change of its settings."}
-    )
-    file_count = fields.Integer(required=True)
-    total_size = fields.Integer(required=True, metadata={"description": "The size of all files, in bytes."})
+    def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
+        """Describe the field as a response has it: always there, except for what only some callers see."""
+        field_obj.required = field_name not in _MANAGED
+
+    id = fields.String(metadata={"description": "The name again.", "example": "photos"})
+    name = fields.String(metadata={"example": "photos"})
+    owner_id = fields.String(metadata={"description": "The `sub` of the owner.", "example": "alice"})
+    created_at = fields.String(metadata=_MOMENT)
+    updated_at = fields.String(metadata={**_MOMENT, "description": "The last change of its settings."})
+    file_count = fields.Integer(metadata={"example": 2})
+    total_size = fields.Integer(metadata={"description": "The size of all files, in bytes.", "example": 17_156})
 
 
 def bucket_json(bucket: Bucket, totals: Totals, *, manages: bool) -> dict[str, Any]:
@@ -82,26 +105,61 @@ def bucket_json(bucket: Bucket, totals: Totals, *, manages: bool) -> dict[str, A
 # Files
 
 
-class FileSchema(ma.Schema):
-    """A file or, in a list with `delimiter`, a folder, which has only `kind` and `id`."""
+class FileRecordSchema(AnswerSchema):
+    """The record of a file. Its name is not `File`, which is a class of browsers and of client generators."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(["file", "folder"]))
-    id = fields.String(required=True, metadata={"description": "The key."})
-    bucket_id = fields.String()
-    bucket = fields.String(metadata={"description": "An alias of bucket_id."})
-    filename = fields.String()
-    content_type = fields.String()
-    size = fields.Integer(metadata={"description": "The size in bytes."})
-    sha256 = fields.String(metadata={"pattern": "^[0-9a-f]{64}$"})
-    etag = fields.String(metadata={"description": "As in the ETag header, quotes included."})
-    owner_id = fields.String()
-    metadata = fields.Dict(keys=fields.String())
-    cache_control = fields.String(allow_none=True)
-    created_at = fields.String(metadata={"format": "date-time"})
-    updated_at = fields.String(metadata={"format": "date-time"})
-    url = fields.String(metadata={"description": "The permanent URL, under BASE_URL."})
-    download_url = fields.String()
-    view_url = fields.String()
+    kind = fields.String(required=True, validate=validate.OneOf(["file"]))
+    id = fields.String(required=True, metadata={"description": "The key.", "example": "2026/cat.jpg"})
+    bucket_id = fields.String(required=True, metadata={"example": "photos"})
+    bucket = fields.String(required=True, metadata={"description": "An alias of bucket_id.", "example": "photos"})
+    filename = fields.String(required=True, metadata={"example": "cat.jpg"})
+    content_type = fields.String(required=True, metadata={"example": "image/jpeg"})
+    size = fields.Integer(required=True, metadata={"description": "The size in bytes.", "example": 8578})
+    sha256 = fields.String(required=True, metadata={"pattern": "^[0-9a-f]{64}$", "example": _SHA256})
+    etag = fields.String(
+        required=True,
+        metadata={"description": "As in the ETag header, quotes included.", "example": f'"{_SHA256}"'},
+    )
+    owner_id = fields.String(required=True, metadata={"description": "The `sub` of the uploader.", "example": "alice"})
+    metadata = fields.Dict(keys=fields.String(), required=True, metadata={"example": {"album": "cats"}})
+    cache_control = fields.String(required=True, allow_none=True, metadata={"example": "no-cache"})
+    created_at = fields.String(required=True, metadata=_MOMENT)
+    updated_at = fields.String(required=True, metadata=_MOMENT)
+    url = fields.String(
+        required=True,
+        metadata={
+            "description": "The permanent URL, under BASE_URL.",
+            "example": "https://files.example.org/storage/photos/2026/cat.jpg",
+        },
+    )
+    download_url = fields.String(
+        required=True, metadata={"example": "https://files.example.org/files/download/photos/2026/cat.jpg"}
+    )
+    view_url = fields.String(
+        required=True, metadata={"example": "https://files.example.org/files/view/photos/2026/cat.jpg"}
+    )
+
+
+class FolderSchema(AnswerSchema):
+    """A folder in a list with `delimiter`: the keys that begin with its `id`."""
+
+    kind = fields.String(required=True, validate=validate.OneOf(["folder"]))
+    id = fields.String(
+        required=True, metadata={"description": "The common prefix, with its slash.", "example": "2026/"}
+    )
+
+
+# A list holds both kinds. The names are those that apispec gives to the schemas.
+FILE_LIST: dict[str, Any] = {
+    "type": "array",
+    "items": {
+        "oneOf": [FileRecordSchema, FolderSchema],
+        "discriminator": {
+            "propertyName": "kind",
+            "mapping": {"file": "#/components/schemas/FileRecord", "folder": "#/components/schemas/Folder"},
+        },
+    },
+}
 
 
 def file_json(settings: Settings, bucket_name: str, file: File) -> dict[str, Any]:
@@ -135,58 +193,58 @@ def entry_json(settings: Settings, bucket_name: str, entry: File | Folder) -> di
     return file_json(settings, bucket_name, entry)
 
 
-class UploadLinkSchema(ma.Schema):
+class UploadLinkSchema(AnswerSchema):
     """A signed upload URL, and how to use it."""
 
-    bucket_id = fields.String(required=True)
-    file_id = fields.String(required=True)
-    upload_url = fields.String(required=True)
+    bucket_id = fields.String(required=True, metadata={"example": "photos"})
+    file_id = fields.String(required=True, metadata={"example": "2026/cat.jpg"})
+    upload_url = fields.String(required=True, metadata={"example": _SIGNED})
     method = fields.String(required=True, validate=validate.OneOf(["PUT"]))
     headers = fields.Dict(
         keys=fields.String(),
         values=fields.String(),
         required=True,
-        metadata={"description": "Headers to send with the PUT."},
+        metadata={"description": "Headers to send with the PUT.", "example": {"Content-Type": "image/jpeg"}},
     )
-    expires_at = fields.String(required=True, metadata={"format": "date-time"})
+    expires_at = fields.String(required=True, metadata=_MOMENT)
 
 
-class DownloadLinkSchema(ma.Schema):
+class DownloadLinkSchema(AnswerSchema):
     """A signed download URL."""
 
-    download_url = fields.String(required=True)
+    download_url = fields.String(required=True, metadata={"example": _SIGNED})
     method = fields.String(required=True, validate=validate.OneOf(["GET"]))
-    expires_at = fields.String(required=True, metadata={"format": "date-time"})
+    expires_at = fields.String(required=True, metadata=_MOMENT)
 
 
-class PresignedSchema(ma.Schema):
+class PresignedSchema(AnswerSchema):
     """A signed upload URL in the form of SelfDB 0.0.2."""
 
-    upload_url = fields.String(required=True)
+    upload_url = fields.String(required=True, metadata={"example": _SIGNED})
     method = fields.String(required=True, validate=validate.OneOf(["PUT"]))
 
 
 # Service
 
 
-class LinksSchema(ma.Schema):
+class LinksSchema(AnswerSchema):
     """The paths of the service's other routes."""
 
-    docs = fields.String(required=True)
-    openapi = fields.String(required=True)
-    health = fields.String(required=True)
-    ready = fields.String(required=True)
+    docs = fields.String(required=True, metadata={"example": "https://files.example.org/docs"})
+    openapi = fields.String(required=True, metadata={"example": "https://files.example.org/openapi.json"})
+    health = fields.String(required=True, metadata={"example": "https://files.example.org/health"})
+    ready = fields.String(required=True, metadata={"example": "https://files.example.org/health/ready"})
 
 
-class ServiceSchema(ma.Schema):
+class ServiceSchema(AnswerSchema):
     """The name, version and links of the service."""
 
-    name = fields.String(required=True)
-    version = fields.String(required=True)
+    name = fields.String(required=True, metadata={"example": "SelfDB storage"})
+    version = fields.String(required=True, metadata={"example": "0.1.0"})
     links = fields.Nested(LinksSchema, required=True)
 
 
-class HealthSchema(ma.Schema):
+class HealthSchema(AnswerSchema):
     """The result of a health check."""
 
     status = fields.String(required=True, validate=validate.OneOf(["healthy", "ready"]))

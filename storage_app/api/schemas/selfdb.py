@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 from ...domain.principals import MAX_SUB_BYTES
 from .fields import Text
 from .requests import BucketChangesSchema
-from .responses import BucketSchema, FileSchema
+from .responses import AnswerSchema, BucketSchema, FileRecordSchema
 
 
 class ChangedBucketSchema(BucketChangesSchema):
@@ -30,42 +30,42 @@ class NewOwnedBucketSchema(ChangedBucketSchema):
 class OwnedBucketSchema(BucketSchema):
     """A bucket, with the names that SelfDB has for its fields besides."""
 
-    internal_bucket_name = fields.String(required=True)
-    public = fields.Boolean(required=True)
+    internal_bucket_name = fields.String(metadata={"description": "The name again.", "example": "photos"})
+    public = fields.Boolean(metadata={"description": "As `is_public`.", "example": False})
 
 
-class DoneSchema(ma.Schema):
+class DoneSchema(AnswerSchema):
     """The answer to a deletion."""
 
-    success = fields.Boolean(required=True)
+    success = fields.Boolean(required=True, metadata={"example": True})
     status = fields.String(required=True, validate=validate.OneOf(["success"]))
 
 
-class OneBucketSchema(ma.Schema):
+class OneBucketSchema(AnswerSchema):
     """One bucket."""
 
-    success = fields.Boolean(required=True)
+    success = fields.Boolean(required=True, metadata={"example": True})
     bucket = fields.Nested(OwnedBucketSchema, required=True)
 
 
-class SeveralBucketsSchema(ma.Schema):
+class SeveralBucketsSchema(AnswerSchema):
     """A page of buckets."""
 
-    success = fields.Boolean(required=True)
+    success = fields.Boolean(required=True, metadata={"example": True})
     buckets = fields.List(fields.Nested(OwnedBucketSchema), required=True)
 
 
-class SeveralFilesSchema(ma.Schema):
+class SeveralFilesSchema(AnswerSchema):
     """A page of files."""
 
-    success = fields.Boolean(required=True)
-    files = fields.List(fields.Nested(FileSchema), required=True)
+    success = fields.Boolean(required=True, metadata={"example": True})
+    files = fields.List(fields.Nested(FileRecordSchema), required=True)
 
 
-class StoredSchema(ma.Schema):
+class StoredSchema(AnswerSchema):
     """The answer to an upload."""
 
     status = fields.String(required=True, validate=validate.OneOf(["success"]))
-    file_id = fields.String(required=True)
-    size = fields.Integer(required=True)
-    url = fields.String(required=True)
+    file_id = fields.String(required=True, metadata={"example": "2026/cat.jpg"})
+    size = fields.Integer(required=True, metadata={"description": "The size in bytes.", "example": 8578})
+    url = fields.String(required=True, metadata={"example": "https://files.example.org/storage/photos/2026/cat.jpg"})
