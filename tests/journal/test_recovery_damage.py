@@ -37,7 +37,7 @@ def test_bucket_with_files_that_the_index_does_not_know_is_not_empty(root: Path)
         core.put("a.txt")
         with core.index.write() as transaction:
             transaction.drop_file(core.file("a.txt"))  # type: ignore[arg-type]
-        with pytest.raises(BucketNotEmpty, match="holds some files"):
+        with pytest.raises(BucketNotEmpty, match="holds files"):
             core.buckets.delete(ALICE, "photos", force=False)
         recover(root, durable=False, rebuild_anyway=True)
         core.check()

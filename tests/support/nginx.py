@@ -74,7 +74,8 @@ class NginxGateway:
         (self.directory / "conf.d").mkdir(exist_ok=True)
         (self.directory / "conf.d" / "storage.conf").write_text(self.place())
         if self.user is not None:
-            os.chown(self.directory, self.user, self.user)
+            for path in (self.directory, *self.directory.rglob("*")):
+                os.chown(path, self.user, self.user)
         self.process = subprocess.Popen(self.command(nginx), user=self.user, group=self.user)
         self._wait_until_it_accepts()
         return self

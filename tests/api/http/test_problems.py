@@ -18,7 +18,7 @@ from tests.support.raw_http import Answer, assert_problem
         ("/", "GET, HEAD, OPTIONS"),
         ("/health", "GET, HEAD, OPTIONS"),
         ("/buckets", "GET, HEAD, OPTIONS, POST"),
-        ("/buckets/photos", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("/buckets/photos", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT"),
         ("/files/upload/photos", "OPTIONS, POST"),
         ("/files/upload-direct/photos/there.txt", "OPTIONS, PUT"),
         ("/files/download/photos/there.txt", "GET, HEAD, OPTIONS"),
@@ -28,7 +28,7 @@ from tests.support.raw_http import Answer, assert_problem
     ],
 )
 def test_unknown_method_is_told_the_known_ones(unchanged: FlaskClient, path: str, allowed: str) -> None:
-    for method in ("TRACE", "PATCH", "FOO", "PROPFIND"):
+    for method in ("TRACE", "LINK", "FOO", "PROPFIND"):
         answer = ask(unchanged, f"{method} {path}")
         problem = assert_problem(answer, 405, "method_not_allowed")
         assert ", ".join(sorted(answer.headers["Allow"].split(", "))) == allowed
