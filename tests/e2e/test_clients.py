@@ -1,0 +1,106 @@
+"""Clients that are generated from the document work, and linters find nothing in it."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.checkout import ROOT
+from tests.support.service import RunningService, token
+
+CLIENTS = ROOT / "tests" / "clients"
+# Outside of the tests' tree, which other tests walk while npm changes its folder.
+TOOLS = Path(sys.prefix) / "npm"
+PACKAGE = ("package.json", "package-lock.json")
+QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
+
+
+@pytest.fixture
+def service(start_service: Callable[..., RunningService]) -> RunningService:
+    """A service with every route, those of SelfDB included."""
+    return start_service(SERVICE_KEY="a-service-key-for-tests-of-32-bytes")
+
+
+@pytest.fixture
+def document(service: RunningService, tmp_path: Path) -> Path:
+    path = tmp_path / "openapi.json"
+    path.write_bytes(httpx.get(f"{service.url}/openapi.json").content)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """Return where npm's programs are, installed once for each state of package-lock.json."""
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm: apt-get install nodejs npm")
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / "lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # of several processes that test, one installs
+        if not is_installed():
+            for name in PACKAGE:
+                shutil.copyfile(CLIENTS / name, TOOLS / name)
+            run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], TOOLS)
+    return TOOLS / "node_modules" / ".bin"
+
+
+def is_installed() -> bool:
+    names = [name for name in PACKAGE if (TOOLS / name).exists()]
+    same = all((TOOLS / name).read_bytes() == (CLIENTS / name).read_bytes() for name in names)
+    return same and (TOOLS / "node_modules" / ".package-lock.json").exists()
+
+
+def run(command: list[str | Path], directory: Path, **environment: str) -> str:
+    """Run to the end; a failure shows what the command printed."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # openapi-python-client calls ruff
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env={**os.environ, "PATH": path, **QUIET, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_python_client_is_generated_without_a_warning_and_works(
+    service: RunningService, document: Path, tmp_path: Path
+) -> None:
+    generator: list[str | Path] = ["openapi-python-client", "generate", "--meta", "none", "--fail-on-warning"]
+    printed = run([*generator, "--path", document, "--output-path", tmp_path / "storage_client"], tmp_path)
+    assert "WARNING" not in printed.upper()
+    script = CLIENTS / "python" / "use_client.py"
+    run([sys.executable, script, service.url, token(), "from-python"], tmp_path, PYTHONPATH=str(tmp_path))
+
+
+def test_typescript_client_is_generated_without_a_warning_and_works(
+    service: RunningService, document: Path, tools: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "typescript"
+    shutil.copytree(CLIENTS / "typescript", folder)
+    shutil.copy(CLIENTS / "package.json", folder)
+    (folder / "node_modules").symlink_to(TOOLS / "node_modules")
+    printed = run([tools / "openapi-typescript", document, "--output", "schema.ts"], folder)
+    assert "warn" not in printed.lower()
+    run([tools / "tsc", "--project", "."], folder)
+    run(["node", "client.js", service.url, token(), "from-typescript"], folder)
+
+
+@pytest.mark.parametrize(
+    "linter",
+    [
+        ["redocly", "lint", "--config", "redocly.yaml", "--max-problems", "1000"],
+        ["spectral", "lint", "--ruleset", "spectral.yaml", "--fail-severity", "hint"],
+    ],
+    ids=lambda linter: linter[0],
+)
+def test_linter_finds_nothing(document: Path, tools: Path, linter: list[str]) -> None:
+    printed = run([tools / linter[0], *linter[1:], document], CLIENTS)
+    assert "warning" not in printed.lower().replace("no warning", "")
