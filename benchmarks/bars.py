@@ -54,6 +54,7 @@ def _small_down(clients: int) -> Section:
     rows = (
         _row("private, through nginx", 0.22, 0.5, PEER),
         _row("signed, through nginx", 0.22, 0.5, PEER),
+        Row("signed with max-age, through nginx", Goal(1.0, PEER), Goal(1.0, LIMIT)),
         Row("public, through nginx", Goal(1.0, PEER), Goal(1.0, LIMIT)),
         *map(Row, ("private, straight", LIMIT, *PEERS[1:])),
     )

@@ -217,6 +217,14 @@ class Signed(Raw):
 
 
 @dataclass(frozen=True, slots=True)
+class SignedToKeep(Signed):
+    """Downloads by signed links of files that nginx may cache."""
+
+    def put(self, key: str) -> Request:
+        return self.form(file_id=key, overwrite="true", cache_control="max-age=3600")
+
+
+@dataclass(frozen=True, slots=True)
 class Public(Raw):
     """Downloads without a login, of files that nginx may cache."""
 
@@ -273,7 +281,14 @@ def everybody(folder: Path, peers: Sequence[Target]) -> Mapping[str, Target]:
         "straight, fsync": (safe.port, (safe,)),
         "through nginx, fsync": (safe_front.port, (safe, safe_front)),
     }
-    kinds = {"raw": Raw, "form": Form, "private": Raw, "signed": Signed, "public": Public}
+    kinds = {
+        "raw": Raw,
+        "form": Form,
+        "private": Raw,
+        "signed": Signed,
+        "signed with max-age": SignedToKeep,
+        "public": Public,
+    }
     ours = [kind(f"{name}, {place}", *where) for name, kind in kinds.items() for place, where in places.items()]
     others = [nginx_alone(folder / "nginx"), rclone(folder / "rclone"), seaweedfs(folder / "seaweedfs"), *peers]
     names = [way.name for way in (*ours, *others)]

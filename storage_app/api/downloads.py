@@ -1,7 +1,7 @@
 """The routes that send the bytes of files."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from flask import Response, request
 from flask.views import MethodView
@@ -123,7 +123,9 @@ def _deliver(
     expires_at: datetime | None = None,
 ) -> Response:
     by_nginx = nginx.sends_downloads(request)
-    cached_seconds = _cached_seconds(bucket, file) if by_nginx and expires_at is None and not _varies() else 0
+    cached_seconds = _cached_seconds(bucket, file, expires_at) if by_nginx and not _varies() else 0
+    if expires_at is not None:
+        expires_at -= timedelta(seconds=cached_seconds)  # nginx sends the same max-age until then
     response = delivery.deliver(
         request,
         file,
@@ -143,14 +145,16 @@ def _varies() -> bool:
     return "Origin" in request.headers and "*" not in g.storage.settings.cors_origins
 
 
-def _cached_seconds(bucket: Bucket, file: File) -> int:
+def _cached_seconds(bucket: Bucket, file: File, expires_at: datetime | None) -> int:
     """Return how many seconds nginx may cache the response. Only small files are worth the copy.
 
     The limit is a minute, even if the owner allows more, so that a deleted or private file disappears within that time.
+    A signed URL is a secret in the path, so its holders may share a copy, for half of its remaining time at most.
     """
-    if not bucket.is_public or file.size > _MAX_CACHED_BYTES:
+    if file.size > _MAX_CACHED_BYTES or (expires_at is None and not bucket.is_public):
         return 0
-    return min(_MAX_CACHED_SECONDS, delivery.shared_seconds(file.cache_control or bucket.cache_control or ""))
+    seconds = min(_MAX_CACHED_SECONDS, delivery.shared_seconds(file.cache_control or bucket.cache_control or ""))
+    return seconds if expires_at is None else max(0, min(seconds, int((expires_at - now()).total_seconds() / 2)))
 
 
 def _nginx_path(bucket: Bucket, file: File) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.disruptions import wait_until
 from tests.support.nginx import OFFLOAD, NginxGateway
 from tests.support.raw_http import send
 from tests.support.service import RunningService, bearer
@@ -131,14 +132,49 @@ def test_head_is_answered_by_the_service(gateway: NginxGateway, publish: Callabl
     assert httpx.head(f"{gateway.url}/storage/{path}").headers["Content-Length"] == str(len(SECOND))
 
 
-def test_signed_url_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
-    bucket, key = publish().split("/")
-    asked = {"bucket_id": bucket, "file_id": key}
+def signed(gateway: NginxGateway, path: str, expires_in: int = 3600) -> str:
+    bucket, key = path.split("/")
+    asked = {"bucket_id": bucket, "file_id": key, "expires_in": expires_in}
     made = httpx.post(f"{gateway.url}/files/initiate-download", json=asked, headers=bearer()).json()
-    path = httpx.URL(made["download_url"]).path
-    assert httpx.get(gateway.url + path).content == FIRST
-    upload(gateway, f"{bucket}/{key}", SECOND)
-    assert httpx.get(gateway.url + path).content == SECOND
+    return gateway.url + httpx.URL(made["download_url"]).path
+
+
+def max_age(answer: httpx.Response) -> int:
+    return int(answer.headers["Cache-Control"].split("max-age=")[1].split(",")[0])
+
+
+@pytest.mark.parametrize("is_public", [True, False])
+def test_signed_url_of_a_file_with_a_max_age_is_kept(
+    gateway: NginxGateway, publish: Callable[..., str], is_public: bool
+) -> None:
+    path = publish(is_public=is_public)
+    first, other = signed(gateway, path), signed(gateway, path, expires_in=1800)
+    kept = httpx.get(first)
+    upload(gateway, path, SECOND)
+    again = httpx.get(first)
+    assert (again.content, lasting(again)) == (FIRST, lasting(kept))
+    assert max_age(again) <= 3600 - 60  # or a browser that gets it in a minute would keep it past the end of the link
+    assert httpx.get(other).content == SECOND  # an entry of its own
+    assert get(gateway, path).status_code == (200 if is_public else 401)
+
+
+def test_signed_url_is_not_kept_past_its_end(gateway: NginxGateway, publish: Callable[..., str]) -> None:
+    url = signed(gateway, publish(), expires_in=3)
+    answer = httpx.get(url)
+    assert answer.status_code == 200
+    assert max_age(answer) <= 2
+    wait_until(lambda: httpx.get(url).status_code == 403)
+
+
+@pytest.mark.parametrize("cache_control", [None, "no-cache", "private, max-age=60"])
+def test_signed_url_of_another_file_is_not_kept(
+    gateway: NginxGateway, publish: Callable[..., str], cache_control: str | None
+) -> None:
+    path = publish(cache_control=cache_control)
+    url = signed(gateway, path)
+    assert httpx.get(url).content == FIRST
+    upload(gateway, path, SECOND)
+    assert httpx.get(url).content == SECOND
 
 
 def test_refusal_is_not_kept(gateway: NginxGateway, publish: Callable[..., str]) -> None:
