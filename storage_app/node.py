@@ -162,7 +162,7 @@ class Storage:
         lookups = Lookups(index, policy)
         limits = UploadLimits(max_file_size=settings.max_file_size, min_free_bytes=settings.min_free_bytes)
         slots = UploadSlots(layout.slots, settings.max_uploads)
-        reservations = Reservations(index, spool, limits, most=settings.max_uploads)
+        reservations = Reservations(index, spool, limits, max_uploads=settings.max_uploads)
         uploads = Uploads(index, store, commits, lookups, slots, reservations, limits)
         return Services(
             index=index,

@@ -56,8 +56,8 @@ class Spool:
     def size(self) -> int:
         """Return the bytes of all bodies in the spool, 0 if it cannot be read."""
         try:
-            return sum(entry.stat(follow_symlinks=False).st_size for entry in scan(self._directory))
-        except (OSError, StorageError):  # nginx removes bodies at any time
+            return sum(map(_size, scan(self._directory)))
+        except (OSError, StorageError):
             return 0
 
     def collect(self) -> int:
@@ -75,6 +75,13 @@ class Spool:
     def _missing(self, path: str) -> Unavailable:
         log.error("nginx named the body %r, which is not in %s: see client_body_temp_path", path, self._directory)
         return Unavailable("The body of the upload is not where nginx was to leave it; try again or ask the operator.")
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:  # bodies are moved away and removed at any time
+        return 0
 
 
 def _is_old(entry: os.DirEntry[str]) -> bool:

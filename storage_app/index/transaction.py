@@ -196,6 +196,10 @@ class Transaction:
         self._connection.execute(sa.delete(reservations).where(sa.or_(expired, reservations.c.id == reservation.id)))
         self._connection.execute(sa.insert(reservations).values(**rows.RESERVATIONS.to_row(reservation)))
 
+    def end_reservations(self) -> None:
+        """Delete every reservation."""
+        self._connection.execute(sa.delete(reservations))
+
     def end_reservation(self, reservation_id: str) -> None:
         """Delete a reservation, if it is there."""
         self._connection.execute(sa.delete(reservations).where(reservations.c.id == reservation_id))

@@ -92,6 +92,9 @@ def recover(
                 index = _renewed(layout, index)
                 recovered = visit.fill(index, progress, take_over=take_over)
             claim(index)
+            if visit.is_alone():  # nginx waits for no answer of a process that is alive
+                with index.write() as transaction:
+                    transaction.end_reservations()
             unbounded = tuple(index.public_buckets_without_quota(limit=_SHOWN))
         finally:
             index.close()
@@ -138,12 +141,15 @@ class _Visit:
     processes: Processes
     store: Inventory
 
+    def is_alone(self) -> bool:
+        """Return whether no other process of the store is alive."""
+        return self.processes.alive() == [self.process]
+
     def must_share(self, index: Index) -> bool:
         """Return whether other processes use `index`, or may, so that it must not be replaced."""
         if index.is_shared:
             return _is_ready(index)
-        others = self.processes.alive() != [self.process]
-        return others and not damage_mark(self.layout.index).exists() and _is_ready(index)
+        return not self.is_alone() and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def recover_dead(self, index: Index) -> int:
         logs = IntentLogs(index, self.layout.intents, process=self.process)

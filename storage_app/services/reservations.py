@@ -4,25 +4,30 @@ nginx asks before it spools a body. Only when the body is whole, the upload reco
 keeps the spool within MAX_UPLOADS, the bucket's quota and MIN_FREE_BYTES.
 """
 
+import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 from ..domain.buckets import Bucket
 from ..domain.reservations import Reservation
 from ..domain.times import now
-from ..errors import TooManyUploads
+from ..errors import StorageError, TooManyUploads
 from ..host.spool import Spool
 from ..index import Index, Transaction
 from . import upload_rules as rules
 from .upload_rules import UploadLimits
 
-# The reservation of a client that sends more slowly than this on average ends before its body does. It bounds what an
-# nginx that was killed leaves reserved; otherwise nginx says when a client has gone.
-_BYTES_PER_SECOND = 16 * 1024
+log = logging.getLogger(__name__)
+
+# The reservation of a client that sends more slowly than this on average ends before its body does, and that of any
+# client after an hour. It bounds what a client holds by its word alone, and what a killed nginx leaves reserved;
+# otherwise nginx says when a client has gone.
+_BYTES_PER_SECOND = 1024 * 1024
+_LONGEST_SECONDS = 3600
 # nginx cuts off a client that is silent for as long.
 _SILENCE_SECONDS = 75
+# Bodies in the spool hold no thread, so there may be more of them than of those that do.
+_SPOOLED_TIMES = 20
 # An upload of less than this may go by reservations as they were a second ago.
 _SMALL_BYTES = 1024 * 1024
 _REMEMBERED_SECONDS = 1
@@ -31,11 +36,11 @@ _REMEMBERED_SECONDS = 1
 class Reservations:
     """The reservations of all processes. Threads may share it."""
 
-    def __init__(self, index: Index, spool: Spool, limits: UploadLimits, *, most: int) -> None:
+    def __init__(self, index: Index, spool: Spool, limits: UploadLimits, *, max_uploads: int) -> None:
         self._index = index
         self._spool = spool
         self._limits = limits
-        self._most = most
+        self._max_uploads = max_uploads
         self._awaited = (0, -float(_REMEMBERED_SECONDS))
 
     def reserve(self, name: str, bucket: Bucket, *, size: int, growth: int, free_bytes: int | None) -> None:
@@ -43,7 +48,7 @@ class Reservations:
 
         `free_bytes` are those of the disk.
         """
-        lifetime = timedelta(seconds=_SILENCE_SECONDS + size / _BYTES_PER_SECOND)
+        lifetime = timedelta(seconds=min(_SILENCE_SECONDS + size / _BYTES_PER_SECOND, _LONGEST_SECONDS))
         reservation = Reservation(name, bucket.uid, size, growth, expires_at=now() + lifetime)
 
         def work(transaction: Transaction) -> None:
@@ -58,14 +63,12 @@ class Reservations:
 
         self._index.write_grouped(work)
 
-    @contextmanager
-    def ending(self, name: str | None) -> Iterator[None]:
-        """End the reservation called `name` with the body of `with`, however that ends."""
+    def abandon(self, name: str) -> None:
+        """End the reservation of an upload that failed. If that fails too, it ends with time."""
         try:
-            yield
-        finally:
-            if name is not None:
-                self.end(name)
+            self.end(name)
+        except StorageError as error:
+            log.warning("the reservation of an upload could not be ended: %s", error.detail)
 
     def end(self, name: str) -> None:
         """End a reservation. Does nothing if it has ended."""
@@ -80,9 +83,10 @@ class Reservations:
         return awaited
 
     def _check(self, free_bytes: int | None, size: int, count: int, total: int) -> None:
-        if count >= self._most:
+        if count >= _SPOOLED_TIMES * self._max_uploads:
             raise TooManyUploads(
-                f"As many uploads are in progress as MAX_UPLOADS allows ({self._most}); try again in a moment.",
+                f"As many bodies are on their way through nginx as may be, {_SPOOLED_TIMES} times MAX_UPLOADS "
+                f"({self._max_uploads}); try again in a moment.",
                 retry_after=5,
             )
         if free_bytes is not None:

@@ -75,8 +75,12 @@ class Uploads:
         lock. Also raises `TooManyUploads`. An upload that fails leaves nothing. Ends the reservation that `reserve`
         made for it.
         """
-        with self._reservations.ending(reservation_id):
+        try:
             return self._receive(who, request, body, reservation_id)
+        except BaseException:
+            if reservation_id is not None:
+                self._reservations.abandon(reservation_id)
+            raise
 
     def _receive(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body, reservation_id: str | None
@@ -87,11 +91,20 @@ class Uploads:
             nullcontext() if declared.is_here else self._slots.hold(),
             body.opened() as spooled,
             parts.commits.recorded(intent, reservation(bucket, intent, reservation_id)),
-            parts.store.stage(bucket) if spooled is None else parts.store.adopt(bucket, spooled) as staged,
+            self._staged(bucket, spooled, reservation_id) as staged,
         ):
             upload = _Upload(parts, who, request, target, intent, staged)
             body.send_to(upload.write if spooled is None else upload.examine)
             return upload.finish(body.complete(request), has_size=declared.size is not None)
+
+    def _staged(
+        self, bucket: Bucket, spooled: BinaryIO | None, reservation_id: str | None
+    ) -> AbstractContextManager[StagedBlob]:
+        """Stage the body. Its reservation ends before it leaves the spool, or its bytes would count twice."""
+        if reservation_id is not None and bucket.quota is None:  # otherwise the record of the intent has ended it
+            self._reservations.end(reservation_id)
+        store = self._parts.store
+        return store.stage(bucket) if spooled is None else store.adopt(bucket, spooled)
 
     def reserve(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body, *, reservation_id: str
@@ -284,14 +297,13 @@ def reservation(bucket: Bucket, intent: Intent, spooled: str | None = None) -> W
         return None
 
     def check(transaction: Transaction) -> None:
+        if spooled is not None:
+            transaction.end_reservation(spooled)
         if intent.size == 0:
             return
         transaction.lock_bucket(bucket.name)
         found = transaction.bucket(bucket.uid)
         if found is not None:
-            reserved = transaction.reserved(bucket.uid, but=intent, but_spooled=spooled)
-            rules.check_quota(*found, reserved + intent.size)
-        if spooled is not None:
-            transaction.end_reservation(spooled)
+            rules.check_quota(*found, transaction.reserved(bucket.uid, but=intent) + intent.size)
 
     return check

@@ -22,7 +22,7 @@ THREADS = 2
 
 @pytest.fixture
 def service(start_service: Callable[..., RunningService]) -> RunningService:
-    service = start_service(WEB_CONCURRENCY="1", THREADS=str(THREADS), MAX_UPLOADS=str(10 * THREADS), **OFFLOAD)
+    service = start_service(WEB_CONCURRENCY="1", THREADS=str(THREADS), MAX_UPLOADS=str(THREADS), **OFFLOAD)
     httpx.post(f"{service.url}/buckets", json={"name": "photos"}, headers=bearer()).raise_for_status()
     return service
 

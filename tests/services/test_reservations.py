@@ -46,8 +46,9 @@ def spool(tmp_path: Path) -> Path:
     return tmp_path / "spool"
 
 
-def of(index: Index, spool: Path, *, most: int = 3) -> Reservations:
-    return Reservations(index, Spool(spool), UploadLimits(max_file_size=None, min_free_bytes=100), most=most)
+def of(index: Index, spool: Path, *, max_uploads: int = 3) -> Reservations:
+    limits = UploadLimits(max_file_size=None, min_free_bytes=100)
+    return Reservations(index, Spool(spool), limits, max_uploads=max_uploads)
 
 
 def reserve(reservations: Reservations, name: str, size: int, *, bucket: Bucket = OTHER, free: int = FREE) -> None:
@@ -83,17 +84,33 @@ def test_quota_counts_what_is_reserved_in_its_bucket(index: Index, spool: Path) 
 
 
 def test_number_of_reservations_is_bounded(index: Index, spool: Path) -> None:
-    reservations = of(index, spool, most=2)
+    reservations = of(index, spool, max_uploads=1)
+    for number in range(20):
+        reserve(reservations, str(number), 1)
+    with pytest.raises(TooManyUploads):
+        reserve(reservations, "one more", 1)
+    reservations.end("0")
+    reserve(reservations, "one more", 1)
+
+
+def test_no_reservation_outlives_an_hour(index: Index, spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client could hold the whole disk for weeks by one declared length, and a byte a minute."""
+    before = now() - timedelta(hours=1, seconds=1)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("storage_app.services.reservations.now", lambda: before)
+        of(index, spool).reserve("endless", OTHER, size=10**15, growth=10**15, free_bytes=None)
+    assert of(index, spool).awaited_bytes(beside=0) == 0
+
+
+def test_reservation_that_cannot_be_ended_fails_no_upload(index: Index, spool: Path) -> None:
+    reservations = of(index, spool)
     reserve(reservations, "one", 1)
-    with reservations.ending("two"):
-        reserve(reservations, "two", 1)
-        with pytest.raises(TooManyUploads):
-            reserve(reservations, "three", 1)
-    reserve(reservations, "three", 1)
+    index.close()
+    reservations.abandon("one")
 
 
 def test_reservation_ends_with_time(index: Index, spool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reservations = of(index, spool, most=1)
+    reservations = of(index, spool, max_uploads=1)
     before = now() - timedelta(seconds=76)
     with monkeypatch.context() as earlier:
         earlier.setattr("storage_app.services.reservations.now", lambda: before)
