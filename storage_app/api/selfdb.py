@@ -226,9 +226,14 @@ def _deleted(bucket_name: str, key: str) -> dict[str, Any]:
 
 
 def _sent_filename() -> str | None:
-    """Return the filename of an upload, which a client may percent-encode, because headers hold ASCII alone."""
+    """Return the filename of an upload. A client may percent-encode it. Raises `InvalidName` if it is not UTF-8."""
     sent = request.headers.get("X-Filename")
-    return unquote(sent) if sent else None
+    if not sent:
+        return None
+    try:
+        return unquote(sent.encode("latin-1").decode())
+    except UnicodeError as error:
+        raise InvalidName("The filename in X-Filename is not UTF-8; percent-encode it.") from error
 
 
 def _file_name_header(file: File) -> dict[str, str]:

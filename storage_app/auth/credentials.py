@@ -66,6 +66,8 @@ class Logins:
         if not is_sub(sub):
             raise InvalidCredential(_WRONG_SUB)
         is_service = claims.get("role") == SERVICE_ROLE
+        if sub == SERVICE.sub and not is_service:
+            raise InvalidCredential(f"The 'sub' claim {sub!r} is that of the SERVICE_KEY; give the user another id.")
         return Principal(PrincipalKind.SERVICE if is_service else PrincipalKind.USER, sub)
 
     def _verified(self, credential: str, waited: int) -> dict[str, Any]:

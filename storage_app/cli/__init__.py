@@ -66,6 +66,8 @@ def recover() -> None:
 @click.option("--take-over", is_flag=True, help="Make the index at INDEX_URL this store's, though it is another's.")
 def rebuild(take_over: bool) -> None:
     """Rebuild the index from the sidecars. Beside a running service, reconcile it with them instead."""
+    if take_over and _storage().settings.index_url is None:
+        raise click.UsageError("--take-over is for an index at INDEX_URL; that of a file is always its own store's.")
     _recover(rebuild_anyway=True, take_over=take_over)
 
 

@@ -25,6 +25,7 @@ from ..services.listing import list_by_key
 from ..settings.explained import explain
 
 _PAGE = 1000
+_BUCKETS = 16  # of one query: a bucket may have 300 KB of grants
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 Row = dict[str, Any]
@@ -97,7 +98,7 @@ def _services() -> Iterator[tuple[Storage, Services]]:
 
 def _buckets(services: Services) -> Iterator[tuple[Bucket, Totals]]:
     after = None
-    while page := services.index.buckets(BucketFilter(every=True), after=after, limit=_PAGE):
+    while page := services.index.buckets(BucketFilter(every=True), after=after, limit=_BUCKETS):
         yield from page
         after = page[-1][0].name
 

@@ -145,3 +145,16 @@ def test_document_has_a_tag_of_its_own_only_with_a_service_key(backend: FlaskCli
     assert "selfdbUploadFile" in names
     without = app.test_client().get("/openapi.json").json or {}
     assert "SelfDB" not in [tag["name"] for tag in without["tags"]]
+
+
+@pytest.mark.parametrize("sent", ["caf%C3%A9.txt", "café.txt".encode().decode("latin-1")])
+def test_filename_is_utf8_percent_encoded_or_not(backend: FlaskClient, sent: str) -> None:
+    backend.post("/api/v1/files/photos/a.txt", data=b"abc", headers={**BACKEND, "X-Filename": sent})
+    listed = backend.get("/api/v1/buckets/photos/files", headers=BACKEND).json or {}
+    assert listed["files"][0]["filename"] == "café.txt"
+
+
+def test_filename_that_is_not_utf8_is_refused(backend: FlaskClient) -> None:
+    sent = {**BACKEND, "X-Filename": "caf\xe9.txt"}
+    refused = backend.post("/api/v1/files/photos/a.txt", data=b"abc", headers=sent)
+    assert (refused.status_code, (refused.json or {})["code"]) == (400, "invalid_name")

@@ -260,3 +260,10 @@ def test_anonymous_key_stays_anonymous_beside_a_service_key() -> None:
 def test_other_key_is_nobodys(logins: Logins, authorization: str | None, api_key: str | None) -> None:
     with pytest.raises(InvalidCredential):
         logins.principal(authorization=authorization, api_key=api_key)
+
+
+def test_no_user_has_the_id_of_the_service_key() -> None:
+    """It would own what the holder of the key has created."""
+    with pytest.raises(InvalidCredential, match="SERVICE_KEY"):
+        who(made(claims(sub=SERVICE.sub)))
+    assert who(made(claims(sub=SERVICE.sub, role="service_role"))) == SERVICE

@@ -167,3 +167,9 @@ def test_command_runs_without_flask_too(app: Flask, capsys: pytest.CaptureFixtur
         cli.run("rebuild", app)
     assert ended.value.code == 0
     assert "The index was made from the sidecars: 0 files in " in capsys.readouterr().err
+
+
+def test_take_over_is_for_an_index_on_a_server(app: Flask) -> None:
+    done = run(app, "rebuild", "--take-over")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "INDEX_URL" in done.stderr

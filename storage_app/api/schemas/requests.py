@@ -29,7 +29,7 @@ MAX_GRANTS = 1000
 MAX_SETTINGS_BYTES = 1024 * 1024
 
 
-def _check_grantee(grantee: str) -> str:
+def check_grantee(grantee: str) -> str:
     if not is_sub(grantee):
         raise InvalidRequest(f"A user id has 1 to {MAX_SUB_BYTES} bytes of printable characters.")
     return grantee
@@ -150,7 +150,7 @@ class BucketSettingsSchema(BodySchema):
         allow_none=True, validate=validate.Length(max=1024), metadata={"example": "Pictures of the year"}
     )
     grants = Object(
-        keys=Text(validate=Checked(_check_grantee), metadata={"minLength": 1, "maxLength": MAX_SUB_BYTES}),
+        keys=Text(validate=Checked(check_grantee), metadata={"minLength": 1, "maxLength": MAX_SUB_BYTES}),
         values=fields.String(validate=validate.OneOf([grant.value for grant in Grant])),
         validate=validate.Length(max=MAX_GRANTS),
         metadata={

@@ -3,9 +3,8 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from ...domain.principals import MAX_SUB_BYTES
-from .fields import Text
-from .requests import BucketChangesSchema
+from .fields import Checked, Text
+from .requests import BucketChangesSchema, check_grantee
 from .responses import AnswerSchema, BucketSchema, FileRecordSchema
 
 
@@ -21,7 +20,7 @@ class NewOwnedBucketSchema(ChangedBucketSchema):
 
     name = fields.String(required=True, metadata={"description": "In any case; the bucket has it in lower case."})
     owner_id = Text(
-        validate=validate.Length(min=1, max=MAX_SUB_BYTES),
+        validate=Checked(check_grantee),
         allow_none=True,
         metadata={"description": "The user's id; without it, the service owns the bucket."},
     )

@@ -23,7 +23,17 @@ def test_names_are_translated_and_unknown_fields_ignored(sent: dict[str, Any], f
     assert NewOwnedBucketSchema().load(sent) == fields
 
 
-@pytest.mark.parametrize("sent", [{}, {"name": 1}, {"name": "a", "owner_id": ""}, {"name": "a", "public": "yes"}])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {},
+        {"name": 1},
+        {"name": "a", "owner_id": ""},
+        {"name": "a", "owner_id": "\x1b[2J"},
+        {"name": "a", "owner_id": "é" * 128},
+        {"name": "a", "public": "yes"},
+    ],
+)
 def test_wrong_fields_are_refused(sent: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         NewOwnedBucketSchema().load(sent)
