@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..blobstore import BlobStore
@@ -11,6 +12,7 @@ from ..domain.times import now
 from ..errors import StorageError
 from ..host.ballast import Ballast
 from ..host.locks import if_free
+from ..host.memory import release_free_memory
 from ..host.spool import Spool
 from ..index import Index
 from ..journal.recovery import Recovery
@@ -57,9 +59,15 @@ class BackgroundThread:
                 if ours:
                     current = now()
                     correct_times(self._index, current)
-                    collect(self._index, self._store, until=current - GRACE, rest=self._stopped.wait)
+                    collect(self._index, self._store, until=current - GRACE, rest=self._rest_until(_COLLECT_SECONDS))
                     self._spool.collect()
+            release_free_memory()
             self._collected_at = time.monotonic()
+
+    def _rest_until(self, seconds: float) -> Callable[[float], bool]:
+        """Return a rest that also ends a purge after `seconds`, so that other work is not put off. It goes on later."""
+        deadline = time.monotonic() + seconds
+        return lambda rest: self._stopped.wait(rest) or time.monotonic() > deadline
 
     def _run(self) -> None:
         while not self._stopped.wait(_LOOK_SECONDS):

@@ -88,3 +88,12 @@ def test_version_that_nginx_does_not_speak_is_a_problem_too(both: BothWays) -> N
     with socket.create_connection(("127.0.0.1", both.gateway.port), timeout=30) as connection:
         connection.sendall(b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n")
         assert_problem(read_answer(connection), 505, "invalid_request")
+
+
+@pytest.mark.parametrize("way", ["straight", "gateway"])
+def test_http_1_0_needs_no_host(both: BothWays, way: str) -> None:
+    """As health checks of load balancers send it (RFC 9112 section 3.2)."""
+    port = both.service.port if way == "straight" else both.gateway.port
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        assert read_answer(connection).status == 200
