@@ -146,6 +146,7 @@ def test_a_head_without_an_end_is_refused(run: Callable[..., Server]) -> None:
 def test_connections_that_rested_longest_make_room(run: Callable[..., Server]) -> None:
     server = run(worker_connections=6)
     with server.clients(3) as resting, ExitStack() as stack:
+        wait_until(lambda: len(server.worker.keepalived_conns) == 3)  # the leader has let go of them, in their order
         for _ in range(6):
             stack.enter_context(server.client())
         assert [client.rest() for client in resting] == [""] * 3
