@@ -220,6 +220,8 @@ class Signed(Raw):
 class SignedToKeep(Signed):
     """Downloads by signed links of files that nginx may cache."""
 
+    bucket: str = "kept"  # the other ways store files without a max-age under the same keys
+
     def put(self, key: str) -> Request:
         return self.form(file_id=key, overwrite="true", cache_control="max-age=3600")
 
