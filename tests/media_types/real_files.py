@@ -200,7 +200,9 @@ def _make_archives(directory: Path) -> None:
     with wave.open(str(directory / "python.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(100))
-    (directory / "program").write_bytes(Path(sys.executable).resolve().read_bytes()[:8192])
+    head = bytearray(Path(sys.executable).resolve().read_bytes()[:8192])
+    head[16:18] = b"\x02\x00"  # ET_EXEC (elf(5)); how this Python was built decides it, and its name in libmagic
+    (directory / "program").write_bytes(head)
 
 
 def _zip(path: Path, files: dict[str, bytes]) -> None:
