@@ -60,7 +60,6 @@ DIFFERENCES: dict[str, dict[str, str]] = {
         "pillow.dib": "application/octet-stream",
         "pillow.tga": "application/octet-stream",
     },
-    "our name for any program": {"program": "application/x-executable"},
     "libmagic's own name for nothing": {"empty": "application/octet-stream"},
 }  # fmt: skip
 DIFFERENT = {name: kind for files in DIFFERENCES.values() for name, kind in files.items()}
