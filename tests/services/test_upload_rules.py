@@ -256,20 +256,13 @@ def test_constraints_are_bound_with_their_type_in_normal_form() -> None:
     [
         (None, "anything/at-all", True),
         ((), "image/png", False),
-        (("image/png",), "image/png", True),
-        (("image/png",), "image/png; charset=utf-8", True),
-        (("image/png",), "image/pngx", False),
-        (("image/png",), "image/jpeg", False),
-        (("image/*",), "image/jpeg", True),
-        (("image/*",), "image/svg+xml; x=y", True),
-        (("image/*",), "imagery/jpeg", False),
-        (("image/*",), "text/plain; a=image/png", False),
-        (("*/*",), "application/pdf", True),
-        (("image/*", "application/pdf"), "application/pdf", True),
+        (("image/*",), "image/png; charset=utf-8", True),
         (("image/*", "application/pdf"), "application/json", False),
     ],
 )
-def test_content_type_pattern(patterns: tuple[str, ...] | None, content_type: str, accepted: bool) -> None:
+def test_bucket_takes_the_types_that_it_allows(
+    patterns: tuple[str, ...] | None, content_type: str, accepted: bool
+) -> None:
     bucket = a_bucket(allowed_content_types=patterns)
     with nullcontext() if accepted else pytest.raises(ContentTypeNotAllowed):
         assert check_accepted(bucket, content_type) == content_type
