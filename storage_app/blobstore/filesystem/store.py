@@ -15,7 +15,6 @@ order, as they do on ext4, XFS, btrfs and ZFS. The only text of users in a path 
 `[a-z0-9._-]`, and the bucket's name, which allows no other characters.
 """
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -25,33 +24,23 @@ from typing import BinaryIO, cast
 from ...domain.buckets import Bucket
 from ...domain.files import File
 from ...domain.text import quoted
-from ...errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
-from ...host.files import ReadOnlyFile, read_whole, remove_tree, scan, sync_directory, translated, write_new
+from ...errors import BucketNotFound, DamagedFile, Unavailable
+from ...host.files import ReadOnlyFile, read_whole, translated
 from ..base import DamagedRecord, NginxPath, StagedBlob, StagedSidecar
 from ..names import key_hash, key_hash_of
-from ..sidecars import UnreadableRecord, dump_bucket, load_file
+from ..sidecars import UnreadableRecord, load_file
 from . import walk
-from .staging import BlobFile, SidecarFile, Staging
-from .walk import BUCKET_RECORD, SYSTEM, read_record
-
-# Entries of each cache below. A full one is cleared.
-_MAX_CACHED = 100_000
+from .buckets import MAX_CACHED, BucketDirectories
+from .staging import BlobFile, SidecarFile
+from .walk import SYSTEM
 
 
-class FilesystemStore:
-    """An `Inventory` at `root`. `process` names the staging directory. If `durable` is False, nothing is synced."""
+class FilesystemStore(BucketDirectories):
+    """An `Inventory` at `root`: the directories of buckets, and the sidecars and blobs of files in them."""
 
     def __init__(self, root: Path, *, process: str, durable: bool = True) -> None:
-        self.root = root
-        self.durable = durable
-        self._trash = root / SYSTEM / "trash"
+        super().__init__(root, process=process, durable=durable)
         self._synced_subdirectories: set[tuple[str, str]] = set()
-        self._checked_records: dict[str, tuple[int, int]] = {}
-        try:
-            self._staging = Staging(root / SYSTEM / "staging" / process, durable=durable)
-            self._trash.mkdir(exist_ok=True)
-        except OSError as error:
-            raise translated(error) from error
 
     # Writes
 
@@ -73,7 +62,7 @@ class FilesystemStore:
         staged = cast(SidecarFile, sidecar)
         hashed = key_hash(staged.file.key)
         try:
-            self._check_is_there(bucket)
+            self._check_exists(bucket)
             try:
                 path = self._sidecar_path(bucket, hashed)
                 if blob is not None:
@@ -91,7 +80,7 @@ class FilesystemStore:
         # because its staging directory is missing.
         path = self._staging.new_path()
         try:
-            self._check_is_there(bucket)
+            self._check_exists(bucket)
             try:
                 os.rename(self._sidecar_path(bucket, key_hash(key)), path)
             except FileNotFoundError:
@@ -144,6 +133,9 @@ class FilesystemStore:
         except OSError as error:
             raise translated(error) from error
 
+    def has_files(self, bucket: Bucket) -> bool:
+        return next(self.files(bucket), None) is not None
+
     def files(self, bucket: Bucket) -> Iterator[File | DamagedRecord]:
         return walk.files(self.root, bucket)
 
@@ -183,92 +175,6 @@ class FilesystemStore:
         except OSError as error:
             raise translated(error) from error
 
-    # Buckets
-
-    def create_bucket(self, bucket: Bucket) -> None:
-        staged = self._staging.new_path()
-        try:
-            with self._staging.discarded_on_failure(staged):
-                os.mkdir(staged)
-                write_new(f"{staged}/{BUCKET_RECORD}", dump_bucket(bucket), durable=self.durable)
-                self._sync_directory(staged)
-                try:
-                    os.rename(staged, self.root / bucket.name)
-                except OSError as error:
-                    if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
-                        raise BucketExists(
-                            f"Something called {quoted(bucket.name)} is in the storage directory already; choose "
-                            "another name or ask the operator to move it away."
-                        ) from error
-                    raise
-        except OSError as error:
-            raise translated(error) from error
-
-    def replace_bucket(self, bucket: Bucket) -> None:
-        staged = self._staging.new_path()
-        self._staging.write(staged, dump_bucket(bucket))
-        try:
-            with self._staging.discarded_on_failure(staged):
-                self._check_is_there(bucket)
-                os.rename(staged, self.root / bucket.name / BUCKET_RECORD)
-        except OSError as error:
-            raise translated(error) from error
-
-    def remove_bucket(self, bucket: Bucket) -> None:
-        try:
-            with suppress(BucketNotFound):
-                self._check_is_there(bucket)
-                self._trash.mkdir(exist_ok=True)  # operators empty the trash, and may remove its directory
-                remove_tree(self._trash / bucket.uid)  # a copy with the same uid may have been deleted before
-                os.rename(self.root / bucket.name, self._trash / bucket.uid)
-        except OSError as error:
-            raise translated(error) from error
-
-    def sync_bucket(self, bucket: Bucket) -> None:
-        try:
-            with suppress(FileNotFoundError):
-                self._sync_directory(self.root / bucket.name)
-            self._sync_directory(self.root)
-            self._sync_directory(self._trash)
-        except OSError as error:
-            raise translated(error) from error
-
-    def purge_bucket(self, uid: str) -> Iterator[None]:
-        directory = self._trash / uid
-        try:
-            for subdirectory in list(walk.subdirectories(directory)):
-                remove_tree(subdirectory)
-                yield
-            remove_tree(directory)
-        except OSError as error:
-            raise translated(error) from error
-
-    def removed_buckets(self) -> Iterator[str]:
-        for entry in scan(self._trash):
-            yield entry.name
-
-    def read_bucket(self, name: str) -> Bucket | None:
-        try:
-            return read_record(self.root, name)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except UnreadableRecord as error:
-            raise DamagedFile(f"The record of bucket {quoted(name)} cannot be read; ask the operator.") from error
-        except OSError as error:
-            raise Unavailable(f"The record of bucket {quoted(name)} cannot be read right now; try again.") from error
-
-    def has_files(self, bucket: Bucket) -> bool:
-        return next(self.files(bucket), None) is not None
-
-    def buckets(self) -> Iterator[Bucket | DamagedRecord]:
-        return walk.buckets(self.root)
-
-    def linked_buckets(self) -> Iterator[str]:
-        return walk.linked_buckets(self.root)
-
-    def foreign(self) -> Iterator[str]:
-        return walk.foreign(self.root)
-
     # The disk
 
     def free_bytes(self) -> int | None:
@@ -306,25 +212,6 @@ class FilesystemStore:
     def _blob_path(self, bucket: Bucket, blob: str) -> str:
         return f"{self._subdirectory(bucket, blob)}/{blob}"
 
-    def _check_is_there(self, bucket: Bucket) -> None:
-        """Raise `BucketNotFound` unless the directory belongs to `bucket`, whose row may be out of date."""
-        try:
-            found = os.stat(f"{self.root}/{bucket.name}/{BUCKET_RECORD}")
-            identity = found.st_ino, found.st_ctime_ns
-            if self._checked_records.get(bucket.uid) == identity:
-                return
-            if read_record(self.root, bucket.name).uid != bucket.uid:
-                raise BucketNotFound(bucket.name)
-        except FileNotFoundError as error:
-            raise BucketNotFound(bucket.name) from error
-        except UnreadableRecord as error:
-            raise DamagedFile(
-                f"The record of bucket {quoted(bucket.name)} cannot be read; ask the operator."
-            ) from error
-        if len(self._checked_records) >= _MAX_CACHED:
-            self._checked_records.clear()
-        self._checked_records[bucket.uid] = identity
-
     def _make_subdirectory(self, bucket: Bucket, hashed: str) -> None:
         """Make the subdirectory and sync its name, if it is new. Raises `BucketNotFound` if the bucket is missing."""
         known = (bucket.uid, hashed[:2])
@@ -336,13 +223,9 @@ class FilesystemStore:
         except FileNotFoundError as error:
             raise BucketNotFound(bucket.name) from error
         self._sync_directory(self.root / bucket.name)
-        if len(self._synced_subdirectories) >= _MAX_CACHED:
+        if len(self._synced_subdirectories) >= MAX_CACHED:
             self._synced_subdirectories.clear()
         self._synced_subdirectories.add(known)
-
-    def _sync_directory(self, directory: Path | str) -> None:
-        if self.durable:
-            sync_directory(directory)
 
     def _load_sidecar(self, path: str) -> File:
         try:

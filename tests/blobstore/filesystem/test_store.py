@@ -12,11 +12,11 @@ from storage_app.blobstore import DamagedRecord, Inventory, NginxPath, key_hash
 from storage_app.blobstore.filesystem.store import FilesystemStore
 from storage_app.blobstore.sidecars import dump_bucket, dump_file, load_file
 from storage_app.domain.files import File
-from storage_app.errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
+from storage_app.errors import DamagedFile, Unavailable
 from tests.blobstore.suite import BlobStoreSuite
-from tests.support.core import a_bucket, a_file
+from tests.support.core import a_file
 from tests.support.disk import open_below, syncs
-from tests.support.stores import BUCKET, purge, put, sidecar_of, staged, unexplained
+from tests.support.stores import BUCKET, put, sidecar_of, unexplained
 
 
 class TestFilesystemStore(BlobStoreSuite):
@@ -44,13 +44,6 @@ def test_layout_on_disk(store: FilesystemStore) -> None:
     assert (store.root / "photos" / hashed[:2] / file.blob).read_bytes() == b"miaow"
     assert load_file(sidecar_of(store, "2026/Cat.jpg").read_bytes()) == file
     assert store.locate(BUCKET, file.blob) == NginxPath(f"photos/{hashed[:2]}/{file.blob}")
-
-
-def test_directory_of_a_bucket_is_never_made_on_the_way(store: FilesystemStore) -> None:
-    store.remove_bucket(BUCKET)
-    with pytest.raises(BucketNotFound):
-        put(store)
-    assert not (store.root / "photos").exists()
 
 
 def test_record_that_a_bucket_before_left_is_written_over(store: FilesystemStore) -> None:
@@ -97,30 +90,6 @@ def test_sidecar_that_cannot_be_opened_is_damaged_too(store: FilesystemStore) ->
     listed = list(store.files(BUCKET))
     assert good in listed
     assert len(listed) == 2
-
-
-@pytest.mark.parametrize("what", ["bucket", "folder", "file"])
-def test_bucket_does_not_take_the_place_of_something_else(store: FilesystemStore, what: str) -> None:
-    place = store.root / "taken"
-    if what == "file":
-        place.write_text("not ours")
-    else:
-        place.mkdir()
-        (place / (".bucket.json" if what == "bucket" else "x")).write_bytes(dump_bucket(a_bucket("taken")))
-    with pytest.raises(BucketExists, match="in the storage directory already"):
-        store.create_bucket(a_bucket("taken", uid="new"))
-    assert staged(store) == []
-    assert place.is_file() or list(place.iterdir())
-
-
-def test_removed_bucket_lies_in_the_trash_by_its_uid(store: FilesystemStore) -> None:
-    put(store)
-    store.remove_bucket(BUCKET)
-    trash = store.root / ".system" / "trash"
-    assert [path.name for path in trash.iterdir()] == [BUCKET.uid]
-    assert not (store.root / "photos").exists()
-    purge(store, BUCKET.uid)
-    assert list(trash.iterdir()) == []
 
 
 def test_free_bytes_is_what_the_disk_says(store: FilesystemStore) -> None:
