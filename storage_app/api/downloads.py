@@ -22,7 +22,7 @@ from ..errors import (
 )
 from . import nginx
 from .blueprint import Access, Blueprint
-from .context import g
+from .context import current_request, g
 from .http import delivery
 from .openapi_parts import READ_CONDITIONS, bytes_out
 
@@ -122,12 +122,13 @@ def _deliver(
     filename: str | None = None,
     expires_at: datetime | None = None,
 ) -> Response:
-    by_nginx = nginx.sends_downloads(request)
+    asked = current_request()
+    by_nginx = nginx.sends_downloads(asked)
     cached_seconds = _cached_seconds(bucket, file, expires_at) if by_nginx and not _varies() else 0
     if expires_at is not None:
         expires_at -= timedelta(seconds=cached_seconds)  # nginx sends the same max-age until then
     response = delivery.deliver(
-        request,
+        asked,
         file,
         disposition=disposition,
         filename=filename,
