@@ -11,8 +11,8 @@ An operation that only some stores can offer belongs to a capability, which is a
 one: an index can be rebuilt only from a store that lists what it holds.
 
 Errors. A store raises `InsufficientStorage` when it is full, `Unavailable` when it cannot be written or reached (the
-call may be tried again), `DamagedFile` when a record cannot be read, and `FileNotFoundError` from `open` alone. A store
-translates all other errors of its own, once.
+call may be tried again), `DamagedFile` when a record cannot be read, and `FileNotFoundError` from `open` and `share`
+alone. A store translates all other errors of its own, once.
 """
 
 from collections.abc import Iterator
@@ -40,6 +40,12 @@ class StagedBlob(Protocol):
 
     def write(self, data: bytes) -> int:
         """Append all of `data`, or raise."""
+
+    def append(self, source: BinaryIO, size: int) -> int:
+        """Append up to `size` bytes of `source`, from where it stands. Return their number, 0 at its end.
+
+        `source` is a blob of the store that `BlobStore.open` returned.
+        """
 
     def discard(self) -> None:
         """Discard the bytes. Does nothing once they are placed. Never raises."""
@@ -82,6 +88,14 @@ class BlobStore(Protocol):
         """Begin a new blob that is complete: the bytes of the open file `source`, which nobody writes to any more.
 
         The store may move the file away, by its `name`, or read it. The caller closes it.
+        """
+
+    def share(self, bucket: Bucket, source: Bucket, blob: str) -> StagedBlob | None:
+        """Begin a new blob for some key of `bucket` that has the bytes of `blob` of the bucket `source`, at once.
+
+        It is complete. Neither time nor space grows with its size: the two share their bytes, which never change.
+        Returns None if the store cannot do that. The caller then copies the bytes with `StagedBlob.append`. Raises
+        `FileNotFoundError` if `blob` is missing.
         """
 
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> StagedSidecar:

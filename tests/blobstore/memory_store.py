@@ -64,6 +64,9 @@ class _StagedBytes(_StagedFile):
         self.buffer += data
         return len(data)
 
+    def append(self, source: BinaryIO, size: int) -> int:
+        return self.write(source.read(size))
+
 
 class _StagedRecord(_StagedFile):
     def __init__(self, waiting: set[_StagedFile], file: File) -> None:
@@ -101,6 +104,10 @@ class MemoryStore:
         staged = _StagedBytes(self._staged)
         staged.write(source.read())
         return staged
+
+    def share(self, bucket: Bucket, source: Bucket, blob: str) -> _StagedBytes | None:
+        self.open(source, blob).close()
+        return None
 
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> _StagedRecord:
         if blob is not None:

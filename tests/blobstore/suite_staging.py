@@ -14,8 +14,8 @@ from storage_app.blobstore import Inventory, new_blob_name
 from storage_app.domain.files import File
 from storage_app.errors import Unavailable
 from tests.blobstore.suite_part import PATIENCE, SuitePart
-from tests.support.core import a_file
-from tests.support.stores import BUCKET, BrokenStreamError, collect, content, edit, listed, put, receive
+from tests.support.core import a_bucket, a_file
+from tests.support.stores import BUCKET, BrokenStreamError, collect, content, copy, edit, listed, put, receive
 
 
 def failing(error: type[BaseException], *pieces: bytes) -> Iterator[bytes]:
@@ -71,6 +71,48 @@ class OfStaging(SuitePart):
         source.write_bytes(b"spooled")
         with source.open("rb") as opened, store.adopt(BUCKET, opened):
             pass
+        self.assert_holds(store)
+
+    @pytest.mark.parametrize("shared", [True, False])
+    @pytest.mark.parametrize("data", [b"", b"0123456789" * 1234])
+    def test_copy_has_the_bytes_of_its_source(self, store: Inventory, data: bytes, shared: bool) -> None:
+        file = put(store, data=data)
+        copied = copy(store, file, "dog.jpg", shared=shared)
+        assert content(store, copied) == content(store, file) == data
+        self.assert_holds(store, file, copied)
+
+    @pytest.mark.parametrize("end", ["replaced", "removed", "copied over"])
+    def test_copy_outlives_its_source(self, store: Inventory, end: str) -> None:
+        file = put(store, data=b"source")
+        copied = copy(store, file, "dog.jpg")
+        left = [copied]
+        if end == "removed":
+            store.remove(BUCKET, file.key)
+        else:
+            left.append(put(store, data=b"new") if end == "replaced" else copy(store, put(store, "a"), file.key))
+        collect(store, file)
+        assert content(store, copied) == b"source"
+        for each in left:
+            assert store.read(BUCKET, each.key) == each
+
+    def test_copy_into_another_bucket_is_a_file_of_that_one(self, store: Inventory) -> None:
+        other = a_bucket("other")
+        store.create_bucket(other)
+        file = put(store, data=b"source")
+        copied = copy(store, file, "dog.jpg", to=other)
+        assert listed(store, other) == [copied]
+        assert content(store, copied, other) == b"source"
+        self.assert_holds(store, file)
+
+    def test_copy_that_is_not_placed_leaves_nothing(self, store: Inventory) -> None:
+        file = put(store)
+        with store.share(BUCKET, BUCKET, file.blob) or store.stage(BUCKET):
+            pass
+        self.assert_holds(store, file)
+
+    def test_missing_blob_cannot_be_copied(self, store: Inventory) -> None:
+        with pytest.raises(FileNotFoundError):
+            store.share(BUCKET, BUCKET, new_blob_name("cat.jpg"))
         self.assert_holds(store)
 
     def test_what_is_placed_is_not_discarded(self, store: Inventory) -> None:

@@ -142,6 +142,22 @@ def small_disk(path: Path, *, size: str, files: int = 0) -> Iterator[SmallDisk]:
 
 
 @contextmanager
+def disk_of_kind(path: Path, kind: str) -> Iterator[None]:
+    """Mount a new and empty file system of `kind`, such as ext4, btrfs or xfs, at `path`. Skips where it may not."""
+    path.mkdir()
+    image = path.with_name(f"{path.name}.{kind}")
+    with image.open("wb") as file:
+        file.truncate(512 * 1024 * 1024)  # of which only written blocks take room
+    try:
+        subprocess.run([f"mkfs.{kind}", str(image)], capture_output=True, check=True)
+    except FileNotFoundError:
+        pytest.skip(f"this needs mkfs.{kind}: see .ci/run")
+    with _mounted(path, ("-o", "loop", str(image), str(path))):
+        yield
+    image.unlink()
+
+
+@contextmanager
 def read_only(path: Path) -> Iterator[None]:
     """Let nothing below `path` be written by its path; what is open stays as it is. Skips where it may not."""
     with _mounted(path, ("--bind", str(path), str(path))):

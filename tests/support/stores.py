@@ -2,10 +2,11 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from storage_app.blobstore import DamagedRecord, Inventory, key_hash, new_blob_name
+from storage_app.blobstore import DamagedRecord, Inventory, StagedBlob, key_hash, new_blob_name
 from storage_app.blobstore.filesystem.store import FilesystemStore
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
@@ -60,6 +61,27 @@ def receive(
             store.place(bucket, sidecar, blob)
     store.sync(bucket, key)
     return file
+
+
+def copy(
+    store: Inventory, file: File, key: str, *, to: Bucket = BUCKET, source: Bucket = BUCKET, shared: bool = True
+) -> File:
+    """Make a copy of `file`, which is in the bucket `source`, at `key`, as the services do."""
+    copied = replace(file, bucket_uid=to.uid, key=key, blob=new_blob_name(key))
+    begun = store.share(to, source, file.blob) if shared else None
+    with begun or appended(store, to, source, file) as blob, store.stage_sidecar(to, copied, blob) as sidecar:
+        store.place(to, sidecar, blob)
+    store.sync(to, key)
+    return copied
+
+
+def appended(store: Inventory, bucket: Bucket, source: Bucket, file: File) -> StagedBlob:
+    """Stage the bytes of `file` again, a few at a time."""
+    blob = store.stage(bucket)
+    with store.open(source, file.blob) as opened:
+        while blob.append(opened, 1000):
+            pass
+    return blob
 
 
 def edit(store: Inventory, file: File, bucket: Bucket = BUCKET) -> File:

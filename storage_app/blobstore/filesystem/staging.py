@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from ...domain.files import File
 from ...host.blocking import detach
 from ...host.files import remove_tree, translated, write_all, write_new
 from ..sidecars import dump_file
+from . import copying
 
 
 class Staging:
@@ -133,6 +134,12 @@ class BlobFile(_StagedFile):
             raise translated(error) from error
         return len(data)
 
+    def append(self, source: BinaryIO, size: int) -> int:
+        try:
+            return copying.append(source.fileno(), self.fileno(), size)
+        except OSError as error:
+            raise translated(error) from error
+
     def fileno(self) -> int:
         """Return the descriptor of the open file."""
         assert self._descriptor is not None, "the bytes were ended"
@@ -148,6 +155,29 @@ class BlobFile(_StagedFile):
         with suppress(OSError):
             self.close()
         super().discard()
+
+
+class CannotShareError(Exception):
+    """The file system gives no two files the same bytes, or not these two."""
+
+
+class SharedBlobFile(BlobFile):
+    """A `StagedBlob` that is complete, and shares the bytes of the placed blob at `source`. So it cannot be written.
+
+    Raises `CannotShareError`, and `FileNotFoundError` if there is no blob at `source`.
+    """
+
+    def __init__(self, staging: Staging, source: str) -> None:
+        _StagedFile.__init__(self, staging)
+        try:
+            if not copying.share(source, self.path):
+                raise CannotShareError
+            with staging.discarded_on_failure(self.path):
+                self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.exists(source):
+                raise
+            raise translated(error) from error
 
 
 class SidecarFile(_StagedFile):

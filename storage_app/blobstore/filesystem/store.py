@@ -31,7 +31,7 @@ from ..names import key_hash, key_hash_of
 from ..sidecars import UnreadableRecord, load_file
 from . import walk
 from .buckets import MAX_CACHED, BucketDirectories
-from .staging import BlobFile, SidecarFile
+from .staging import BlobFile, CannotShareError, SharedBlobFile, SidecarFile
 from .walk import SYSTEM
 
 
@@ -49,6 +49,12 @@ class FilesystemStore(BucketDirectories):
 
     def adopt(self, bucket: Bucket, source: BinaryIO) -> BlobFile:
         return BlobFile(self._staging, source.name)
+
+    def share(self, bucket: Bucket, source: Bucket, blob: str) -> BlobFile | None:
+        try:
+            return SharedBlobFile(self._staging, self._blob_path(source, blob))
+        except CannotShareError:
+            return None
 
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> SidecarFile:
         # Not in `place`: a new subdirectory is synced, which should not happen under a lock.

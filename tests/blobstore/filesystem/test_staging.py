@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage_app.blobstore import new_blob_name
-from storage_app.blobstore.filesystem.staging import BlobFile, SidecarFile, Staging
+from storage_app.blobstore.filesystem.staging import BlobFile, SharedBlobFile, SidecarFile, Staging
 from storage_app.blobstore.filesystem.store import FilesystemStore
 from storage_app.blobstore.sidecars import load_file
 from storage_app.errors import InsufficientStorage, Unavailable
@@ -136,6 +136,31 @@ def test_file_of_another_program_that_is_gone_leaves_nothing(staging: Staging, t
         BlobFile(staging, str(tmp_path / "none"))
     assert names(staging) == []
     assert open_below(staging.directory) == []
+
+
+def test_shared_bytes_cannot_be_written(staging: Staging, tmp_path: Path) -> None:
+    """They may be those of a placed blob itself, which never change."""
+    source = tmp_path / "blob"
+    source.write_bytes(b"placed")
+    with SharedBlobFile(staging, str(source)) as blob:
+        with pytest.raises(Unavailable):
+            blob.write(b"more")
+        with source.open("rb") as opened, pytest.raises(Unavailable):
+            blob.append(opened, 6)
+        assert Path(blob.path).read_bytes() == source.read_bytes() == b"placed"
+    assert names(staging) == []
+    assert source.read_bytes() == b"placed"
+
+
+@pytest.mark.parametrize("missing", ["source", "staging"])
+def test_missing_source_is_told_apart_from_missing_staging(staging: Staging, tmp_path: Path, missing: str) -> None:
+    source = tmp_path / "blob"
+    if missing == "staging":
+        source.write_bytes(b"placed")
+        staging.directory.rmdir()
+    with pytest.raises(Unavailable if missing == "staging" else FileNotFoundError):
+        SharedBlobFile(staging, str(source))
+    assert open_below(tmp_path) == []
 
 
 def test_sidecar_is_synced_after_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

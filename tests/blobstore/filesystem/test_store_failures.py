@@ -69,7 +69,7 @@ def test_refused_rename_is_translated_and_changes_nothing(
     assert len(staged(store)) == (1 if operation == "place" else 0)
 
 
-@pytest.mark.parametrize("operation", ["stage", "stage_sidecar", "place", "remove", "probe"])
+@pytest.mark.parametrize("operation", ["stage", "share", "stage_sidecar", "place", "remove", "probe"])
 def test_process_whose_staging_was_taken_can_write_nothing(store: FilesystemStore, operation: str) -> None:
     file = put(store)
     with store.stage(BUCKET) as blob:
@@ -77,6 +77,7 @@ def test_process_whose_staging_was_taken_can_write_nothing(store: FilesystemStor
         shutil.rmtree(store.root / ".system" / "staging" / "me")
         call = {
             "stage": lambda: store.stage(BUCKET),
+            "share": lambda: store.share(BUCKET, BUCKET, file.blob),
             "stage_sidecar": lambda: store.stage_sidecar(BUCKET, file),
             "place": lambda: store.place(BUCKET, record, blob),
             "remove": lambda: store.remove(BUCKET, "cat.jpg"),
