@@ -85,11 +85,7 @@ class JsonParser(FlaskParser):
         """Return the JSON body, or `missing` if there is none."""
         assert isinstance(schema, BodySchema), "each JSON body has a limit"
         body = _read_json_body(req, schema.max_bytes)
-        if not body.strip():
-            return missing
-        if not req.is_json:
-            raise UnsupportedMediaType("Send the body as application/json.")
-        return parse_json(body)
+        return parse_json(body) if body.strip() else missing
 
     def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:
         # webargs nests the errors by location: {"json": {"name": [...]}}
@@ -245,9 +241,11 @@ def _query_names(view: Callable[..., Any]) -> frozenset[str]:
 def _read_json_body(req: Request, max_bytes: int) -> bytes:
     """Read the body, which may be empty. Raises `TooLarge`, `UnsupportedMediaType`, and as `RequestBody.read` does."""
     body, data = RequestBody(req, seconds=JSON_SECONDS), bytearray()
-    if body.length is None and "HTTP_TRANSFER_ENCODING" not in req.environ:
+    if body.length == 0 or (body.length is None and "HTTP_TRANSFER_ENCODING" not in req.environ):
         return b""
     refuse_encoded(req)
+    if not req.is_json:
+        raise UnsupportedMediaType("Send the body as application/json.")
     while (body.length or 0) <= max_bytes and len(data) <= max_bytes:
         step = body.read()
         if not step:

@@ -127,6 +127,7 @@ INVITED = b"HTTP/1.1 100 Continue\r\n\r\n"
         pytest.param(f"PUT /files/upload-direct/{BUCKET}/e", [AUTHORIZATION, ("If-Match", "*")], 412, id="condition"),
         pytest.param(f"POST /files/upload/{BUCKET}", [AUTHORIZATION, JSON], 415, id="type"),
         pytest.param("POST /buckets", [], 401, id="JSON"),
+        pytest.param("POST /buckets", [AUTHORIZATION, ("Content-Type", "text/plain")], 415, id="type of JSON"),
     ],
 )
 @pytest.mark.parametrize(
