@@ -98,7 +98,7 @@ def read_form(request: Request, write: Write, *, known: Collection[str]) -> Form
     except UnicodeDecodeError as error:
         raise InvalidName("The filename, or another header of a part, is not UTF-8; send it in UTF-8.") from error
     except ValueError as error:
-        raise InvalidRequest("The multipart form is broken, or cut short; send it again.") from error
+        raise InvalidRequest(_broken(decoder)) from error
     _check_digests(request, body)
     return parts.form()
 
@@ -200,6 +200,13 @@ def _events(decoder: MultipartDecoder, body: RequestBody) -> Iterator[Event]:
         decoder.receive_data(data or None)
         while not isinstance(event := decoder.next_event(), NeedData | Epilogue):
             yield event
+
+
+def _broken(decoder: MultipartDecoder) -> str:
+    """Return a sentence about a form that `decoder` cannot read: at its end, or in the head of a part."""
+    if decoder.complete:
+        return "The form ends without its closing boundary; send all of it, and the boundary in its Content-Type."
+    return "A part of the form has no Content-Disposition; each part needs one."
 
 
 def _decoded(fields: MultiDict[str, bytearray]) -> MultiDict[str, str]:

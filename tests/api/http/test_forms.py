@@ -43,6 +43,7 @@ FORMS: dict[str, tuple[bytes, tuple[int, str]]] = {
     "nothing": (b"", BROKEN),
     "no part": (END, BROKEN),
     "no form": (b"abc", BROKEN),
+    "cut short": (part(), BROKEN),
     "no file part": (field("metadata", "{}") + END, BROKEN),
     "file part of another name": (part("picture") + END, BROKEN),
     "file part without a name": (part(None) + END, BROKEN),
@@ -86,6 +87,11 @@ def test_form_is_refused(unchanged: FlaskClient, name: str) -> None:
             "The filename, or another header of a part, is not UTF-8; send it in UTF-8.",
         ),
         ("no file chosen", "The part 'file' has an empty filename; choose a file."),
+        ("field without a disposition", "A part of the form has no Content-Disposition; each part needs one."),
+        (
+            "cut short",
+            "The form ends without its closing boundary; send all of it, and the boundary in its Content-Type.",
+        ),
     ],
 )
 def test_refusal_says_what_is_wrong_with_the_form(unchanged: FlaskClient, name: str, sentence: str) -> None:
