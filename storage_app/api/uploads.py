@@ -117,6 +117,7 @@ def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
         overwrite=grant.overwrite,
         conditions=write_conditions(request.headers),
         constraints=grant.constraints,
+        by_link=True,
     )
     body = _form_body(_with_part) if is_form(request) else nginx.raw_body(request, g.services.spool)
     return _received(grant, upload, body)

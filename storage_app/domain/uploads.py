@@ -34,7 +34,10 @@ UNCONSTRAINED = UploadConstraints()
 
 @dataclass(frozen=True, slots=True)
 class UploadRequest:
-    """The request for an upload. If `key` is None, it comes in the body."""
+    """The request for an upload. If `key` is None, it comes in the body.
+
+    `by_link` says that it comes by a signed URL. Such a request may repeat an earlier one.
+    """
 
     bucket_name: str
     key: str | None = None
@@ -42,6 +45,7 @@ class UploadRequest:
     conditions: WriteConditions = UNCONDITIONAL
     attributes: FileAttributes = field(default_factory=FileAttributes)
     constraints: UploadConstraints = UNCONSTRAINED
+    by_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

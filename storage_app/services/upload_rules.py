@@ -8,21 +8,19 @@ from dataclasses import dataclass, replace
 from .. import media_types
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File, check_filename, check_metadata
-from ..domain.principals import Replace, UploadRight
 from ..domain.text import counted, quoted
 from ..domain.times import following, now
 from ..domain.uploads import UNCONSTRAINED, DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
 from ..errors import (
     ContentTypeNotAllowed,
     DigestMismatch,
-    FileExists,
     FileTooLarge,
-    Forbidden,
     InsufficientStorage,
     InvalidRequest,
     QuotaExceeded,
 )
 from ..media_types.names import declared_type, is_same, matches, normalize
+from .upload_targets import Content, Target, check_target, may_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +31,6 @@ class UploadLimits:
     min_free_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """The target of an upload. `existing` is the file at its key, None if there is none or the key is not known yet."""
-
-    bucket: Bucket
-    right: UploadRight
-    existing: File | None = None
-
-    @property
-    def is_allowed(self) -> bool:
-        """Whether the right covers this target: a new file, or the existing one."""
-        if self.existing is None:
-            return self.right.create
-        is_own = self.existing.owner_id == self.right.owner_id
-        return self.right.replace is Replace.ANY or (self.right.replace is Replace.OWN and is_own)
-
-
 # Before the first byte
 
 
@@ -58,7 +39,7 @@ def check_early(
 ) -> None:
     """Refuse what the headers allow to refuse, in this order: target, size, free space, content type."""
     if request.key is not None:
-        check_target(request, request.key, target)
+        check_target(request, request.key, target, Content(body.size, request.attributes.sha256))
     size = body.least_size if body.size is None else body.size
     check_size(request, target, limits, size)
     if body.size is not None:
@@ -208,33 +189,18 @@ def check_accepted(bucket: Bucket, content_type: str) -> str:
     return content_type
 
 
-# Before the first byte, and at the commit under the key's lock
-
-
-def check_target(request: UploadRequest, key: str, target: Target) -> None:
-    """Refuse an upload to `key` that may not create a file there, or may not replace the existing one.
-
-    Raises `Forbidden`, `PreconditionFailed` and `FileExists`.
-    """
-    # A client that may do nothing with this key learns nothing about it.
-    if not target.is_allowed and not target.right.create:
-        raise Forbidden(
-            f"You may not upload {quoted(key)} to this bucket; log in as a user who may, or ask the bucket's "
-            "owner for a grant."
-        )
-    request.conditions.check(target.existing)
-    if target.existing is not None and not request.overwrite:
-        raise FileExists(f"There is a file {quoted(key)} already; choose another id, or pass overwrite=true.")
-    if not target.is_allowed:
-        raise Forbidden(f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id.")
+# At the commit, under the key's lock
 
 
 def decide(request: UploadRequest, target: Target, file: File, totals: Totals, limits: UploadLimits) -> File:
     """Check an upload against its `target` under the lock, and return the file that it becomes there.
 
-    The grants, limits and types are those that the bucket has now, and so are its `totals`. Raises what the checks do.
+    That is the existing file itself if the upload only repeats the one that made it. The grants, limits and types are
+    those that the bucket has now, and so are its `totals`. Raises what the checks do.
     """
-    check_target(request, file.key, target)
+    check_target(request, file.key, target, Content(file.size, frozenset([file.sha256])))
+    if target.existing is not None and not may_write(request, target):
+        return target.existing
     check_size(request, target, limits, file.size)
     check_accepted(target.bucket, file.content_type)
     check_quota(target.bucket, totals, file.size - (target.existing.size if target.existing is not None else 0))

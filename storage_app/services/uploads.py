@@ -23,7 +23,8 @@ from ..media_types.sniffing import HEAD_BYTES
 from . import upload_rules as rules
 from .lookups import Lookups, refusal
 from .reservations import Reservations
-from .upload_rules import Received, Target, UploadLimits
+from .upload_rules import Received, UploadLimits
+from .upload_targets import Target
 
 # Free space is checked again after this many bytes, because other uploads use it up too.
 _FREE_SPACE_CHECK_BYTES = 64 * 1024 * 1024
@@ -276,6 +277,8 @@ class _Upload:
             locked = commit.only
             target = Target(locked.bucket, self._right_in(locked.bucket), locked.current)
             decided = rules.decide(request, target, file, locked.totals, self._parts.limits)
+            if decided is locked.current:  # the upload repeats the one that made the file
+                return decided, True
             if decided != file:
                 sidecar.restage(decided)
             commit.replace(locked, sidecar, self._staged)

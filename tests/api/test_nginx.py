@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from flask import Flask
@@ -113,6 +114,21 @@ def test_refusal_comes_before_the_body(nginx: Nginx, client: FlaskClient, code: 
 def test_only_204_lets_nginx_take_the_body(nginx: Nginx, client: FlaskClient) -> None:
     asked = {**nginx.secret, "X-Upload-Check": "verdict", "X-Upload-Length": "1", **bearer()}
     assert client.get("/buckets/photos", headers=asked).status_code == 403
+
+
+def test_used_link_is_spooled_for_what_may_be_its_bytes_alone(nginx: Nginx) -> None:
+    signed = nginx.client.post(
+        "/files/initiate-upload", json={"bucket_id": "photos", "filename": "cat.txt"}, headers=bearer()
+    )
+    url = urlsplit(signed.get_json()["upload_url"]).path
+    first = nginx.put(url=url)
+    assert nginx.check(url=url).status_code == 204
+    assert nginx.put(url=url).get_json() == first.get_json()
+    assert nginx.put(BODY[::-1], url=url).get_json()["code"] == "file_exists"
+    other = f"sha-256=:{b64encode(hashlib.sha256(b'').digest()).decode()}:"
+    assert nginx.check(url=url, length=len(BODY) - 1).status_code == 403
+    assert nginx.check(url=url, Content_Digest=other).status_code == 403
+    assert list(nginx.spool.iterdir()) == []
 
 
 def test_full_disk_is_said_before_the_body(make_app: Callable[..., Flask], tmp_path: Path) -> None:

@@ -130,6 +130,31 @@ def test_promise_is_kept(
     assert_problem(send(unchanged, put, with_length([FORM], form), form), status, code)
 
 
+@pytest.mark.parametrize("again", ["raw", "chunked", "form"])
+def test_repeated_upload_is_answered_as_the_first(client: FlaskClient, again: str) -> None:
+    """By a raw body, by one of unknown length, and by a form: the link does not say which it is for."""
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    put = f"PUT {signed_path(client, bucket_id='photos', filename='new.txt')}"
+
+    def upload(content: bytes) -> Answer:
+        form = part(content=content) + END
+        headers, body = {
+            "raw": (with_length([], content), content),
+            "chunked": ([("Transfer-Encoding", "chunked")], content),
+            "form": (with_length([FORM], form), form),
+        }[again]
+        return send(client, put, headers, body)
+
+    first = send(client, put, with_length([], b"abc"), b"abc")
+    repeated = upload(b"abc")
+    assert (first.status, repeated.status) == (201, 201)
+    assert repeated.body == first.body
+    for name in ("ETag", "Location"):
+        assert repeated.headers[name] == first.headers[name]
+    for content in (b"abd", b"abcd"):
+        assert "has been used" in assert_problem(upload(content), 409, "file_exists")["detail"]
+
+
 @pytest.mark.parametrize(("prefix", "status"), [("/files", 200), ("/" + "x" * 8000, 400)])
 def test_url_that_servers_would_not_take_is_not_made(make_app: Callable[..., Flask], prefix: str, status: int) -> None:
     client = make_app(STORAGE_SERVICE_PUBLIC_URL=f"https://files.example{prefix}").test_client()

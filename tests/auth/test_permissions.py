@@ -10,7 +10,7 @@ from storage_app.domain.buckets import ANY_USER, Bucket, Grant
 from storage_app.domain.files import File
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal, PrincipalKind, Replace, UploadRight
 from storage_app.index import Index
-from storage_app.services.upload_rules import Target
+from storage_app.services.upload_targets import Target
 from tests.support.core import a_bucket, a_file
 
 # Who asks, each named for the one thing that sets it apart. All but the owner are strangers to the rest.

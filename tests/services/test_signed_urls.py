@@ -27,7 +27,7 @@ from storage_app.errors import (
     Unauthenticated,
 )
 from storage_app.services.signed_urls import SignedLink
-from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core
+from tests.support.core import ALICE, BOB, CAROL, SERVICE, Core, Meanwhile
 
 
 @pytest.fixture
@@ -64,6 +64,7 @@ def use(
     *,
     content_type: str | None = None,
     conditions: WriteConditions = UNCONDITIONAL,
+    meanwhile: Meanwhile = lambda _: None,
 ) -> tuple[File, bool]:
     """PUT to the URL as the routes do: the declared length first, then the bytes."""
     grant = grant_of(core, link)
@@ -75,8 +76,10 @@ def use(
         overwrite=grant.overwrite,
         conditions=conditions,
         constraints=grant.constraints,
+        by_link=True,
         least_size=len(data),
         attributes=FileAttributes(content_type=content_type),
+        meanwhile=meanwhile,
     )
 
 
@@ -227,10 +230,76 @@ def test_upload_is_judged_against_the_file_then_there(core: Core) -> None:
     assert use(core, any_)[1] is False
     assert use(core, once)[1] is True
     with pytest.raises(FileExists):
-        use(core, once)
+        use(core, once, b"other bytes")
     with pytest.raises(PreconditionFailed):
         use(core, any_, conditions=WriteConditions(if_none_match=frozenset(["*"])))
     core.check()
+
+
+@pytest.mark.parametrize(
+    ("signer", "overwrite"),
+    [(ALICE, False), (BOB, False), (ANONYMOUS, False), (ANONYMOUS, True)],  # who may not replace what is there
+)
+def test_repeated_upload_is_answered_as_the_first_and_writes_nothing(
+    core: Core, signer: Principal, overwrite: bool
+) -> None:
+    link = sign(core, signer, "public", overwrite=overwrite) if signer is not BOB else sign(core, BOB)
+    first = use(core, link)
+    core.collect()
+    assert use(core, link) == first
+    assert core.collect() == 0
+    with pytest.raises((FileExists, Forbidden), match="The signed URL has been used"):
+        use(core, link, b"abd")
+    assert core.file("new.txt", bucket=link.bucket_name) == first[0]
+    core.check()
+
+
+def test_repetition_while_the_first_upload_is_in_progress_is_answered_as_it(core: Core) -> None:
+    link, outcomes = sign(core), []
+    outcomes.append(use(core, link, meanwhile=lambda _: outcomes.append(use(core, link))))
+    assert outcomes[0] == outcomes[1]
+    with pytest.raises(FileExists, match="has been used"):
+        use(core, other := sign(core, key="other"), meanwhile=lambda _: use(core, other, b"abd"))
+    core.check()
+
+
+def test_repetition_fits_a_bucket_that_is_full_since(core: Core) -> None:
+    link = sign(core)
+    first = use(core, link)
+    core.buckets.change(ALICE, "private", {"quota": core.totals("private").total_size})
+    assert use(core, link) == first
+    core.check()
+
+
+@pytest.mark.parametrize("change", ["replace", "replace by other bytes", "edit", "delete and put again by another"])
+def test_file_that_has_changed_since_is_no_outcome_of_the_link(core: Core, change: str) -> None:
+    link = sign(core)
+    use(core, link)
+    if change == "edit":
+        core.files.edit(ALICE, "private", "new.txt", changes={"metadata": {"a": 1}}, conditions=UNCONDITIONAL)
+    elif change == "delete and put again by another":
+        core.files.delete(ALICE, "private", "new.txt", conditions=UNCONDITIONAL)
+        core.put("new.txt", by=BOB, to="private")
+    else:
+        core.put("new.txt", b"abc" if change == "replace" else b"abd", to="private")
+    with pytest.raises(FileExists, match="was uploaded in another way since; ask for a new one"):
+        use(core, link)
+    core.check()
+
+
+def test_link_works_again_once_its_file_is_deleted(core: Core) -> None:
+    link = sign(core)
+    use(core, link)
+    core.files.delete(ALICE, "private", "new.txt", conditions=UNCONDITIONAL)
+    assert use(core, link, b"abd")[1] is True
+    core.check()
+
+
+def test_condition_of_a_repeated_upload_still_decides(core: Core) -> None:
+    link, none_there = sign(core), WriteConditions(if_none_match=frozenset(["*"]))
+    use(core, link, conditions=none_there)
+    with pytest.raises(PreconditionFailed):
+        use(core, link, conditions=none_there)
 
 
 def test_signed_upload_outlives_the_right_of_its_signer(core: Core) -> None:

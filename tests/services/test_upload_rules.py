@@ -23,7 +23,6 @@ from storage_app.errors import (
     StorageError,
 )
 from storage_app.services.upload_rules import (
-    Target,
     UploadLimits,
     bindable,
     bound,
@@ -33,14 +32,12 @@ from storage_app.services.upload_rules import (
     check_free_space,
     check_quota,
     check_size,
-    check_target,
     growth,
 )
 from tests.services.upload_requests import ALL, THERE, a_request, a_target
-from tests.support.core import a_bucket, a_file
+from tests.support.core import a_bucket
 
 OTHER = frozenset(['"other"'])
-ANY = frozenset(["*"])
 
 LIMITS = UploadLimits(max_file_size=1000, min_free_bytes=100)
 
@@ -95,37 +92,6 @@ def test_least_size_is_refused_before_bytes_too(body: DeclaredBody, refusal: typ
 def test_type_that_the_bytes_may_still_show_is_not_refused_early(declared: str | None) -> None:
     request = a_request(attributes=FileAttributes(content_type=declared))
     check_early(request, DeclaredBody(), a_target(allowed_content_types=("text/*",)), LIMITS, None)
-
-
-def test_who_may_do_nothing_with_a_key_learns_nothing_about_it() -> None:
-    """Only own uploads may be replaced here: a file of another and no file answer the same, conditions or not."""
-    details = set()
-    for existing in (THERE, None):
-        for conditions in (WriteConditions(), WriteConditions(if_match=OTHER), WriteConditions(if_none_match=ANY)):
-            target = a_target(existing, right=UploadRight("carol", False, Replace.OWN))
-            with pytest.raises(Forbidden) as refused:
-                check_target(a_request(conditions=conditions), "a.txt", target)
-            details.add(refused.value.detail)
-    assert len(details) == 1
-
-
-@pytest.mark.parametrize(
-    ("conditions", "there", "holds"),
-    [
-        (WriteConditions(if_none_match=ANY), False, True),
-        (WriteConditions(if_none_match=ANY), True, False),
-        (WriteConditions(if_match=ANY), False, False),
-        (WriteConditions(if_match=ANY), True, True),
-        (WriteConditions(if_match=OTHER), True, False),
-    ],
-)
-def test_conditions_decide(conditions: WriteConditions, there: bool, holds: bool) -> None:
-    target = a_target(THERE if there else None)
-    if holds:
-        check_target(a_request(conditions=conditions), "a.txt", target)
-    else:
-        with pytest.raises(PreconditionFailed):
-            check_target(a_request(conditions=conditions, overwrite=False), "a.txt", target)
 
 
 @pytest.mark.parametrize(
@@ -266,23 +232,3 @@ def test_bucket_takes_the_types_that_it_allows(
     bucket = a_bucket(allowed_content_types=patterns)
     with nullcontext() if accepted else pytest.raises(ContentTypeNotAllowed):
         assert check_accepted(bucket, content_type) == content_type
-
-
-@pytest.mark.parametrize(
-    ("create", "replaces", "creates", "replaces_own", "replaces_others"),
-    [
-        (True, Replace.ANY, True, True, True),
-        (True, Replace.OWN, True, True, False),
-        (True, Replace.NONE, True, False, False),
-        (False, Replace.ANY, False, True, True),
-        (False, Replace.OWN, False, True, False),
-        (False, Replace.NONE, False, False, False),
-    ],
-)
-def test_right_allows_what_it_says(
-    create: bool, replaces: Replace, creates: bool, replaces_own: bool, replaces_others: bool
-) -> None:
-    right = UploadRight("bob", create, replaces)
-    assert Target(a_bucket(), right).is_allowed is creates
-    assert Target(a_bucket(), right, a_file(owner_id="bob")).is_allowed is replaces_own
-    assert Target(a_bucket(), right, a_file(owner_id="alice")).is_allowed is replaces_others

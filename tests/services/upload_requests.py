@@ -5,7 +5,7 @@ from typing import Any
 from storage_app.domain.files import File
 from storage_app.domain.principals import Replace, UploadRight
 from storage_app.domain.uploads import UploadRequest
-from storage_app.services.upload_rules import Target
+from storage_app.services.upload_targets import Target
 from tests.support.core import a_bucket, a_file
 
 ALL = UploadRight("alice", True, Replace.ANY)
