@@ -5,7 +5,7 @@ The protocol, on one page. The sidecar of a key is the truth, and its row in the
 1.  **Record** an intent: which process is about to change which key, and the blob that it is about to write. If the
     bucket has a quota, the intent reserves the blob's size. (`log`)
 2.  **Stage** the blob and the sidecar, and sync both. (`blobstore`)
-3.  **Commit**, in one transaction that holds the locks of its keys, taken in one global order (`commit`):
+3.  **Commit**, in one transaction that holds the locks of its keys, taken in one global order (`attempt`, `commit`):
     a.  the intent must still be there: if it is not, another process declared this one dead;
     b.  intents of dead processes on these keys are resolved, and rows that contradict their sidecars are reconciled,
         each in a transaction of its own, because (c) may refuse and roll back;

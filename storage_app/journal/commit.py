@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 
 from ..blobstore import BlobStore, StagedBlob, StagedSidecar
@@ -12,27 +11,15 @@ from ..domain.changes import Change, ChangeKind
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind
 from ..domain.times import now
-from ..errors import BucketNotFound, StorageError
+from ..errors import StorageError
 from ..host.blocking import detach
 from ..index import Index, Transaction, Work
-from .log import IntentLog, IntentLogs
-from .reconcile import reconcile_bucket, reconcile_file, reconcile_row
+from .attempt import Attempt, LockedKey
+from .log import IntentLogs
+from .reconcile import reconcile_bucket
 from .recovery import Recovery
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LockedKey:
-    """A key whose lock is held, with its bucket and its current file, None if it has none.
-
-    `totals` are the bucket's before this commit. Other commits may change them, unless the bucket has a quota.
-    """
-
-    bucket: Bucket
-    totals: Totals
-    key: str
-    current: File | None
 
 
 class _Announcing:
@@ -166,24 +153,17 @@ class Commits:
         and `delete`. After it, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was
         deleted, `Unavailable` if this process was declared dead, and what `Index.write` raises.
         """
-        keys = [(bucket, _key_of(intent)) for intent, bucket in intents]
-        attempt = _Attempt(quotas={bucket.name for _, bucket in intents if bucket.quota is not None})
+        attempt = Attempt(self._index, self._store, self._logs, self._recovery, intents)
         commit = None
         while commit is None:
             with self._index.write() as transaction:
-                commit = self._begun(transaction, intents, attempt)
-                if commit is not None:
+                locked = attempt.lock(transaction)
+                if locked is not None:
+                    commit = Commit(transaction, self._store, locked)
                     with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
                         yield commit
-                    for intent_log, intent in attempt.claimed:
-                        intent_log.clear_in(transaction, intent)
-                    for bucket, key in keys:
-                        transaction.sync(partial(self._store.sync, bucket, key))
-            # Each in its own transaction, because the body may refuse, which rolls back.
-            for stale in attempt.stale:
-                self._recovery.resolve_stale(stale)
-            for bucket, key in attempt.unreconciled:
-                self._reconcile(bucket, key)
+                    attempt.clear(transaction)
+            attempt.prepare_next()
         self._announce(commit.changes)
 
     @contextmanager
@@ -234,91 +214,11 @@ class Commits:
                 self._cut_short.update(intent.id for intent in intents)
             raise
 
-    def _begun(
-        self, transaction: Transaction, intents: Sequence[tuple[Intent, Bucket]], attempt: "_Attempt"
-    ) -> Commit | None:
-        """Lock the keys and return the commit over them, or None if `attempt` lists work that must be done first."""
-        keys = [(bucket, _key_of(intent)) for intent, bucket in intents]
-        transaction.lock_keys([(bucket.name, key) for bucket, key in keys], whole_buckets=attempt.quotas)
-        open_ = [each for bucket, key in keys for each in transaction.intents_on(bucket.uid, key)]
-        attempt.stale, attempt.unreconciled = self._recovery.stale(open_) if open_ else [], []
-        attempt.claimed = []
-        for intent, _ in intents:
-            attempt.claimed.append((self._logs.claim(transaction, intent), intent))
-        if attempt.stale:
-            return None
-        found = [_Found(transaction, self._store, bucket, key) for bucket, key in keys]
-        with_quota = {each.bucket.name for each in found if each.bucket.quota is not None}
-        if not with_quota <= attempt.quotas:  # a quota was set since, so the bucket must be locked as a whole
-            attempt.quotas |= with_quota
-            return None
-        if not attempt.is_reconciled:
-            attempt.unreconciled = [(each.bucket, each.key) for each in found if each.must_be_reconciled]
-            if attempt.unreconciled:
-                attempt.is_reconciled = True
-                return None
-        return Commit(transaction, self._store, [each.locked(transaction, self._store) for each in found])
-
-    def _reconcile(self, bucket: Bucket, key: str) -> None:
-        with self._index.write() as transaction:
-            transaction.lock_keys([(bucket.name, key)])
-            found = transaction.bucket(bucket.uid)
-            if found is not None:
-                reconcile_file(transaction, self._store, found[0], key)
-
     @staticmethod
     def _announce(changes: Sequence[Change]) -> None:
         """Log durable `changes`. No other code announces any. Must not raise: a durable change has not failed."""
         for change in changes:
             log.debug("%s", change.kind, extra={"bucket": change.bucket, "key": change.key})
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """The work that an attempt to commit has found, to be done before the next attempt.
-
-    `quotas` names the buckets to lock as a whole. Otherwise two writers could each find that their own bytes fit.
-    """
-
-    quotas: set[str]
-    claimed: list[tuple[IntentLog, Intent]] = field(default_factory=list)
-    stale: list[Intent] = field(default_factory=list)
-    unreconciled: list[tuple[Bucket, str]] = field(default_factory=list)
-    is_reconciled: bool = False
-
-
-class _Found:
-    """A locked key with its row and its sidecar. Raises `BucketNotFound` if the bucket was deleted."""
-
-    def __init__(self, transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> None:
-        found = transaction.bucket_and_file(bucket.uid, key)
-        if found is None:
-            raise BucketNotFound(bucket.name)
-        self.bucket, self._totals, self._row = found
-        self.key = key
-        self._file = store.read(self.bucket, key)
-
-    @property
-    def must_be_reconciled(self) -> bool:
-        """True if there is a sidecar and the row contradicts it.
-
-        A missing sidecar is damage: no write removes one, and an open delete has been resolved by now. The row is then
-        reconciled by the commit itself, so that it stays if the commit ends in a refusal.
-        """
-        return self._file not in (self._row, None)
-
-    def locked(self, transaction: Transaction, store: BlobStore) -> LockedKey:
-        """Return the key for the commit, with its row reconciled in the commit's `transaction`."""
-        if self._file == self._row:
-            return LockedKey(self.bucket, self._totals, self.key, self._file)
-        current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
-        found = transaction.bucket(self.bucket.uid)  # reconciling changed the totals
-        return LockedKey(self.bucket, found[1] if found else self._totals, self.key, current)
-
-
-def _key_of(intent: Intent) -> str:
-    assert intent.key is not None, "the key of a change is known at its commit"
-    return intent.key
 
 
 def _kind_of(before: File | None, file: File) -> ChangeKind:

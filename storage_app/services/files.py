@@ -18,7 +18,8 @@ from ..domain.times import following, now
 from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
 from ..host.ballast import Ballast
 from ..index import Index
-from ..journal.commit import Commits, LockedKey
+from ..journal.attempt import LockedKey
+from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
 from .listing import list_by_creation, list_by_key
 from .lookups import Lookups

@@ -1,4 +1,4 @@
-"""A store over an index on each database, and such an index alone."""
+"""A store over an index on each database, its bucket, and such an index alone."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from storage_app.domain.buckets import Bucket
 from storage_app.index import Index
-from tests.support.core import Core, open_core
+from tests.support.core import ALICE, Core, open_core
 from tests.support.postgres import PostgresServer
 
 DATABASES = ["sqlite", "postgresql"]
@@ -39,6 +40,11 @@ def core(tmp_path: Path, index_url: str | None) -> Iterator[Core]:
     with open_core(tmp_path / "store", **({} if index_url is None else {"INDEX_URL": index_url})) as core:
         core.bucket()
         yield core
+
+
+@pytest.fixture
+def bucket(core: Core) -> Bucket:
+    return core.buckets.get(ALICE, "photos")[0]
 
 
 @pytest.fixture
