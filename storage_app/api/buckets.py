@@ -18,7 +18,7 @@ from ..errors import (
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
-from .http.responses import relative
+from .http.responses import json_text, relative
 from .openapi_parts import link_header
 from .schemas.queries import ForceSchema, PageSchema
 from .schemas.requests import BucketChangesSchema, NewBucketSchema
@@ -61,7 +61,7 @@ class BucketCollection(MethodView):
         position = cursors.decode(page.get("cursor"))
         after = None if position is None else position.key
         found = g.services.buckets.list_by_name(g.principal, after=after, limit=limit + 1)
-        listed = ((_shown(bucket, totals), Position(bucket.name)) for bucket, totals in found)
+        listed = ((json_text(_shown(bucket, totals)), Position(bucket.name)) for bucket, totals in found)
         return cursors.page_response(listed, limit=limit)
 
 

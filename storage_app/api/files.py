@@ -22,7 +22,7 @@ from .http.conditions import write_conditions
 from .openapi_parts import WRITE_CONDITIONS, link_header
 from .schemas.queries import FileListSchema
 from .schemas.requests import MetadataSchema
-from .schemas.responses import FILE_LIST, FileRecordSchema, entry_json, file_json
+from .schemas.responses import FILE_LIST, FileRecordSchema, entry_text, file_json
 
 blueprint = Blueprint(
     "Files", __name__, url_prefix="/files", description="The records of files: lists, edits, deletions."
@@ -54,7 +54,7 @@ class FileList(MethodView):
             position = cursors.decode(query.get("cursor"), by_creation=True)
             found = files.list_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit + 1)
         settings = g.storage.settings
-        listed = ((entry_json(settings, bucket_id, entry), following) for entry, following in found)
+        listed = ((entry_text(settings, bucket_id, entry), following) for entry, following in found)
         return cursors.page_response(listed, limit=limit)
 
 

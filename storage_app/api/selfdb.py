@@ -33,9 +33,10 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors, problems
 from .http.conditions import write_conditions
+from .http.responses import json_text
 from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header
 from .schemas.queries import PageSchema
-from .schemas.responses import HealthSchema, bucket_json, entry_json, file_json
+from .schemas.responses import HealthSchema, bucket_json, entry_text, file_json
 from .schemas.selfdb import (
     ChangedBucketSchema,
     DoneSchema,
@@ -85,7 +86,7 @@ class BucketCollection(MethodView):
         position = cursors.decode(page.get("cursor"))
         after = None if position is None else position.key
         found = g.services.buckets.list_by_name(g.principal, after=after, limit=page["limit"] + 1)
-        listed = ((_bucket(bucket, totals), Position(bucket.name)) for bucket, totals in found)
+        listed = ((json_text(_bucket(bucket, totals)), Position(bucket.name)) for bucket, totals in found)
         return cursors.page_response(listed, limit=page["limit"], member="buckets")
 
 
@@ -137,7 +138,7 @@ class FileCollection(MethodView):
         found = g.services.files.list_by_key(
             g.principal, name, prefix="", delimiter=None, position=position, limit=limit + 1
         )
-        listed = ((entry_json(g.storage.settings, name, entry), following) for entry, following in found)
+        listed = ((entry_text(g.storage.settings, name, entry), following) for entry, following in found)
         return cursors.page_response(listed, limit=limit, member="files")
 
 

@@ -120,7 +120,7 @@ def check_metadata(metadata: Mapping[str, Any], max_bytes: int = MAX_METADATA_BY
     if not metadata:
         return metadata
     try:
-        size = len(json.dumps(metadata, ensure_ascii=False, separators=(",", ":")).encode())
+        size = len(json.dumps(dict(metadata), ensure_ascii=False, separators=(",", ":")).encode())
     except (UnicodeEncodeError, RecursionError) as error:
         raise InvalidRequest("The metadata is not valid Unicode, or is nested too deeply.") from error
     if size > max_bytes:

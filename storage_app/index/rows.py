@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -15,6 +15,7 @@ from ..domain.buckets import Bucket, Grant, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind, PendingDeletion
 from ..domain.reservations import Reservation
+from ..domain.text import JsonObject
 from .schema import buckets, files, intents, pending_deletions, reservations
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,7 +29,7 @@ def to_microseconds(moment: datetime) -> int:
 
 def from_microseconds(microseconds: int) -> datetime:
     """Return the moment, in UTC, that many microseconds after the epoch."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return _EPOCH + timedelta(0, 0, microseconds)
 
 
 class _Dataclass(Protocol):
@@ -94,12 +95,15 @@ class Rows(Generic[Noun]):
         return self._noun(*values)
 
 
-def _metadata_text(metadata: dict[str, Any]) -> str:
-    return json.dumps(dict(metadata)) if metadata else "{}"
+def _metadata_text(metadata: Mapping[str, Any]) -> str:
+    """Return the metadata as lists show it, so that they need not parse it."""
+    if isinstance(metadata, JsonObject):
+        return metadata.text
+    return json.dumps(dict(metadata), sort_keys=True, separators=(",", ":")) if metadata else "{}"
 
 
-def _metadata(text: str) -> dict[str, Any]:
-    return {} if text == "{}" else json.loads(text)
+def _metadata(text: str) -> Mapping[str, Any]:
+    return {} if text == "{}" else JsonObject(text)
 
 
 _TIME = Conversion(to_microseconds, from_microseconds)

@@ -9,8 +9,8 @@ from ..index import Index
 from ..index.page_queries import successor
 from ..index.rows import to_microseconds
 
-# The most rows of one query. A file may have 16 KiB of metadata, so a page of them ends after few rows.
-MAX_BATCH = 256
+# The most rows of one query. A file may have 16 KiB of metadata, so a page of them ends after 64 rows.
+MAX_BATCH = 100
 
 
 def list_by_creation(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from storage_app.domain.text import parse_json
+from storage_app.domain.text import JsonObject, parse_json
 from storage_app.errors import InvalidJson
 
 
@@ -58,3 +58,19 @@ def test_text_that_is_no_json_is_refused(text: bytes | str, why: str) -> None:
 def test_refusal_says_what_was_met(text: str, sentence: str) -> None:
     with pytest.raises(InvalidJson, match=sentence):
         parse_json(text)
+
+
+def test_object_is_parsed_when_a_member_is_asked_for() -> None:
+    broken = JsonObject('{"a": ')
+    assert broken.text == '{"a": '
+    with pytest.raises(ValueError, match="Expecting value"):
+        dict(broken)
+
+
+def test_object_is_the_mapping_that_its_text_says() -> None:
+    kept = JsonObject('{"b": [1], "a": null}')
+    assert kept == {"a": None, "b": [1]} == dict(kept)
+    assert kept != {"b": [1]}
+    assert (kept["b"], list(kept), len(kept), bool(JsonObject("{}"))) == ([1], ["b", "a"], 2, False)
+    with pytest.raises(KeyError):
+        kept["c"]

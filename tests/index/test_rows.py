@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from storage_app.domain.buckets import Bucket, Grant, Totals
 from storage_app.domain.files import File
 from storage_app.domain.intents import Intent, IntentKind
+from storage_app.domain.text import JsonObject
 from storage_app.index import rows, schema
 from storage_app.index.rows import Conversion, Rows
 from tests.support.core import a_bucket, a_file
@@ -72,6 +73,15 @@ def test_bucket_and_file_come_from_one_row() -> None:
     bucket, file = a_bucket(quota=9), a_file(metadata={"k": [1]})
     assert rows.bucket_from(bucket_row(bucket)) == (bucket, Totals(2, 7))
     assert rows.bucket_and_file_from(bucket_row(bucket) + file_row(file)) == (bucket, Totals(2, 7), file)
+
+
+def test_metadata_is_kept_as_lists_show_it() -> None:
+    file = a_file(metadata={"k": [1, "é"], "a": {"z": None, "b": 2}})
+    found = rows.FILES.from_row(file_row(file))
+    assert found == file
+    assert isinstance(found.metadata, JsonObject)
+    assert found.metadata.text == '{"a":{"b":2,"z":null},"k":[1,"\\u00e9"]}'
+    assert file_row(found) == file_row(file)
 
 
 def test_nulls_in_the_place_of_a_file_are_no_file() -> None:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import json
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, request
@@ -12,7 +11,7 @@ from flask import Response, request
 from ...domain.pages import Position
 from ...domain.text import is_storable
 from ...errors import ValidationFailed
-from .responses import json_array, json_text
+from .responses import json_array
 
 MAX_PAGE_BYTES = 1024 * 1024
 # The parameters of lists.
@@ -42,8 +41,10 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
     return Position(key, after, created_at)
 
 
-def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int, member: str | None = None) -> Response:
-    """Return the page that `listed` begins with, as a JSON array: documents, each with the position after it.
+def page_response(
+    listed: Iterator[tuple[bytes, Position | None]], *, limit: int, member: str | None = None
+) -> Response:
+    """Return the page that `listed` begins with, as an array of documents: `json_text`s with the positions after them.
 
     With `member`, the array is that member of `{"success": true}`.
 
@@ -52,8 +53,7 @@ def page_response(listed: Iterator[tuple[Any, Position | None]], *, limit: int, 
     """
     texts: list[bytes] = []
     size, following = len("[]\n"), None
-    for document, position in listed:
-        text = json_text(document)
+    for text, position in listed:
         size += len(text) + len(",")
         if texts and (len(texts) == limit or size > MAX_PAGE_BYTES):
             return json_array(texts, next_link(following), member=member)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 # In ASCII, so that clients that guess the charset read it too.
-_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def relative(environ: "WSGIEnvironment", path: str) -> str:
@@ -53,7 +53,7 @@ def json_array(
 
 def json_text(document: Any) -> bytes:
     """Return `document` as JSON in ASCII. It must hold JSON types only."""
-    return _JSON.encode(document).encode()
+    return JSON.encode(document).encode()
 
 
 def _json_response(body: bytes, status: int, headers: Mapping[str, str] | None) -> Response:

@@ -5,6 +5,7 @@ long for a file as its lookup in the index.
 """
 
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as _text
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +14,9 @@ from marshmallow import fields, validate
 
 from ...domain.buckets import Bucket, Totals
 from ...domain.files import File, Folder
+from ...domain.text import JsonObject
 from ...settings import Settings
+from ..http.responses import JSON, json_text
 from .requests import BucketSettingsSchema
 
 _MOMENT = {"format": "date-time", "example": "2026-12-01T09:30:00.123456Z"}
@@ -186,11 +189,27 @@ def file_json(settings: Settings, bucket_name: str, file: File) -> dict[str, Any
     }
 
 
-def entry_json(settings: Settings, bucket_name: str, entry: File | Folder) -> dict[str, Any]:
-    """Return an entry of a list as JSON."""
+def entry_text(settings: Settings, bucket_name: str, entry: File | Folder) -> bytes:
+    """Return an entry of a list as `json_text` does."""
     if isinstance(entry, Folder):
-        return {"kind": "folder", "id": entry.id}
-    return file_json(settings, bucket_name, entry)
+        return json_text({"kind": "folder", "id": entry.id})
+    return _file_text(settings, bucket_name, entry)
+
+
+def _file_text(settings: Settings, bucket_name: str, file: File) -> bytes:
+    """Return `json_text(file_json(…))` in a third of the time, because a page has a thousand files."""
+    bucket, path = _text(bucket_name), f"{bucket_name}/{quote(file.key)}"
+    cache_control = "null" if file.cache_control is None else _text(file.cache_control)
+    metadata = file.metadata.text if isinstance(file.metadata, JsonObject) else JSON.encode(dict(file.metadata))
+    return (
+        f'{{"bucket":{bucket},"bucket_id":{bucket},"cache_control":{cache_control},'
+        f'"content_type":{_text(file.content_type)},"created_at":"{rfc3339(file.created_at)}",'
+        f'"download_url":{_text(f"{settings.public_url}/files/download/{path}")},"etag":{_text(file.etag)},'
+        f'"filename":{_text(file.filename)},"id":{_text(file.key)},"kind":"file","metadata":{metadata},'
+        f'"owner_id":{_text(file.owner_id)},"sha256":"{file.sha256}","size":{file.size},'
+        f'"updated_at":"{rfc3339(file.updated_at)}","url":{_text(f"{settings.base_url}/storage/{path}")},'
+        f'"view_url":{_text(f"{settings.public_url}/files/view/{path}")}}}'
+    ).encode()
 
 
 class UploadLinkSchema(AnswerSchema):

@@ -68,9 +68,9 @@ def test_wrong_query_names_the_parameter(unchanged: FlaskClient, text: str) -> N
         assert list(problem["errors"]) == ["cursor"]
 
 
-def documents(*sizes: int) -> Iterator[tuple[str, Position]]:
+def documents(*sizes: int) -> Iterator[tuple[bytes, Position | None]]:
     """Documents that take `sizes` bytes as JSON, each with a position called after its number."""
-    return (("x" * (size - 2), Position(str(number))) for number, size in enumerate(sizes))
+    return ((b'"%s"' % (b"x" * (size - 2)), Position(str(number))) for number, size in enumerate(sizes))
 
 
 HALF = MAX_PAGE_BYTES // 2

@@ -8,6 +8,7 @@ import marshmallow as ma
 import pytest
 from flask.testing import FlaskClient
 
+from storage_app.api.http.responses import json_text
 from storage_app.api.schemas.responses import (
     BucketSchema,
     DownloadLinkSchema,
@@ -17,8 +18,13 @@ from storage_app.api.schemas.responses import (
     PresignedSchema,
     ServiceSchema,
     UploadLinkSchema,
+    entry_text,
+    file_json,
     rfc3339,
 )
+from storage_app.domain.files import File, Folder
+from storage_app.domain.text import JsonObject
+from tests.support.core import a_file
 from tests.support.service import bearer
 
 ALICE, BOB = {"headers": bearer("alice")}, {"headers": bearer("bob")}
@@ -111,3 +117,26 @@ def test_file_says_where_it_is_by_url(client: FlaskClient) -> None:
         "download_url": "https://files.example/files/download/photos/2026/%C3%A4.txt",
         "view_url": "https://files.example/files/view/photos/2026/%C3%A4.txt",
     }
+
+
+HARD = 'a "b"\\c/é\U0001f600\x7f<&>\u2028.txt'
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        a_file(),
+        a_file(HARD, filename=HARD, owner_id=HARD, content_type='text/x; a="b"', cache_control='max-age=1, x="y"'),
+        a_file(metadata={"b": [1.5, None], "a": {"é": HARD}}),
+        a_file(metadata=JsonObject('{"a":{"\\u00e9":[]},"b":1}')),
+    ],
+    ids=["plain", "hard", "metadata", "metadata of a row"],
+)
+def test_file_in_a_list_is_the_file_as_it_is_shown(client: FlaskClient, file: File) -> None:
+    settings = client.application.extensions["storage"].settings
+    assert entry_text(settings, "photos", file) == json_text(file_json(settings, "photos", file))
+
+
+def test_folder_in_a_list_is_its_kind_and_id(client: FlaskClient) -> None:
+    settings = client.application.extensions["storage"].settings
+    assert entry_text(settings, "photos", Folder("é/")) == b'{"id":"\\u00e9/","kind":"folder"}'
