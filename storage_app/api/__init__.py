@@ -10,7 +10,7 @@ from .schemas.requests import MAX_SETTINGS_BYTES
 
 EXPOSED_HEADERS = [
     "Location", "ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Disposition", "Repr-Digest",
-    "X-Request-ID", "Retry-After",
+    "X-Request-ID", "X-Total-Count", "Retry-After",
 ]  # fmt: skip
 _EXPOSED = ", ".join(sorted(EXPOSED_HEADERS))
 

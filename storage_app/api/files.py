@@ -19,7 +19,7 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
 from .http.conditions import write_conditions
-from .openapi_parts import WRITE_CONDITIONS, link_header
+from .openapi_parts import WRITE_CONDITIONS, link_header, total_header
 from .schemas.queries import FileListSchema
 from .schemas.requests import MetadataSchema
 from .schemas.responses import FILE_LIST, FileRecordSchema, entry_text, file_json
@@ -34,7 +34,7 @@ class FileList(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
     @blueprint.doc(operationId="listFiles")
     @blueprint.arguments(FileListSchema(), location="query")
-    @blueprint.response(200, FILE_LIST, headers=link_header())
+    @blueprint.response(200, FILE_LIST, headers={**link_header(), **total_header()})
     def get(self, query: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, a page at a time.
 
@@ -54,8 +54,8 @@ class FileList(MethodView):
             position = cursors.decode(query.get("cursor"), by_creation=True)
             found = files.list_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit + 1)
         settings = g.storage.settings
-        listed = ((entry_text(settings, bucket_id, entry), following) for entry, following in found)
-        return cursors.page_response(listed, limit=limit)
+        listed = ((entry_text(settings, bucket_id, entry), following) for entry, following in found.entries)
+        return cursors.page_response(listed, limit=limit, total=found.total)
 
 
 @blueprint.route("/info/<bucket_id>/<key:file_id>")

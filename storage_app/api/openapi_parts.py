@@ -74,6 +74,16 @@ def link_header() -> Document:
     return {"Link": _sent('The next page, as `<?cursor=…>; rel="next"`, relative to this URL; not on the last page.')}
 
 
+def total_header() -> Document:
+    """Describe the header of a list of files that tells how long the whole list is."""
+    return {
+        "X-Total-Count": {
+            "description": "The number of files in the bucket; not if the query leaves out or folds any.",
+            "schema": {"type": "integer"},
+        }
+    }
+
+
 def location_header() -> Document:
     """Describe the header that names a new resource."""
     return {"Location": _sent("The file, relative to this URL.")}

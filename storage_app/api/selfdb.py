@@ -34,7 +34,7 @@ from .context import g
 from .http import cursors, problems
 from .http.conditions import write_conditions
 from .http.responses import json_text
-from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header
+from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header, total_header
 from .schemas.queries import PageSchema
 from .schemas.responses import HealthSchema, bucket_json, entry_text, file_json
 from .schemas.selfdb import (
@@ -130,7 +130,7 @@ class FileCollection(MethodView):
     @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed, any_query=True)
     @blueprint.doc(operationId="selfdbListFiles")
     @blueprint.arguments(PageSchema(), location="query")
-    @blueprint.response(200, SeveralFilesSchema, headers=link_header())
+    @blueprint.response(200, SeveralFilesSchema, headers={**link_header(), **total_header()})
     def get(self, page: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, by key."""
         name, limit = bucket_id.lower(), page["limit"]
@@ -138,8 +138,8 @@ class FileCollection(MethodView):
         found = g.services.files.list_by_key(
             g.principal, name, prefix="", delimiter=None, position=position, limit=limit + 1
         )
-        listed = ((entry_text(g.storage.settings, name, entry), following) for entry, following in found)
-        return cursors.page_response(listed, limit=limit, member="files")
+        listed = ((entry_text(g.storage.settings, name, entry), following) for entry, following in found.entries)
+        return cursors.page_response(listed, limit=limit, total=found.total, member="files")
 
 
 @blueprint.route("/api/v1/files/<bucket_id>/<key:file_id>")

@@ -1,5 +1,6 @@
 """Entries of a list, and the positions between them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,3 +24,10 @@ class Listed(NamedTuple):
 
     entry: File | Folder
     following: Position | None
+
+
+class Listing(NamedTuple):
+    """A list from a position on. `total` is the length of the whole list, None if counting would cost anything."""
+
+    entries: Iterator[Listed]
+    total: int | None

@@ -1,6 +1,6 @@
 """Operations on stored files: read, list, edit and delete."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -11,7 +11,7 @@ from ..blobstore import BlobStore, NginxPath
 from ..domain.buckets import Bucket, check_bucket_name
 from ..domain.files import File, WriteConditions, check_filename, check_metadata
 from ..domain.intents import Intent, IntentKind
-from ..domain.pages import Listed, Position
+from ..domain.pages import Listing, Position
 from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import following, now
@@ -69,17 +69,19 @@ class Files:
         delimiter: str | None,
         position: Position | None,
         limit: int,
-    ) -> Iterator[Listed]:
+    ) -> Listing:
         """Return up to `limit` of the bucket's files and folders, ordered by key. Reads rows as they are taken."""
-        bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
-        return list_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+        bucket, totals = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        listed = list_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+        return Listing(listed, None if prefix or delimiter else totals.file_count)
 
     def list_by_creation(
         self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
-    ) -> Iterator[Listed]:
+    ) -> Listing:
         """Return up to `limit` of the bucket's files, newest first. Reads rows as they are taken."""
-        bucket, _ = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
-        return list_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
+        bucket, totals = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
+        listed = list_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
+        return Listing(listed, None if prefix else totals.file_count)
 
     def authorize_change(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
         """Return the file with its bucket. Raises unless `principal` may edit and delete the file."""

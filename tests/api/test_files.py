@@ -81,6 +81,29 @@ def test_list_is_what_the_query_asks_for(client: FlaskClient, query: str, ids: l
     assert ("Link" in answer.headers) == (query == "?limit=1")
 
 
+@pytest.mark.parametrize(
+    ("query", "total"),
+    [
+        ("", "3"),
+        ("?limit=1", "3"),
+        ("?order=-created_at", "3"),
+        ("?prefix=", "3"),
+        ("?prefix=a/", None),
+        ("?order=-created_at&prefix=a/", None),
+        ("?delimiter=/", None),
+    ],
+)
+def test_list_tells_its_length_if_that_costs_nothing(client: FlaskClient, query: str, total: str | None) -> None:
+    client.post("/buckets", json={"name": "photos"}, headers=bearer())
+    for key in ("a/1.txt", "b.txt", "a/2.txt"):
+        client.put(f"/files/upload-direct/photos/{key}", data=b"abc", headers=bearer())
+    answer = client.get(f"/files/list/photos{query}", headers=bearer())
+    assert answer.headers.get("X-Total-Count") == total
+    if "Link" in answer.headers:
+        following = client.get("/files/list/photos" + answer.headers["Link"].partition(">")[0][1:], headers=bearer())
+        assert following.headers.get("X-Total-Count") == total
+
+
 @pytest.mark.parametrize("query", ["", "?order=-created_at", "?delimiter=/"])
 def test_page_of_large_records_ends_at_a_mebibyte(client: FlaskClient, query: str) -> None:
     client.post("/buckets", json={"name": "photos"}, headers=bearer())

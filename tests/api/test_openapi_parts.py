@@ -49,7 +49,7 @@ def test_uploads_and_lists_have_the_headers_they_are_said_to_have(
         assert answer.status == status
         assert promised(document, UPLOAD, "put", answer) - set(answer.headers) == set()
     page = ask(client, "GET /files/list/photos?limit=1")
-    assert promised(document, "/files/list/{bucket_id}", "get", page) == {"Link"} & set(page.headers)
+    assert promised(document, "/files/list/{bucket_id}", "get", page) == {"Link", "X-Total-Count"} & set(page.headers)
 
 
 # A value of each header that changes what a request for a file that is there gets.

@@ -10,7 +10,7 @@ OTHER = "https://elsewhere.example"
 
 EXPOSED = {
     "Location", "ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Disposition", "Repr-Digest", "X-Request-ID",
-    "Retry-After",
+    "X-Total-Count", "Retry-After",
 }  # fmt: skip
 
 ROUTES = [

@@ -263,7 +263,7 @@ def test_list_asks_for_the_right_to_see(core: Core) -> None:
         return core.files.list_by_creation(principal, "private", prefix="", position=None, limit=10)
 
     for listed in (by_key, by_creation):
-        assert [file.key for file, _ in listed(CAROL)] == ["a.txt"]
+        assert [file.key for file, _ in listed(CAROL).entries] == ["a.txt"]
         with pytest.raises(Forbidden):
             listed(BOB)
         with pytest.raises(Unauthenticated):

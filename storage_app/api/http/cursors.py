@@ -42,24 +42,26 @@ def decode(cursor: str | None, *, by_creation: bool = False) -> Position | None:
 
 
 def page_response(
-    listed: Iterator[tuple[bytes, Position | None]], *, limit: int, member: str | None = None
+    listed: Iterator[tuple[bytes, Position | None]], *, limit: int, total: int | None = None, member: str | None = None
 ) -> Response:
     """Return the page that `listed` begins with, as an array of documents: `json_text`s with the positions after them.
 
-    With `member`, the array is that member of `{"success": true}`.
+    With `total`, the response tells the length of the whole list in `X-Total-Count`. With `member`, the array is that
+    member of `{"success": true}`.
 
     A page ends at `limit` documents or MAX_PAGE_BYTES of JSON, but has one document at least. If `listed` has more, the
     response has a `Link`. Takes one document more than the page has.
     """
+    headers = {} if total is None else {"X-Total-Count": str(total)}
     texts: list[bytes] = []
     size, following = len("[]\n"), None
     for text, position in listed:
         size += len(text) + len(",")
         if texts and (len(texts) == limit or size > MAX_PAGE_BYTES):
-            return json_array(texts, next_link(following), member=member)
+            return json_array(texts, headers | next_link(following), member=member)
         texts.append(text)
         following = position
-    return json_array(texts, member=member)
+    return json_array(texts, headers, member=member)
 
 
 def next_link(following: Position | None) -> dict[str, str]:

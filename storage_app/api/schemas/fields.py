@@ -69,6 +69,17 @@ class Count(fields.Integer):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+class Limit(Count):
+    """The largest number of entries in a page. A number above `most` is taken for `most`, as it names a limit."""
+
+    def __init__(self, most: int, **kwargs: Any) -> None:
+        super().__init__(load_default=most, validate=validate.Range(min=1), **kwargs)
+        self._most = most
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return min(super()._deserialize(value, attr, data, **kwargs), self._most)
+
+
 class Flag(fields.Boolean):
     """A JSON true or false. Numbers and strings are refused."""
 

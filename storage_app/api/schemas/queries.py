@@ -3,16 +3,14 @@
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from .fields import Count, Text
+from .fields import Limit, Text
 
 
 class PageSchema(ma.Schema):
     """The query of a list."""
 
-    limit = Count(
-        load_default=1000,
-        validate=validate.Range(1, 1000),
-        metadata={"description": "The largest number of entries in a page."},
+    limit = Limit(
+        1000, metadata={"description": "The largest number of entries in a page. More than 1,000 is taken for 1,000."}
     )
     cursor = fields.String(metadata={"description": "The start of the page, from the `Link` of the page before."})
 

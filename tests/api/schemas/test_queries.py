@@ -3,6 +3,7 @@
 import pytest
 from flask.testing import FlaskClient
 
+from storage_app.api.schemas.queries import PageSchema
 from tests.support.in_process import ask
 from tests.support.raw_http import assert_problem
 from tests.support.service import bearer
@@ -22,10 +23,15 @@ def test_no_query_means_what_a_query_that_says_nothing_means(client: FlaskClient
     assert files[0] == files[1] == files[2] != []
 
 
+@pytest.mark.parametrize(("sent", "limit"), [("1", 1), ("999", 999), ("1000", 1000), ("1001", 1000), ("5" * 100, 1000)])
+def test_limit_above_the_highest_is_taken_for_it(sent: str, limit: int) -> None:
+    assert PageSchema().load({"limit": sent})["limit"] == limit
+
+
 @pytest.mark.parametrize(
     "query",
     [
-        "limit=0", "limit=1001", "limit=x", "limit=", "limit=1.5", "order=size",
+        "limit=0", "limit=-1", "limit=x", "limit=", "limit=1.5", "order=size",
         "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00",
     ],
 )  # fmt: skip
