@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
@@ -19,7 +20,9 @@ from flask.cli import with_appcontext
 from ..auth.permissions import BucketFilter
 from ..domain.buckets import Bucket, Totals, check_bucket_name
 from ..domain.files import File
-from ..errors import BucketNotFound, StorageError
+from ..errors import BucketNotFound, StorageError, StoreUnusable
+from ..host.layout import Layout, usable
+from ..maintenance.recover import mark_clean_stop, recover
 from ..node import Services, Storage
 from ..services.listing import list_by_key
 from ..settings.explained import explain
@@ -87,13 +90,28 @@ COMMANDS = (config, buckets, ls, usage)
 
 @contextmanager
 def _services() -> Iterator[tuple[Storage, Services]]:
+    """Open the store, whether or not the service runs."""
     storage: Storage = current_app.extensions["storage"]
+    path, index_url = storage.settings.storage_path, storage.settings.index_url
     try:
+        _check_started(path)
+        recover(path, durable=storage.settings.durability == "fsync", index_url=index_url)
         yield storage, storage.services
+        storage.stop()
+        mark_clean_stop(path, index_url=index_url)
     except StorageError as error:
         raise click.ClickException(error.detail) from error
     finally:
         storage.stop()
+
+
+def _check_started(path: Path) -> None:
+    """Refuse a folder that holds no store: a mistyped path must not make one."""
+    with usable(path):
+        if not Layout(path).system.is_dir():
+            raise StoreUnusable(
+                f"STORAGE_PATH={path} holds no store: set it to the folder of one, or start the service."
+            )
 
 
 def _buckets(services: Services) -> Iterator[tuple[Bucket, Totals]]:

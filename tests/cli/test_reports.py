@@ -1,6 +1,8 @@
 """The commands that an operator runs first: what they print, as a table and as JSON."""
 
+import dataclasses
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 
+from storage_app.host.layout import Layout
+from storage_app.maintenance.recover import mark_clean_stop
 from storage_app.node import Storage
 from storage_app.version import __version__
 from tests.support.service import SECRET_KEY, bearer
@@ -85,6 +89,26 @@ def test_usage_counts_everything(filled: Flask) -> None:
     assert (found["buckets"], found["files"], found["bytes"]) == (2, 3, 2054)
     assert 0 < found["free"] < found["disk"]
     assert cells(run(filled, "usage"))[1][:4] == ["2", "3", "2.0", "KiB"]
+
+
+def test_service_may_have_stopped_in_order(filled: Flask) -> None:
+    """A look at the store then leaves it as if it had not been opened: a reboot is no reason to rebuild the index."""
+    storage: Storage = filled.extensions["storage"]
+    storage.stop()
+    path = storage.settings.storage_path
+    mark_clean_stop(path)
+    before = Layout(path).last_start.read_text()
+    assert len(objects(run(filled, "buckets", "--json"))) == 2
+    assert Layout(path).last_start.read_text() == before
+
+
+def test_store_that_was_never_started_is_not_made(app: Flask, tmp_path: Path) -> None:
+    path = tmp_path / "mistyped"
+    app.extensions["storage"] = Storage(dataclasses.replace(app.extensions["storage"].settings, storage_path=path))
+    result = run(app, "buckets")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: STORAGE_PATH={path} holds no store: ")
+    assert not path.exists()
 
 
 def test_settings_are_printed_with_their_source_and_without_secrets(
