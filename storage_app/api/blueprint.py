@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import wraps
 from typing import Any, NoReturn, TypeVar, cast
@@ -139,7 +139,7 @@ class Blueprint(flask_smorest.Blueprint):
                 return view(*args, **kwargs)
 
             every = refusals if any_query else (*refusals, ValidationFailed)
-            documented: Any = self.doc(security=SECURITY[who], responses=_documented(who, every))(guarded)
+            documented: Any = self.doc(security=SECURITY[who], responses=self._described(who, every))(guarded)
             documented.access = who
             return documented  # type: ignore[no-any-return]
 
@@ -171,6 +171,24 @@ class Blueprint(flask_smorest.Blueprint):
             return _documenting(document)(cast(View, answering))
 
         return decorate
+
+    def refusal_content(self, refusals: Collection[type[StorageError]]) -> dict[str, Any]:
+        """Describe the body of `refusals`, which have one status, by its media types."""
+        return _PROBLEM
+
+    def _described(self, who: Access, refusals: Iterable[type[StorageError]]) -> dict[str, Any]:
+        """Describe `refusals`, and those that every view for `who` has, by their status."""
+        by_status: dict[int, dict[type[StorageError], None]] = defaultdict(dict)  # the refusals are in order
+        for refusal in (*_refusals_of_every_view(who), *refusals):
+            by_status[refusal.status][refusal] = None
+        return _TOO_LONG | {
+            str(status): {
+                "description": "Code " + ", ".join(f"`{each.code}`" for each in of_status),
+                "content": self.refusal_content(of_status),
+                **_refusal_headers(status),
+            }
+            for status, of_status in by_status.items()
+        }
 
     # Each decorator of flask-smorest wraps the view. Here, those that only document return it unwrapped.
 
@@ -206,25 +224,12 @@ def _name_patch(doc: dict[str, Any], info: dict[str, Any], *, method: str, **_: 
     return doc
 
 
-def _documented(who: Access, refusals: tuple[type[StorageError], ...]) -> dict[str, Any]:
-    """Describe the refusals, with their codes grouped by status."""
-    every: tuple[type[StorageError], ...] = (InvalidRequest, StorageError)
+def _refusals_of_every_view(who: Access) -> Iterator[type[StorageError]]:
+    yield from (InvalidRequest, StorageError)
     if who is not Access.PUBLIC:
-        every += (Unavailable,)
+        yield Unavailable
     if who in (Access.ANYONE, Access.CREDENTIAL):
-        every += (Unauthenticated, InvalidCredential)
-    codes: dict[int, list[str]] = defaultdict(list)
-    for refusal in (*every, *refusals):
-        if refusal.code not in codes[refusal.status]:
-            codes[refusal.status].append(refusal.code)
-    return _TOO_LONG | {
-        str(status): {
-            "description": "Code " + ", ".join(f"`{code}`" for code in of_status),
-            "content": _PROBLEM,
-            **_refusal_headers(status),
-        }
-        for status, of_status in codes.items()
-    }
+        yield from (Unauthenticated, InvalidCredential)
 
 
 def _refusal_headers(status: int) -> dict[str, Any]:

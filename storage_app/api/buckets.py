@@ -1,5 +1,6 @@
 """The routes of buckets."""
 
+from collections.abc import Callable
 from typing import Any
 
 from flask import Response, request
@@ -49,7 +50,7 @@ class BucketCollection(MethodView):
         """Create a bucket, which you then own."""
         name = settings.pop("name")
         bucket, totals = g.services.buckets.create(g.principal, name, settings)
-        return _shown(bucket, totals), {"Location": relative(request.environ, f"/buckets/{bucket.name}")}
+        return shown(bucket, totals), {"Location": relative(request.environ, f"/buckets/{bucket.name}")}
 
     @blueprint.access(Access.CREDENTIAL)
     @blueprint.doc(operationId="listBuckets")
@@ -57,12 +58,7 @@ class BucketCollection(MethodView):
     @blueprint.response(200, BucketSchema(many=True), headers=link_header())
     def get(self, page: dict[str, Any]) -> Any:
         """List the buckets that you may see, by name."""
-        limit = page["limit"]
-        position = cursors.decode(page.get("cursor"))
-        after = None if position is None else position.key
-        found = g.services.buckets.list_by_name(g.principal, after=after, limit=limit + 1)
-        listed = ((json_text(_shown(bucket, totals)), Position(bucket.name)) for bucket, totals in found)
-        return cursors.page_response(listed, limit=limit)
+        return list_response(page, shown)
 
 
 @blueprint.route("/<bucket_id>")
@@ -72,7 +68,7 @@ class BucketItem(MethodView):
     @blueprint.response(200, BucketSchema)
     def get(self, bucket_id: str) -> Any:
         """Show a bucket with its totals."""
-        return _shown(*g.services.buckets.get(g.principal, bucket_id))
+        return shown(*g.services.buckets.get(g.principal, bucket_id))
 
     @blueprint.access(
         Access.CREDENTIAL,
@@ -88,7 +84,7 @@ class BucketItem(MethodView):
     @blueprint.response(200, BucketSchema)
     def put(self, settings: dict[str, Any], bucket_id: str) -> Any:
         """Replace the given settings of a bucket, and keep the others. `PUT` and `PATCH` are the same."""
-        return _shown(*g.services.buckets.change(g.principal, bucket_id, settings))
+        return shown(*g.services.buckets.change(g.principal, bucket_id, settings))
 
     patch = put
 
@@ -102,5 +98,17 @@ class BucketItem(MethodView):
         return Response(status=204)
 
 
-def _shown(bucket: Bucket, totals: Totals) -> dict[str, Any]:
+def list_response(
+    page: dict[str, Any], show: Callable[[Bucket, Totals], Any], *, member: str | None = None
+) -> Response:
+    """Return a page of the buckets that the principal may see, each as `show` describes it."""
+    limit, position = page["limit"], cursors.decode(page.get("cursor"))
+    after = None if position is None else position.key
+    found = g.services.buckets.list_by_name(g.principal, after=after, limit=limit + 1)
+    listed = ((json_text(show(bucket, totals)), Position(bucket.name)) for bucket, totals in found)
+    return cursors.page_response(listed, limit=limit, member=member)
+
+
+def shown(bucket: Bucket, totals: Totals) -> dict[str, Any]:
+    """Return a bucket as JSON, with what the principal may see of it."""
     return bucket_json(bucket, totals, manages=g.services.buckets.may_change(g.principal, bucket))

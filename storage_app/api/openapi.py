@@ -22,7 +22,8 @@ _DESCRIPTION = """\
 Buckets and files over HTTP.
 
 **Authorize** takes a JWT signed with the service's `SECRET_KEY`, the `ANON_KEY` or the `SERVICE_KEY`.
-Every refusal is `application/problem+json` with a stable `code`. Times are RFC 3339 in UTC, sizes are bytes.
+Refusals are `application/problem+json` with a stable `code`, unless a route says otherwise. Times are RFC 3339 in UTC,
+sizes are bytes.
 Every `GET` answers `HEAD` too, with the same headers and no body.
 
 **Lists** come in pages. While there is another page, the answer has `Link: <?limit=100&cursor=…>; rel="next"`. Its

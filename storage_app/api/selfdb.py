@@ -5,6 +5,8 @@ Parameters and fields that this service does not know are ignored.
 """
 
 import json
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -14,7 +16,6 @@ from flask.views import MethodView
 from ..auth.signed_urls import Disposition
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
-from ..domain.pages import Position
 from ..domain.uploads import UploadConstraints, UploadRequest
 from ..errors import (
     BucketExists,
@@ -25,21 +26,27 @@ from ..errors import (
     InvalidName,
     LengthRequired,
     PreconditionFailed,
+    StorageError,
     Unavailable,
     ValidationFailed,
 )
-from . import downloads, nginx, uploads
+from . import buckets, downloads, nginx, uploads
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors, problems
 from .http.conditions import write_conditions
+<<<<<<< Updated upstream
 from .http.responses import json_text
 from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header, total_header
+=======
+from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header
+>>>>>>> Stashed changes
 from .schemas.queries import PageSchema
-from .schemas.responses import HealthSchema, bucket_json, entry_text, file_json
+from .schemas.responses import AnswerSchema, HealthSchema, ProblemSchema, entry_text, file_json
 from .schemas.selfdb import (
     ChangedBucketSchema,
     DoneSchema,
+    MissingBucketSchema,
     NewOwnedBucketSchema,
     OneBucketSchema,
     SeveralBucketsSchema,
@@ -47,21 +54,43 @@ from .schemas.selfdb import (
     StoredSchema,
 )
 
-blueprint = Blueprint("SelfDB", __name__, description="The calls of SelfDB 0.05's backend.")
-
+_JSON = "application/json"
 _NO_BUCKET = {"detail": "Bucket not found"}
-_DONE = {"status": "success"}
+_DONE = {"success": True, "status": "success"}
+
+# nginx and gunicorn give refusals with these statuses too, which do not pass through `_as_json`.
+_GIVEN_BEFORE = frozenset({400, 413, 500, 503, 507})
+
+
+class SelfdbBlueprint(Blueprint):
+    """A blueprint whose refusals are `application/json`."""
+
+    def refusal_content(self, refusals: Collection[type[StorageError]]) -> dict[str, Any]:
+        """Describe the body of `refusals`, which have one status, by its media types."""
+        schemas: list[type[AnswerSchema]] = [MissingBucketSchema] if BucketNotFound in refusals else []
+        if len(schemas) < len(refusals):
+            schemas.append(ProblemSchema)
+        content = {_JSON: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}}
+        is_given_before = any(refusal.status in _GIVEN_BEFORE for refusal in refusals)
+        return content | (super().refusal_content(refusals) if is_given_before else {})
+
+
+blueprint = SelfdbBlueprint(
+    "SelfDB", __name__, description=f"The calls of SelfDB 0.05's backend. Refusals are `{_JSON}` here."
+)
+
+_for_backend = partial(blueprint.access, Access.CREDENTIAL, any_query=True)
+_in_bucket = partial(_for_backend, InvalidName, Forbidden, BucketNotFound)
+_to_delete_file = _in_bucket(FileNotFound, PreconditionFailed, InsufficientStorage)
 
 
 @blueprint.route("/api/v1/buckets")
 class BucketCollection(MethodView):
-    @blueprint.access(
-        Access.CREDENTIAL,
+    @_for_backend(
         Forbidden,
         InvalidName,
         InsufficientStorage,
         *JSON_REFUSALS,
-        any_query=True,
         right=lambda: g.services.buckets.authorize_create(g.principal),
     )
     @blueprint.doc(operationId="selfdbCreateBucket")
@@ -70,43 +99,32 @@ class BucketCollection(MethodView):
     def post(self, settings: dict[str, Any]) -> Any:
         """Create a bucket for a user, or show the one that has the name already."""
         name, owner_id = settings.pop("name").lower(), settings.pop("owner_id", None)
-        buckets = g.services.buckets
         try:
-            found = buckets.create(g.principal, name, settings, owner_id=owner_id)
+            return _one(*g.services.buckets.create(g.principal, name, settings, owner_id=owner_id))
         except BucketExists:
-            found = buckets.get(g.principal, name)
-        return _one(*found)
+            return _one(*g.services.buckets.get(g.principal, name))
 
-    @blueprint.access(Access.CREDENTIAL, ValidationFailed, any_query=True)
+    @_for_backend(ValidationFailed)
     @blueprint.doc(operationId="selfdbListBuckets")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralBucketsSchema, headers=link_header())
     def get(self, page: dict[str, Any]) -> Any:
         """List the buckets that the principal may see, by name."""
-        position = cursors.decode(page.get("cursor"))
-        after = None if position is None else position.key
-        found = g.services.buckets.list_by_name(g.principal, after=after, limit=page["limit"] + 1)
-        listed = ((json_text(_bucket(bucket, totals)), Position(bucket.name)) for bucket, totals in found)
-        return cursors.page_response(listed, limit=page["limit"], member="buckets")
+        return buckets.list_response(page, _bucket, member="buckets")
 
 
 @blueprint.route("/api/v1/buckets/<bucket_id>")
 class BucketItem(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, any_query=True)
+    @_in_bucket()
     @blueprint.doc(operationId="selfdbGetBucket")
     @blueprint.response(200, OneBucketSchema)
     def get(self, bucket_id: str) -> Any:
         """Show a bucket."""
         return _one(*g.services.buckets.get(g.principal, bucket_id.lower()))
 
-    @blueprint.access(
-        Access.CREDENTIAL,
-        InvalidName,
-        Forbidden,
-        BucketNotFound,
+    @_in_bucket(
         InsufficientStorage,
         *JSON_REFUSALS,
-        any_query=True,
         right=lambda bucket_id: g.services.buckets.authorize_change(g.principal, bucket_id.lower()),
     )
     @blueprint.doc(operationId="selfdbUpdateBucket")
@@ -116,18 +134,18 @@ class BucketItem(MethodView):
         """Replace the given settings of a bucket."""
         return _one(*g.services.buckets.change(g.principal, bucket_id.lower(), settings))
 
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, InsufficientStorage, any_query=True)
+    @_in_bucket(InsufficientStorage)
     @blueprint.doc(operationId="selfdbDeleteBucket")
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str) -> Any:
         """Delete a bucket with its files."""
         g.services.buckets.delete(g.principal, bucket_id.lower(), force=True)
-        return {"success": True, **_DONE}
+        return _DONE
 
 
 @blueprint.route("/api/v1/buckets/<bucket_id>/files")
 class FileCollection(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, ValidationFailed, any_query=True)
+    @_in_bucket(ValidationFailed)
     @blueprint.doc(operationId="selfdbListFiles")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralFilesSchema, headers={**link_header(), **total_header()})
@@ -144,7 +162,7 @@ class FileCollection(MethodView):
 
 @blueprint.route("/api/v1/files/<bucket_id>/<key:file_id>")
 class FileItem(MethodView):
-    @blueprint.access(Access.CREDENTIAL, BucketNotFound, LengthRequired, *uploads.REFUSALS, any_query=True)
+    @_for_backend(BucketNotFound, LengthRequired, *uploads.REFUSALS)
     @blueprint.doc(operationId="selfdbUploadFile", requestBody=RAW_BODY)
     @blueprint.response(200, StoredSchema)
     def post(self, bucket_id: str, file_id: str) -> Any:
@@ -160,17 +178,15 @@ class FileItem(MethodView):
         if received is None:
             return Response(status=204)
         file = file_json(g.storage.settings, upload.bucket_name, received[0])
-        return {**_DONE, "file_id": file["id"], "size": file["size"], "url": file["url"]}
+        return {"status": "success", "file_id": file["id"], "size": file["size"], "url": file["url"]}
 
-    @blueprint.access(Access.CREDENTIAL, BucketNotFound, *downloads.REFUSALS, any_query=True)
+    @_for_backend(BucketNotFound, *downloads.REFUSALS)
     @blueprint.doc(operationId="selfdbDownloadFile", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, bucket_id: str, file_id: str) -> Response:
         """Download a file."""
         return downloads.deliver(bucket_id.lower(), file_id, Disposition.ATTACHMENT, more_headers=_file_name_header)
 
-    @blueprint.access(
-        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, any_query=True
-    )
+    @_to_delete_file
     @blueprint.doc(operationId="selfdbDeleteFile")
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str, file_id: str) -> Any:
@@ -180,9 +196,7 @@ class FileItem(MethodView):
 
 @blueprint.route("/<bucket:bucket_id>/<key:file_id>")
 class RootFileItem(MethodView):
-    @blueprint.access(
-        Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, FileNotFound, PreconditionFailed, any_query=True
-    )
+    @_to_delete_file
     @blueprint.doc(operationId="selfdbDeleteFileAtRoot")
     @blueprint.response(200, DoneSchema)
     def delete(self, bucket_id: str, file_id: str) -> Any:
@@ -207,7 +221,7 @@ def _as_json(response: Response) -> Response:
     if response.mimetype == problems.MEDIA_TYPE:
         if json.loads(response.get_data())["code"] == BucketNotFound.code:
             response.set_data(json.dumps(_NO_BUCKET))
-        response.content_type = "application/json"
+        response.content_type = _JSON
     return response
 
 
@@ -216,14 +230,12 @@ def _one(bucket: Bucket, totals: Totals) -> dict[str, Any]:
 
 
 def _bucket(bucket: Bucket, totals: Totals) -> dict[str, Any]:
-    manages = g.services.buckets.may_change(g.principal, bucket)
-    shown = bucket_json(bucket, totals, manages=manages)
-    return shown | {"internal_bucket_name": bucket.name, "public": bucket.is_public}
+    return buckets.shown(bucket, totals) | {"internal_bucket_name": bucket.name, "public": bucket.is_public}
 
 
 def _deleted(bucket_name: str, key: str) -> dict[str, Any]:
     g.services.files.delete(g.principal, bucket_name.lower(), key, conditions=write_conditions(request.headers))
-    return {"success": True, **_DONE}
+    return _DONE
 
 
 def _sent_filename() -> str | None:

@@ -1,11 +1,17 @@
 """The calls of SelfDB 0.05's backend: what it sends, and the answers that it parses."""
 
+import shutil
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import validate
+from werkzeug.test import TestResponse
 
+from storage_app.node import Storage
 from tests.support.service import ANON_KEY, bearer
 
 KEY = "a-service-key-of-32-characters-or-more"
@@ -133,6 +139,67 @@ def test_rights_are_those_of_all_routes(backend: FlaskClient) -> None:
         refused = backend.get("/api/v1/files/photos/a.txt", headers=headers)
         assert (refused.status_code, refused.mimetype) == (status, "application/json")
         assert (refused.json or {})["detail"]
+
+
+# What is wrong with a request: the values of its path, its headers, and its body.
+WRONG: dict[str, tuple[dict[str, str], dict[str, str], bytes]] = {
+    "no credential": ({}, {}, b""),
+    "wrong credential": ({}, {"apikey": "wrong"}, b""),
+    "another user": ({}, bearer("bob"), b""),
+    "missing bucket": ({"bucket_id": "nothing"}, BACKEND, b""),
+    "missing file": ({"file_id": "nothing"}, BACKEND, b""),
+    "invalid name": ({"bucket_id": "x", "file_id": "../a"}, BACKEND, b""),
+    "no JSON": ({}, BACKEND | {"Content-Type": "application/json"}, b"{"),
+    "wrong JSON": ({}, BACKEND | {"Content-Type": "application/json"}, b"[]"),
+    "no JSON type": ({}, BACKEND, b"{}"),
+    "failed condition": ({}, BACKEND | {"If-Match": '"another"'}, b""),
+}
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Return the method, the path and the description of each of these calls."""
+    return [
+        (method.upper(), path, operation)
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method != "parameters" and operation["tags"] == ["SelfDB"]
+    ]
+
+
+def assert_described(document: dict[str, Any], operation: dict[str, Any], answer: TestResponse) -> None:
+    """Assert that the document describes the status, the media type and the body of this refusal."""
+    where = operation["operationId"], answer.status_code, answer.mimetype
+    content = operation["responses"].get(str(answer.status_code), {}).get("content", {})
+    assert answer.mimetype in content, where
+    schema = {**content[answer.mimetype]["schema"], "components": document["components"]}
+    assert [error.message for error in OAS31Validator(schema).iter_errors(answer.json)] == [], where
+
+
+def test_refusals_are_as_the_document_says(backend: FlaskClient) -> None:
+    document = backend.get("/openapi.json").json or {}
+    validate(document)
+    refused = {operation["operationId"]: 0 for _, _, operation in operations(document)}
+    for method, path, operation in operations(document):
+        for values, headers, body in WRONG.values():
+            target = path.format(**{"bucket_id": "photos", "file_id": "a.txt"} | values)
+            answer = backend.open(target, method=method, headers=headers, data=body)
+            if answer.status_code >= 400:
+                assert answer.mimetype == "application/json"
+                assert_described(document, operation, answer)
+                refused[operation["operationId"]] += 1
+    assert [name for name, times in refused.items() if times < 2] == ["selfdbCheckHealth"]
+
+
+def test_status_of_a_store_that_cannot_be_opened_is_as_the_document_says(make_app: Callable[..., Flask]) -> None:
+    app = make_app(SERVICE_KEY=KEY)
+    client = app.test_client()
+    storage: Storage = app.extensions["storage"]
+    shutil.rmtree(storage.settings.storage_path)
+    document = client.get("/openapi.json").json or {}
+    (status,) = (each for _, _, each in operations(document) if each["operationId"] == "selfdbCheckHealth")
+    answer = client.get("/api/v1/storage/status")
+    assert (answer.status_code, answer.mimetype) == (503, "application/json")
+    assert_described(document, status, answer)
 
 
 def test_document_has_a_tag_of_its_own_only_with_a_service_key(backend: FlaskClient, app: Flask) -> None:

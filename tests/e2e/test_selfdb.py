@@ -1,12 +1,14 @@
 """What SelfDB sends. In 0.0.2 the backend asks for a URL, which its browser code uses; 0.05 holds an API key."""
 
 from collections.abc import Callable, Iterator
+from typing import cast
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from tests.support.nginx import LEAST_SPOOLED, OFFLOAD, NginxGateway
+from tests.support.raw_http import Listener, send
 from tests.support.service import ANON_KEY, RunningService, bearer
 
 
@@ -139,6 +141,13 @@ def test_backend_of_005_deletes_below_the_root_and_by_bucket(backend: httpx.Clie
     assert (missing.status_code, missing.headers["Content-Type"]) == (404, "application/json")
     assert missing.json() == {"detail": "Bucket not found"}
     assert backend.get("/api/v1/storage/status").json() == {"status": "healthy"}
+
+
+def test_refusal_before_the_route_is_known_is_as_the_document_says(backend: httpx.Client) -> None:
+    refused = send(cast(Listener, backend.base_url), "GET /api/v1/buckets", [("Host", "another")])
+    operation = backend.get("/openapi.json").json()["paths"]["/api/v1/buckets"]["get"]
+    assert refused.status == 400
+    assert refused.headers.get_content_type() in operation["responses"]["400"]["content"]
 
 
 def test_refusal_of_a_large_upload_reaches_the_backend_as_json(backend: httpx.Client) -> None:

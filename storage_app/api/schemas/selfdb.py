@@ -40,6 +40,12 @@ class DoneSchema(AnswerSchema):
     status = fields.String(required=True, validate=validate.OneOf(["success"]))
 
 
+class MissingBucketSchema(AnswerSchema):
+    """The refusal if there is no such bucket."""
+
+    detail = fields.String(required=True, validate=validate.OneOf(["Bucket not found"]))
+
+
 class OneBucketSchema(AnswerSchema):
     """One bucket."""
 
