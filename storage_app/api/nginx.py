@@ -4,14 +4,14 @@ nginx reads a body of less than 100,000 bytes to its end before it passes the re
 
 Before nginx spools the larger body of a raw upload, it asks without the body whether the service would take it. The
 service answers `X-Upload-Check: verdict` with 204 or 403, because nginx's `auth_request` understands no other refusal.
-After a 403 nginx passes the upload on unspooled, and the client gets the usual refusal.
+After a 403 nginx passes the upload on unspooled, and the service receives it as without nginx, or refuses it as usual.
 
-With 204 the service has reserved the space of the body, under the id that nginx sends with each request of an upload:
+With 204 the service has reserved the space of the body, under the id that nginx sends with each request about it:
 
     X-Upload-ID       the id of the client's request, made by nginx
 
 The reservation ends with the upload, or when nginx sends `X-Upload-Check: over`, because the client has gone, or after
-a time. With a body that was refused it sends `X-Upload-Check: refused`.
+a time.
 
 If nginx has waited for the body, it sends
 
@@ -72,9 +72,9 @@ def is_check(req: Request) -> bool:
     return _value(req, "X-Upload-Check") == "verdict"
 
 
-def asks_for_space(req: Request) -> bool:
-    """Return whether nginx asks if it should spool the body, or passes on a body for which that was refused."""
-    return g.storage.settings.upload_offload == "nginx" and _value(req, "X-Upload-Check") in ("verdict", "refused")
+def verdict(may_spool: bool) -> Response:
+    """Return the answer to nginx, which asks if it should spool the body."""
+    return Response(status=204 if may_spool else 403)
 
 
 def upload_id(req: Request) -> str | None:

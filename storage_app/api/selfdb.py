@@ -175,8 +175,8 @@ class FileItem(MethodView):
             constraints=UploadConstraints(filename=_sent_filename()),
         )
         received = uploads.receive(g.principal, upload, nginx.raw_body(request, g.services.spool))
-        if received is None:
-            return Response(status=204)
+        if isinstance(received, Response):
+            return received
         file = file_json(g.storage.settings, upload.bucket_name, received[0])
         return {"status": "success", "file_id": file["id"], "size": file["size"], "url": file["url"]}
 

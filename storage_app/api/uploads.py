@@ -125,8 +125,8 @@ def receive_signed(token: str, bucket_id: str, file_id: str) -> Response:
 
 def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> Response:
     received = receive(who, upload, body)
-    if received is None:
-        return Response(status=204)
+    if isinstance(received, Response):
+        return received
     file, created = received
     shown = file_json(g.storage.settings, upload.bucket_name, file)
     location = f"/storage/{upload.bucket_name}/{quote(file.key)}"
@@ -134,14 +134,11 @@ def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) 
     return json_response(shown, 201 if created else 200, headers)
 
 
-def receive(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> tuple[File, bool] | None:
-    """Receive the file, as `Uploads.receive` does. Return None if nginx has only asked whether it may spool it."""
+def receive(who: Principal | SignedUpload, upload: UploadRequest, body: Body) -> tuple[File, bool] | Response:
+    """Receive the file, as `Uploads.receive` does. If nginx only asks whether to spool it, return the answer."""
     uploads, upload_id = g.services.uploads, nginx.upload_id(request)
-    # nginx passes on as it comes a body that was refused, so that the refusal is given again.
-    if upload_id is not None and nginx.asks_for_space(request):
-        uploads.reserve(who, upload, body, reservation_id=upload_id)
-        if nginx.is_check(request):
-            return None
+    if upload_id is not None and nginx.is_check(request):
+        return nginx.verdict(uploads.reserve(who, upload, body, reservation_id=upload_id))
     received: tuple[File, bool] = uploads.receive(who, upload, body, reservation_id=upload_id)
     return received
 

@@ -52,3 +52,8 @@ class UploadRight:
     owner_id: str
     create: bool
     replace: Replace
+
+    @property
+    def uploader(self) -> str:
+        """The `sub` of the principal, or "" for anonymous ones: only their uploads belong to somebody else."""
+        return "" if self.replace is Replace.NONE else self.owner_id

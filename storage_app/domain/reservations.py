@@ -8,10 +8,12 @@ from datetime import datetime
 class Reservation:
     """The place of one body in the spool, until it has arrived, or until `expires_at` at the latest.
 
-    It reserves `size` bytes of the disk, and `growth` bytes of the bucket's quota.
+    It reserves `size` bytes of the disk, and `growth` bytes of the bucket's quota. `uploader` is the `sub` of the
+    principal, or "" for all anonymous ones.
     """
 
     id: str
+    uploader: str
     bucket_uid: str
     size: int
     growth: int

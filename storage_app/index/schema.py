@@ -5,7 +5,7 @@ from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 # The cache has no migrations: an index of another version is rebuilt.
-VERSION = 7
+VERSION = 8
 
 # No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
 # them first, and on SQLite it may replace the file that they are in.
@@ -106,6 +106,7 @@ reservations = sa.Table(
     "reservations",
     CACHE,
     sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("uploader", _TEXT, nullable=False),
     sa.Column("bucket_uid", _TEXT, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("growth", sa.BigInteger, nullable=False),

@@ -59,3 +59,4 @@ SCHEDULE_DELETION = sa.insert(pending_deletions).values(_new_values(pending_dele
 RESERVATIONS = sa.select(
     sa.func.count(), sa.func.coalesce(sa.func.sum(reservations.c.size), sa.literal_column("0"))
 ).where(reservations.c.expires_at > bindparam("at"))
+RESERVATIONS_OF = RESERVATIONS.where(reservations.c.uploader == bindparam("uploader"))

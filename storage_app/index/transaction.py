@@ -190,6 +190,11 @@ class Transaction:
         count, size = self._all(statements.RESERVATIONS, at=rows.to_microseconds(now()))[0]
         return int(count), int(size)
 
+    def reservations_of(self, uploader: str) -> tuple[int, int]:
+        """Return what `reservations` returns, for those of one uploader."""
+        count, size = self._all(statements.RESERVATIONS_OF, at=rows.to_microseconds(now()), uploader=uploader)[0]
+        return int(count), int(size)
+
     def add_reservation(self, reservation: Reservation) -> None:
         """Record a reservation, or replace the one with its id. Deletes those that have expired."""
         expired = reservations.c.expires_at <= rows.to_microseconds(now())

@@ -2,16 +2,20 @@
 
 nginx asks before it spools a body. Only when the body is whole, the upload records its intent; until then, this is what
 keeps the spool within MAX_UPLOADS, the bucket's quota and MIN_FREE_BYTES.
+
+A client reserves by its word alone, so as much as a principal has reserved is always left to others. A body that would
+take more is not spooled. The service receives it as it comes: it reserves nothing, and takes one of MAX_UPLOADS.
 """
 
 import logging
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 from ..domain.buckets import Bucket
 from ..domain.reservations import Reservation
 from ..domain.times import now
-from ..errors import StorageError, TooManyUploads
+from ..errors import StorageError
 from ..host.spool import Spool
 from ..index import Index, Transaction
 from . import upload_rules as rules
@@ -36,32 +40,47 @@ _REMEMBERED_SECONDS = 1
 class Reservations:
     """The reservations of all processes. Threads may share it."""
 
-    def __init__(self, index: Index, spool: Spool, limits: UploadLimits, *, max_uploads: int) -> None:
+    def __init__(
+        self,
+        index: Index,
+        spool: Spool,
+        limits: UploadLimits,
+        *,
+        max_uploads: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._index = index
         self._spool = spool
         self._limits = limits
-        self._max_uploads = max_uploads
+        self._places = _SPOOLED_TIMES * max_uploads
+        self._clock = clock
         self._awaited = (0, -float(_REMEMBERED_SECONDS))
 
-    def reserve(self, name: str, bucket: Bucket, *, size: int, growth: int, free_bytes: int | None) -> None:
-        """Reserve space for a body, beside all others. Raises `TooManyUploads`, `QuotaExceeded`, `InsufficientStorage`.
+    def reserve(
+        self, name: str, uploader: str, bucket: Bucket, *, size: int, growth: int, free_bytes: int | None
+    ) -> bool:
+        """Reserve space for a body, beside all others, and return whether it is reserved. Raises `QuotaExceeded`.
 
-        `free_bytes` are those of the disk.
+        It is not if the uploader would then have more than is left to others. `free_bytes` are those of the disk.
         """
         lifetime = timedelta(seconds=min(_SILENCE_SECONDS + size / _BYTES_PER_SECOND, _LONGEST_SECONDS))
-        reservation = Reservation(name, bucket.uid, size, growth, expires_at=now() + lifetime)
+        reservation = Reservation(name, uploader, bucket.uid, size, growth, expires_at=now() + lifetime)
+        is_reserved = False
 
         def work(transaction: Transaction) -> None:
+            nonlocal is_reserved
             if bucket.quota is not None and growth > 0:
                 transaction.lock_bucket(bucket.name)
                 found = transaction.bucket(bucket.uid)
                 if found is not None:
                     rules.check_quota(*found, transaction.reserved(bucket.uid, but_spooled=name) + growth)
             transaction.lock_reservations()
-            self._check(free_bytes, size, *transaction.reservations())
-            transaction.add_reservation(reservation)
+            is_reserved = self._leaves_enough(transaction, reservation, free_bytes)
+            if is_reserved:
+                transaction.add_reservation(reservation)
 
         self._index.write_grouped(work)
+        return is_reserved
 
     def abandon(self, name: str) -> None:
         """End the reservation of an upload that failed. If that fails too, it ends with time."""
@@ -77,20 +96,21 @@ class Reservations:
     def awaited_bytes(self, *, beside: int) -> int:
         """Return how many reserved bytes have not arrived yet, for an upload of `beside` bytes that reserves none."""
         awaited, at = self._awaited
-        if beside >= _SMALL_BYTES or time.monotonic() - at >= _REMEMBERED_SECONDS:
+        if beside >= _SMALL_BYTES or self._clock() - at >= _REMEMBERED_SECONDS:
             awaited = self._missing(self._index.reserved_bytes())
-            self._awaited = (awaited, time.monotonic())
+            self._awaited = (awaited, self._clock())
         return awaited
 
-    def _check(self, free_bytes: int | None, size: int, count: int, total: int) -> None:
-        if count >= _SPOOLED_TIMES * self._max_uploads:
-            raise TooManyUploads(
-                f"As many bodies are on their way through nginx as may be, {_SPOOLED_TIMES} times MAX_UPLOADS "
-                f"({self._max_uploads}); try again in a moment.",
-                retry_after=5,
-            )
-        if free_bytes is not None:
-            rules.check_free_space(free_bytes - self._missing(total), size, self._limits)
+    def _leaves_enough(self, transaction: Transaction, new: Reservation, free_bytes: int | None) -> bool:
+        """Return whether as many places and bytes would be left to others as the uploader would have reserved."""
+        count, size = transaction.reservations()
+        own_count, own_size = transaction.reservations_of(new.uploader)
+        if own_count + 1 > self._places - (count + 1):
+            return False
+        if free_bytes is None:
+            return True
+        left = free_bytes - self._missing(size) - new.size - self._limits.min_free_bytes
+        return own_size + new.size <= left
 
     def _missing(self, total: int) -> int:
         """Return how many of `total` reserved bytes are not in the spool yet. Those that are use up free space."""

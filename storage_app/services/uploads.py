@@ -109,15 +109,16 @@ class Uploads:
 
     def reserve(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body, *, reservation_id: str
-    ) -> None:
-        """Reserve space for `body`, which has a length.
+    ) -> bool:
+        """Reserve space for `body`, which has a length, and return whether it is reserved.
 
-        A gateway that stores the body first asks for this. Raises what `receive` would raise before the first byte, and
-        as `Reservations.reserve` does.
+        A gateway that would store the body first asks for this. If nothing is reserved, it has to pass the body on as
+        it comes. Raises what `receive` would raise before the first byte.
         """
         _, declared, target, intent = self._checked(who, request, body)
-        self._reservations.reserve(
+        return self._reservations.reserve(
             reservation_id,
+            target.right.uploader,
             target.bucket,
             size=declared.size or 0,
             growth=intent.size,
