@@ -35,12 +35,7 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors, problems
 from .http.conditions import write_conditions
-<<<<<<< Updated upstream
-from .http.responses import json_text
 from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header, total_header
-=======
-from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header
->>>>>>> Stashed changes
 from .schemas.queries import PageSchema
 from .schemas.responses import AnswerSchema, HealthSchema, ProblemSchema, entry_text, file_json
 from .schemas.selfdb import (
