@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from storage_app.host.layout import Layout
-from storage_app.maintenance.recover import mark_clean_stop
+from storage_app.maintenance.identity import read_store_id
+from storage_app.maintenance.recover import mark_clean_stop, recover
 from storage_app.node import Storage
 from storage_app.version import __version__
+from tests.support.postgres import PostgresServer
 from tests.support.service import SECRET_KEY, bearer
 
 
@@ -82,6 +85,19 @@ def test_bucket_that_is_not_there_is_one_sentence(app: Flask) -> None:
     result = run(app, "ls", "nothing")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.startswith("Error: There is no bucket 'nothing'")
+
+
+@pytest.mark.parametrize("command", ["buckets", "usage", "ls photos"])
+def test_index_of_another_store_is_named(
+    make_app: Callable[..., Flask], tmp_path: Path, postgres: PostgresServer, command: str
+) -> None:
+    url = postgres.database()
+    recover(tmp_path / "first", durable=False, index_url=url)
+    result = run(make_app(INDEX_URL=url), *command.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    for store in ("first", "store"):
+        assert str(read_store_id(Layout(tmp_path / store))) in result.stderr
+    assert "--take-over" in result.stderr
 
 
 def test_usage_counts_everything(filled: Flask) -> None:
