@@ -1,74 +1,16 @@
-"""The configuration of gunicorn: worker processes with threads, timeouts, and the hooks of the service.
+"""The configuration for `gunicorn wsgi:app` in this folder: that of `selfdb-storage serve`. SIGHUP reads it again."""
 
-Addresses, counts and logging come from the settings. A reload (SIGHUP) reads them again.
-"""
-
-import os
 import sys
 from pathlib import Path
 
 from storage_app.errors import SettingsError
-from storage_app.server.lifecycle import WORKERS, Lifecycle, Logger, max_connections, raise_descriptor_limit
+from storage_app.server.configuration import configuration
 from storage_app.settings import load_settings
 
-ROOT = Path(__file__).resolve().parent
+wsgi_app = "wsgi:app"
+chdir = str(Path(__file__).resolve().parent)
 
 try:
-    settings = load_settings()
+    globals().update(configuration(load_settings()))
 except SettingsError as error:
     sys.exit(error.detail)
-lifecycle = Lifecycle(settings)
-
-
-wsgi_app = "wsgi:app"
-chdir = str(ROOT)
-bind = [f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"]
-
-# Processes use the cores, and threads serve the clients: I/O releases the interpreter's lock.
-worker_class = WORKERS[settings.worker]
-workers = settings.web_concurrency
-threads = settings.threads
-# Idle connections need no thread, so there may be many more of them. Beyond that, the idle ones are closed.
-worker_connections = max_connections(raise_descriptor_limit(), settings.threads)
-# Each worker opens the store for itself, because locks and database connections must not cross a fork.
-preload_app = False
-
-# Longer than the 60 s for which proxies and browsers keep idle connections, so that they close first.
-keepalive = 75
-# At a stop, transfers in progress have this long to finish. Container engines must wait longer before they kill.
-graceful_timeout = 30
-# A worker whose main thread sends no heartbeat for this long is replaced. Slow clients only hold other threads.
-timeout = 60
-# Replacing a worker cuts transfers longer than graceful_timeout, so it should be rare: a guard against slow leaks.
-max_requests = 10_000_000
-max_requests_jitter = 1_000_000
-
-# gunicorn's maximum. The longest signed URL fits: a key of 1,024 bytes, percent-encoded.
-limit_request_line = 8190
-limit_request_field_size = 8190
-
-# Send files by sendfile(2), even if SENDFILE in the environment says no. gunicorn 27 understands any value of its own
-# setting `sendfile` as no, even True.
-raw_env = ["SENDFILE=true"]
-# The heartbeat is the time stamp of a file. In memory, no busy disk can make a healthy worker look dead.
-worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-# By default gunicorn creates a control socket in the home folder, which nothing needs here.
-control_socket_disable = True
-
-# Proxies are trusted in one place, Werkzeug's ProxyFix, as TRUSTED_PROXIES says. gunicorn trusts none.
-forwarded_allow_ips = ""
-forwarder_headers = ""
-
-logger_class = Logger
-loglevel = settings.log_level.lower()
-# The application writes its own access log, with request ids and without tokens.
-accesslog = None
-
-on_starting = lifecycle.on_starting
-when_ready = lifecycle.when_ready
-post_fork = lifecycle.post_fork
-post_worker_init = lifecycle.post_worker_init
-pre_request = lifecycle.pre_request
-post_request = lifecycle.post_request
-worker_exit = lifecycle.worker_exit
-on_exit = lifecycle.on_exit

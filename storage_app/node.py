@@ -33,7 +33,7 @@ from .settings import Settings
 
 log = logging.getLogger(__name__)
 
-_NOT_READY = "The index is not ready: start the service with gunicorn, or run 'flask --app wsgi storage recover'."
+_NOT_READY = "The index is not ready: start the service with gunicorn, or run 'selfdb-storage recover'."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,70 +1,35 @@
-"""gunicorn.conf.py: what it makes of the settings."""
+"""gunicorn.conf.py: the package's configuration, for `gunicorn wsgi:app` in the project's folder."""
 
-import importlib.util
-import resource
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+import runpy
+from typing import Any
 
 import pytest
-from gunicorn.arbiter import Arbiter
 from gunicorn.config import Config
 
-PATH = Path(__file__).resolve().parent.parent / "gunicorn.conf.py"
+from storage_app.server.configuration import configuration
+from storage_app.settings import load_settings
+from tests.support.checkout import ROOT
 
 
-def load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gunicorn_conf", PATH)
-    assert spec
-    assert spec.loader
-    conf = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(conf)
-    return conf
+def load() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "gunicorn.conf.py"))
 
 
-@pytest.mark.parametrize(("host", "bind"), [("0.0.0.0", "0.0.0.0:9000"), ("::1", "[::1]:9000")])
-def test_address_and_counts_come_from_the_settings(host: str, bind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    environ = {"SECRET_KEY": "k" * 32, "HOST": host, "PORT": "9000", "WEB_CONCURRENCY": "3", "THREADS": "5"}
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-    conf = load()
-    assert (conf.bind, conf.workers, conf.threads) == ([bind], 3, 5)
+def test_it_is_the_configuration_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    loaded, names = load(), Config().settings.keys()
+    assert {name for name in loaded if name in names} == configuration(load_settings()).keys() | {"wsgi_app", "chdir"}
+    assert (loaded["wsgi_app"], loaded["chdir"]) == ("wsgi:app", str(ROOT))
+
+
+def test_it_reads_the_settings_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "k" * 32)
+    for threads in (3, 5):
+        monkeypatch.setenv("THREADS", str(threads))
+        assert load()["threads"] == threads
 
 
 def test_wrong_setting_ends_the_start_with_its_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", "short")
     with pytest.raises(SystemExit, match=r"^SECRET_KEY must be at least 32 bytes"):
         load()
-
-
-@pytest.mark.parametrize(
-    ("worker", "expected"), [("scheduled", "storage_app.server.worker.Worker"), ("gthread", "gthread")]
-)
-def test_worker_can_be_gunicorns_own(worker: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET_KEY", "k" * 32)
-    monkeypatch.setenv("WORKER", worker)
-    assert load().worker_class == expected
-
-
-def test_files_are_sent_by_sendfile_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET_KEY", "k" * 32)
-    monkeypatch.setenv("SERVER_SOFTWARE", "")  # the arbiter sets it
-    monkeypatch.setenv("SENDFILE", "no")
-    config = Config()
-    assert not config.sendfile
-    config.set("raw_env", load().raw_env)
-    Arbiter(SimpleNamespace(cfg=config))
-    assert config.sendfile
-    config.set("sendfile", True)
-    assert not config.sendfile, "gunicorn's own setting works now: use it in the place of raw_env"
-
-
-def test_a_worker_has_no_more_connections_than_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SECRET_KEY", "k" * 32)
-    monkeypatch.setenv("THREADS", "4")
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, limits[0]), limits[1]))
-        assert load().worker_connections == 1000
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limits[1], limits[1])
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -23,14 +23,15 @@ LAYERS: list[set[str]] = [
     {"api", "cli"},
     {"__init__"},  # create_app
     {"server"},
+    {"__main__"},  # the command
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallow", "webargs", "apispec"}
 LIBRARIES: dict[str, set[str]] = {
-    **{library: {"api", "cli", "logs", "__init__"} for library in FLASK},
+    **{library: {"api", "cli", "logs", "__init__", "__main__"} for library in FLASK},
     "werkzeug": {"api", "__init__", "server"},
-    "click": {"cli", "maintenance"},
+    "click": {"cli", "maintenance", "__main__"},
     "dotenv": {"settings"},
     "environs": {"settings"},
     "gunicorn": {"server"},
@@ -108,7 +109,7 @@ def test_every_folder_has_a_layer() -> None:
 
 def test_only_few_modules_lie_flat() -> None:
     flat = {path.stem for path in PACKAGE.glob("*.py")}
-    assert flat == {"__init__", "errors", "version", "logs", "node"}
+    assert flat == {"__init__", "__main__", "errors", "version", "logs", "node"}
 
 
 def test_folders_import_from_below_only() -> None:
@@ -122,7 +123,7 @@ def test_folders_import_from_below_only() -> None:
 
 def test_core_gets_plain_values_and_no_settings() -> None:
     readers = {part_of(each.module) for each in ours() if part_of(each.target) == "settings"}
-    assert readers == {"settings", "node", "api", "cli", "__init__", "server"}
+    assert readers == {"settings", "node", "api", "cli", "__init__", "server", "__main__"}
 
 
 def test_mechanics_of_http_know_no_service() -> None:

@@ -8,7 +8,7 @@ import pytest
 from storage_app.version import __version__
 from tests.support.checkout import ROOT
 
-LOCKS = ["requirements", "requirements-dev"]
+LOCKS = ["requirements", "requirements-build", "requirements-dev"]
 
 
 def locked(name: str) -> dict[str, str]:

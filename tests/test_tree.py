@@ -48,9 +48,9 @@ def files_of_tests(tests: Path) -> list[PurePosixPath]:
 def is_of(test: PurePosixPath, module: PurePosixPath) -> bool:
     """Whether `test` lies at the path of `module`: in its folder, as test_<module>.py or test_<module>_*.py.
 
-    The tests of an `__init__.py` are called like its package.
+    The tests of an `__init__.py` are called like its package, those of `__main__.py` test_main.py.
     """
-    name = f"test_{module.parent.name if module.stem == '__init__' else module.stem}"
+    name = f"test_{module.parent.name if module.stem == '__init__' else module.stem.strip('_')}"
     return test.parent == module.parent and (test.stem == name or test.stem.startswith(f"{name}_"))
 
 
@@ -96,6 +96,7 @@ def test_exception_is_still_needed(name: str) -> None:
         ("domain/test_files.py", "host/files.py", False),
         ("test_files.py", "host/files.py", False),
         ("test_cli.py", "cli.py", True),
+        ("test_main.py", "__main__.py", True),
         ("settings/test_settings.py", "settings/__init__.py", True),
         ("settings/test_kinds.py", "settings/__init__.py", False),
     ],

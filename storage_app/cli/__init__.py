@@ -1,4 +1,4 @@
-"""Commands for operators: `flask --app wsgi storage ...`."""
+"""Commands for operators: `selfdb-storage ...`, and `flask --app wsgi storage ...` in a checkout."""
 
 from typing import NoReturn
 

@@ -60,5 +60,5 @@ def check_store(layout: Layout, index: Index) -> None:
         raise StoreUnusable(
             f"The index at INDEX_URL was made for the store with the id {owner}, and STORAGE_PATH={layout.root} is the "
             f"store with the id {index.store}: set INDEX_URL to a database of its own. If this store is a copy that "
-            "replaces the other one, stop that service and run 'flask --app wsgi storage rebuild --take-over'."
+            "replaces the other one, stop that service and run 'selfdb-storage rebuild --take-over'."
         )

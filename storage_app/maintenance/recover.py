@@ -222,7 +222,7 @@ def _reason_to_fill(index: Index) -> str | None:
     if not index.is_ready():
         raise StoreUnusable(
             "The index at INDEX_URL was made by another version of this service: stop the nodes that run that one, and "
-            "run 'flask --app wsgi storage rebuild'."
+            "run 'selfdb-storage rebuild'."
         )
     return None
 

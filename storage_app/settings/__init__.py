@@ -32,8 +32,15 @@ from .kinds import (
     whole_number,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-"""The project's folder, which holds `.env`. Relative paths start here, whatever the current directory is."""
+
+def project_folder(package: Path) -> Path:
+    """Return the checkout that `package` lies in or, if it was installed, the current directory."""
+    checkout = package.resolve().parent
+    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
+
+
+ROOT = project_folder(Path(__file__).parents[1])
+"""The folder that holds `.env`. Relative paths start here, wherever the process goes later."""
 
 # The values of PYTHON_DOTENV_DISABLED that python-dotenv takes for true.
 _DOTENV_DISABLED = {"1", "true", "t", "yes", "y"}
@@ -201,6 +208,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**{field: _read(setting, given) for field, setting in FIELDS.items()})
     _check_together(settings)
     return settings
+
+
+def drop_empty_variables() -> None:
+    """Remove the settings that are empty from the environment, because a library may read them from there too."""
+    for setting in SETTINGS:
+        if not os.environ.get(setting.name, "").strip():
+            os.environ.pop(setting.name, None)
 
 
 def sources() -> dict[str, dict[str, str]]:

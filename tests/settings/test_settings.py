@@ -217,3 +217,19 @@ def test_sample_key_is_for_trials_alone(name: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is a sample"):
         load(**{name: sample})
     assert load(**{name: sample, "TRIAL": "true"}).trial
+
+
+def test_folder_of_an_installed_package_is_the_current_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = tmp_path / "lib" / "storage_app"
+    assert module.project_folder(package) == tmp_path
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "pyproject.toml").touch()
+    assert module.project_folder(package) == tmp_path / "lib"
+
+
+def test_only_empty_variables_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WEB_CONCURRENCY", " "), ("THREADS", "7"), ("UNKNOWN", "")):
+        monkeypatch.setenv(name, value)
+    module.drop_empty_variables()
+    assert [name for name in ("WEB_CONCURRENCY", "THREADS", "UNKNOWN") if name in os.environ] == ["THREADS", "UNKNOWN"]
