@@ -31,4 +31,4 @@ esac
 source scripts/lib.sh
 python=$(find_python)
 supervise "$python" scripts/bootstrap.py --write-env requirements.txt
-exec .venv/bin/python scripts/serve.py
+exec .venv/bin/selfdb-storage serve

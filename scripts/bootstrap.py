@@ -13,12 +13,16 @@ import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+
+# The lines by which pip tells that it has come to a package, wherever that comes from.
+PACKAGE = re.compile(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)|Processing \S*/(\w+)-")
 
 ENV_FILE = """\
 # Written by run.sh, which never changes it again. The environment wins over it; .env.example shows every setting.
@@ -33,7 +37,8 @@ STORAGE_PATH=./data
 
 def main() -> None:
     arguments = parse_arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     with only_one() as lock:
         make_venv(lock)
         install(arguments.requirements, lock)
@@ -96,16 +101,54 @@ def check_venv_module() -> None:
 
 
 def install(requirements: str, lock: int) -> None:
-    """Install exactly the locked requirements, unless they are installed already."""
-    stamp = VENV / f"{requirements}.sha256"
-    digest = hashlib.sha256((ROOT / requirements).read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == digest:
-        return
-    count = len(re.findall(r"^[\w.-]+(?:\[[^]]*\])?==", (ROOT / requirements).read_text(), re.MULTILINE))
-    say(f"Installing {requirements} into .venv (packages: {count}), which takes up to a minute ...")
-    options = ["--require-hashes", "--quiet", "--disable-pip-version-check", "--no-input"]
-    run([str(PYTHON), "-m", "pip", "install", *options, "-r", str(ROOT / requirements)], lock)
-    stamp.write_text(digest)
+    """Install exactly the locked requirements, and then the command of this checkout, unless they are there already."""
+    locked = [ROOT / "requirements-build.txt", ROOT / requirements]
+    once(requirements, locked, lambda: install_requirements(locked, lock))
+    once("selfdb-storage", [ROOT / "pyproject.toml"], lambda: install_command(lock))
+
+
+def once(name: str, inputs: list[Path], step: Callable[[], None]) -> None:
+    """Run a step, unless it has succeeded in this .venv and the files that it reads are as they were then."""
+    stamp = VENV / f"{name}.sha256"
+    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in inputs)).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        step()
+        stamp.write_text(digest)
+
+
+def install_requirements(locked: list[Path], lock: int) -> None:
+    # All pins but those for another system.
+    pins = re.findall(r"^[\w.-]+(?:\[[^]]*\])?==(?!.*win32)", "".join(map(Path.read_text, locked)), re.MULTILINE)
+    say(f"Installing {locked[-1].name} into .venv, which takes up to a minute ...")
+    pip(["--require-hashes", *(f"--requirement={path}" for path in locked)], lock, Progress(len(pins)).show)
+
+
+def install_command(lock: int) -> None:
+    say("Installing the command .venv/bin/selfdb-storage ...")
+    pip(["--no-deps", "--no-build-isolation", f"--editable={ROOT}"], lock)
+
+
+def pip(arguments: list[str], lock: int, show: Callable[[str], None] | None = None) -> None:
+    options = ["--disable-pip-version-check", "--no-input", "--progress-bar=off"]
+    run([str(PYTHON), "-m", "pip", "install", *options, *arguments], lock, show)
+
+
+class Progress:
+    """What a person sees of pip's output: the name of each package when its turn comes, and why pip waits."""
+
+    def __init__(self, packages: int) -> None:
+        self._packages = packages
+        self._seen: set[str] = set()
+
+    def show(self, line: str) -> None:
+        """Take a line that pip has printed."""
+        if (found := PACKAGE.match(line)) and (name := found[1] or found[2].replace("_", "-")) not in self._seen:
+            self._seen.add(name)
+            say(f"{len(self._seen):4} of {self._packages}  {name}")
+        elif line.startswith("Installing collected packages"):
+            say("Unpacking and compiling them ...")
+        elif line.startswith("WARNING: Retrying"):
+            say(line.rstrip())
 
 
 def write_env(path: Path) -> None:
@@ -122,14 +165,25 @@ def write_env(path: Path) -> None:
     say("Wrote .env with new random keys.")
 
 
-def run(command: list[str], lock: int) -> None:
-    """Run a step to its end. A signal ends the step too. The step inherits the lock, in case this process is killed."""
-    try:
-        status = subprocess.run(command, check=False, pass_fds=[lock]).returncode
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    if status != 0:
-        sys.exit(f"This step failed with exit code {status}; its message is above: {' '.join(command)}")
+def run(command: list[str], lock: int, show: Callable[[str], None] | None = None) -> None:
+    """Run a step to its end, and `show` each line that it prints. If it fails, print them all, and exit.
+
+    A signal ends the step too. The step inherits the lock, in case this process is killed.
+    """
+    printed = []
+    output: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, pass_fds=[lock], **output) as step:
+        try:
+            for line in step.stdout or ():
+                printed.append(line)
+                if show:
+                    show(line)
+        except BaseException:
+            step.kill()
+            raise
+    if step.returncode != 0:
+        say("".join(printed))
+        sys.exit(f"This step failed with exit code {step.returncode}; its message is above: {' '.join(command)}")
 
 
 def say(message: str) -> None:

@@ -96,7 +96,7 @@ def test_env_that_is_a_dangling_link_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy with nothing to install, so that making it ready is quick."""
+    """A copy with nothing to install but its command, so that making it ready is quick."""
     checkout = copy_checkout(tmp_path_factory.mktemp("bare") / "a clone with spaces")
     (checkout / "requirements.txt").write_text("")
     return checkout
@@ -157,9 +157,42 @@ def test_signal_during_the_installation_ends_everything(bare: Path, number: sign
         environ = {"PIP_INDEX_URL": index, "PIP_CONFIG_FILE": "/dev/null"}
         # The connection tells that pip is at work.
         with Running("./run.sh", cwd=bare, **environ) as running, silent.accept()[0]:
-            running.read_until("Installing requirements.txt into .venv (packages: 1)")
+            running.read_until("Installing requirements.txt into .venv")
             assert running.end(number, seconds=20) == 128 + number
             assert not running.alive()
+
+
+def test_packages_are_named_once_as_pip_comes_to_them(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = bootstrap.Progress(4)
+    for line in (
+        "Looking in indexes: https://somebody:secret@index.example/simple",
+        "Collecting psycopg[binary]==3.3.9 (from -r requirements.txt (line 224))",
+        "  Downloading psycopg-3.3.9-py3-none-any.whl (219 kB)",
+        "Processing /srv/wheels/flask_cors-6.0.5-py3-none-any.whl (from -r requirements.txt (line 25))",
+        "Requirement already satisfied: pip==26.1 in ./lib (from -r requirements.txt (line 1)) (26.1)",
+        "Requirement already satisfied: pip>=20 in ./lib (from flask==3.1.3) (26.1)",
+        "WARNING: Retrying (Retry(total=4, ...)) after connection broken",
+        "Installing collected packages: psycopg, flask-cors",
+    ):
+        progress.show(f"{line}\n")
+    assert capsys.readouterr().err.splitlines() == [
+        "   1 of 4  psycopg",
+        "   2 of 4  flask-cors",
+        "   3 of 4  pip",
+        "WARNING: Retrying (Retry(total=4, ...)) after connection broken",
+        "Unpacking and compiling them ...",
+    ]
+
+
+def test_step_that_fails_shows_everything_that_it_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^This step failed with exit code 3; its message is above: sh -c"):
+        bootstrap.run(["sh", "-c", "echo out; echo err >&2; exit 3"], 0)
+    assert capfd.readouterr().err.split() == ["out", "err"]
+
+
+def test_step_that_succeeds_shows_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    bootstrap.run(["sh", "-c", "echo out; echo err >&2"], 0)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.fixture(scope="module")
@@ -189,6 +222,8 @@ def test_run_serves_at_the_port_asked_for(service: tuple[Running, str]) -> None:
     said = running.output
     assert f"SelfDB storage {__version__} listens on http://127.0.0.1:{address.rpartition(':')[2]}\n" in said
     assert said.index("listens on") < said.index(f"{address}/docs")
+    named = re.findall(r"^ +(\d+) of (\d+)  [\w.-]+$", said, re.MULTILINE)
+    assert [int(number) for number, _ in named] == list(range(1, int(named[0][1]) + 1))
 
 
 @pytest.mark.slow
