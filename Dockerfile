@@ -3,6 +3,15 @@
 #   docker run -p 8001:8001 -e SECRET_KEY=... -v storage:/data/storage selfdb-storage
 # .ci/image builds on another base, of Debian's packages.
 ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+WORKDIR /build
+COPY requirements-build.txt ./
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes -r requirements-build.txt
+COPY LICENSE README.md pyproject.toml requirements.in ./
+COPY storage_app ./storage_app
+RUN pip wheel --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir /wheel .
+
 FROM ${BASE}
 
 # A fixed user id, so that the owner of a volume can be set in advance: chown 10001:10001.
@@ -16,9 +25,10 @@ WORKDIR /srv/selfdb-storage
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --require-hashes -r requirements.txt
 
-COPY LICENSE gunicorn.conf.py wsgi.py ./
-COPY storage_app ./storage_app
-RUN python -m compileall -q storage_app wsgi.py
+COPY --from=build /wheel /wheel
+RUN pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore --no-deps --no-index /wheel/*.whl
+# For `flask --app wsgi` and `gunicorn wsgi:app`.
+COPY gunicorn.conf.py wsgi.py ./
 
 # Nothing outside a container can reach its loopback.
 ENV HOST=0.0.0.0 \
@@ -35,4 +45,4 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=10m --retries=3 \
 
 # Transfers in progress have 30 seconds to finish: docker stop --time 40.
 STOPSIGNAL SIGTERM
-CMD ["gunicorn", "wsgi:app"]
+CMD ["selfdb-storage", "serve"]

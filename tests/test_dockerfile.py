@@ -13,10 +13,28 @@ from storage_app.settings import load_settings
 from tests.support.checkout import ROOT
 
 
-def instructions() -> list[tuple[str, str]]:
+def every_instruction() -> list[tuple[str, str]]:
     text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", " ", text).splitlines()
     return [(line.split()[0], line.split(maxsplit=1)[1]) for line in lines if line.strip()]
+
+
+def stages() -> list[list[tuple[str, str]]]:
+    """Return the instructions of each stage, without what stands before the first."""
+    every = every_instruction()
+    starts = [i for i, (name, _) in enumerate(every) if name == "FROM"]
+    return [every[start:end] for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Return what the image itself consists of: the last stage."""
+    return stages()[-1]
+
+
+def copied() -> set[str]:
+    """Return what is copied from the context."""
+    values = [value for name, value in every_instruction() if name == "COPY" and not value.startswith("--from")]
+    return {name for value in values for name in value.split()[:-1]}
 
 
 def only(name: str) -> str:
@@ -37,8 +55,9 @@ def environment() -> dict[str, str]:
 
 
 def test_base_is_a_slim_python_that_the_project_supports() -> None:
-    assert only("FROM") == "${BASE}"
-    version = re.fullmatch(r"BASE=python:3\.(\d+)-slim", only("ARG"))
+    assert [value for name, value in every_instruction() if name == "FROM"] == ["${BASE} AS build", "${BASE}"]
+    (argument,) = [value for name, value in every_instruction() if name == "ARG"]
+    version = re.fullmatch(r"BASE=python:3\.(\d+)-slim", argument)
     assert version
     assert 11 <= int(version[1]) <= 14
 
@@ -55,25 +74,29 @@ def test_runs_as_a_fixed_user_that_owns_the_volume() -> None:
 def test_installs_what_run_sh_installs_with_hashes_and_before_the_code() -> None:
     install = position("RUN", "pip install")
     assert "--require-hashes -r requirements.txt" in instructions()[install][1]
-    assert position("COPY", "requirements.txt") < install < position("COPY", "storage_app")
+    assert position("COPY", "requirements.txt") < install < position("COPY", "--from=build")
     assert "scripts/bootstrap.py --write-env requirements.txt" in (ROOT / "run.sh").read_text()
 
 
-def test_copies_everything_the_service_needs_and_nothing_that_is_not_there() -> None:
-    copied = {name for instruction, value in instructions() if instruction == "COPY" for name in value.split()[:-1]}
-    assert copied == {"LICENSE", "gunicorn.conf.py", "requirements.txt", "storage_app", "wsgi.py"}
-    assert all((ROOT / name).exists() for name in copied)
+def test_wheel_is_built_by_what_is_locked_with_hashes() -> None:
+    commands = [value for name, value in stages()[0] if name == "RUN"]
+    assert "--require-hashes -r requirements-build.txt" in commands[0]
+    assert "--no-build-isolation" in commands[1]
+
+
+def test_everything_that_is_copied_is_there() -> None:
+    assert {"storage_app", "gunicorn.conf.py", "wsgi.py"} < copied()
+    assert all((ROOT / name).exists() for name in copied())
 
 
 def test_context_lets_in_only_what_is_copied() -> None:
     rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
-    copied = {name for instruction, value in instructions() if instruction == "COPY" for name in value.split()[:-1]}
     assert rules[0] == "*"
-    assert {rule[1:] for rule in rules if rule.startswith("!")} == copied
+    assert {rule[1:] for rule in rules if rule.startswith("!")} == copied()
 
 
-def test_starts_gunicorn_without_a_shell_in_between() -> None:
-    assert json.loads(only("CMD")) == ["gunicorn", "wsgi:app"]
+def test_starts_the_service_without_a_shell_in_between() -> None:
+    assert json.loads(only("CMD")) == ["selfdb-storage", "serve"]
     assert only("STOPSIGNAL") == "SIGTERM"
 
 
