@@ -23,6 +23,8 @@ from .journal.recovery import Recovery
 from .maintenance.background import BackgroundThread
 from .maintenance.recover import is_recovered, open_index
 from .services.buckets import Buckets
+from .services.bulk import Bulk
+from .services.deletions import Deletions
 from .services.files import Files
 from .services.lookups import Lookups
 from .services.reservations import Reservations
@@ -47,6 +49,7 @@ class Services:
     recovery: Recovery
     buckets: Buckets
     files: Files
+    deletions: Deletions
     uploads: Uploads
     reservations: Reservations
     signing: Signing
@@ -172,6 +175,7 @@ class Storage:
             recovery=recovery,
             buckets=Buckets(index, store, commits, lookups, ballast),
             files=Files(index, store, commits, lookups, ballast),
+            deletions=Deletions(index, commits, lookups, ballast, Bulk(layout.slots)),
             uploads=uploads,
             reservations=reservations,
             signing=Signing(lookups, uploads, self.signed_urls),

@@ -115,11 +115,15 @@ class BlobStore(Protocol):
     def remove(self, bucket: Bucket, key: str) -> None:
         """Remove the sidecar of `key`, atomically. This is the commit of a delete. The blob stays.
 
-        Does nothing if there is no sidecar. Raises `BucketNotFound` as `place` does.
+        It may only be set aside, because the caller holds a lock; `tidy` frees its space. Does nothing if there is no
+        sidecar. Raises `BucketNotFound` as `place` does.
         """
 
-    def sync(self, bucket: Bucket, key: str) -> None:
-        """Make durable what `place` or `remove` did to `key`. The client is answered only after this."""
+    def sync(self, bucket: Bucket, *keys: str) -> None:
+        """Make durable what `place` or `remove` did to `keys`. The client is answered only after this.
+
+        Of many keys, what they share is synced once.
+        """
 
     def delete_blob(self, bucket: Bucket, blob: str) -> None:
         """Delete a blob for good, if it exists. The caller has made sure that no sidecar names it."""
@@ -176,7 +180,7 @@ class BlobStore(Protocol):
         """Return whether another process has declared this one dead, and fenced what it had staged."""
 
     def tidy(self) -> None:
-        """Discard staged data that could not be discarded before. Never raises."""
+        """Free the space of removed sidecars, and of staged data that could not be discarded before. Never raises."""
 
     def probe(self) -> None:
         """Write, sync and delete a few bytes. Raises as a write would."""

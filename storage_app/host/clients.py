@@ -51,6 +51,14 @@ def expect_answer(size: int) -> None:
         _Installed.rules.hold()
 
 
+def expect_long_work() -> None:
+    """Mark a request that works for seconds. Like a wait for a client, it must not take the last thread.
+
+    Raises `Unavailable` if the process waits for as many clients, and works on as many such requests, as it may.
+    """
+    _Installed.rules.hold()
+
+
 def expect_body_within(seconds: float) -> None:
     """Mark a request whose body is short: a client that needs longer for it than `seconds` in all is cut off."""
     _Installed.rules.limit_body(seconds)

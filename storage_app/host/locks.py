@@ -3,11 +3,11 @@
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import TooManyUploads
+from ..errors import TooManyUploads, Unavailable
 from .files import close, translated
 
 
@@ -32,16 +32,20 @@ def if_free(path: Path) -> Iterator[bool]:
         close(descriptor)
 
 
-class UploadSlots:
-    """A limit on the request bodies in progress, shared by all processes of this host."""
+class Slots:
+    """A limit on the requests of one kind in progress, shared by all processes of this host.
 
-    def __init__(self, directory: Path, count: int) -> None:
+    `name` tells the kind apart from others in `directory`. `full` returns the refusal if all are taken.
+    """
+
+    def __init__(self, directory: Path, count: int, *, name: str = "", full: Callable[[], Unavailable]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._paths = [directory / str(number) for number in range(count)]
+        self._paths = [directory / f"{name}{number}" for number in range(count)]
+        self._full = full
 
     @contextmanager
     def hold(self) -> Iterator[None]:
-        """Hold one slot. Raise `TooManyUploads` at once if all are taken."""
+        """Hold one slot. Raise the refusal at once if all are taken."""
         descriptor = self._take()
         try:
             yield
@@ -56,9 +60,20 @@ class UploadSlots:
             if _lock(descriptor):
                 return descriptor
             close(descriptor)
-        raise TooManyUploads(
-            f"As many uploads are in progress as MAX_UPLOADS allows ({len(self._paths)}); try again in a moment.",
-            retry_after=5,
+        raise self._full()
+
+
+class UploadSlots(Slots):
+    """A limit on the request bodies in progress."""
+
+    def __init__(self, directory: Path, count: int) -> None:
+        super().__init__(
+            directory,
+            count,
+            full=lambda: TooManyUploads(
+                f"As many uploads are in progress as MAX_UPLOADS allows ({count}); try again in a moment.",
+                retry_after=5,
+            ),
         )
 
 

@@ -1,6 +1,6 @@
 """The index as an open database: every read, and the one way into a write transaction."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -233,6 +233,11 @@ class Index:
         """Return the file of `key`."""
         row = self._row(statements.FILE, of_bucket=bucket_uid, of_key=key)
         return None if row is None else rows.FILES.from_row(row)
+
+    def files(self, bucket_uid: str, keys: Collection[str]) -> dict[str, File]:
+        """Return the files of `keys`, by key. A key without a file is left out."""
+        found = self._all(page_queries.by_keys_query(bucket_uid, keys))
+        return {file.key: file for file in map(rows.FILES.from_row, found)}
 
     def bucket_and_file(self, bucket_name: str, key: str) -> tuple[Bucket, File | None] | None:
         """Return the bucket called `bucket_name` and its file of `key`, in one lookup."""

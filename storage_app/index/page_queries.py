@@ -1,5 +1,6 @@
 """Queries for one page of a list. Each begins where the previous page ended, so every page costs the same."""
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,6 +37,11 @@ def buckets_query(visible: BucketFilter, *, after: str | None, limit: int) -> sa
         granted = sa.select(bucket_grants.c.bucket_uid).where(bucket_grants.c.grantee.in_(visible.grantees))
         conditions += [buckets.c.owner_id == visible.owner, buckets.c.uid.in_(granted)]
     return query.where(sa.or_(*conditions))
+
+
+def by_keys_query(bucket_uid: str, keys: Collection[str]) -> sa.Select[Any]:
+    """Select the files of `keys`."""
+    return sa.select(files).where(files.c.bucket_uid == bucket_uid, files.c.key.in_(keys))
 
 
 def by_key_query(bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> sa.Select[Any]:

@@ -97,11 +97,13 @@ class Postgres:
         """Wait until every process has checked whether the index is complete."""
         time.sleep(2 * _LOOK_SECONDS)
 
-    def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
-        """Wait for the lock called `name`, held until the transaction ends."""
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)
+    def lock(self, connection: sa.Connection, *names: str, shared: bool) -> None:
+        """Wait for the locks called `names`, one after the other. They are held until the transaction ends."""
+        numbers = [int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True) for name in names]
         take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
-        connection.execute(sa.select(take(sa.cast(number, sa.BigInteger))))
+        # `unnest` returns the numbers in their order, and the lock is taken for each row.
+        number = sa.func.unnest(sa.cast(numbers, postgresql.ARRAY(sa.BigInteger))).column_valued("number")
+        connection.execute(sa.select(take(number)))
 
     def sync_first(self, sync: Sync) -> None:
         """Sync now, because COMMIT is durable at once."""

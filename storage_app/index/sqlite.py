@@ -206,7 +206,7 @@ class Sqlite:
         finally:
             self._writer.release()
 
-    def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
+    def lock(self, connection: sa.Connection, *names: str, shared: bool) -> None:
         """Do nothing: the transaction itself is the lock."""
 
     def sync_first(self, sync: Sync) -> None:

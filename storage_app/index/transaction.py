@@ -11,7 +11,7 @@ from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from ..domain.reservations import Reservation
 from ..domain.times import now
-from . import rows, schema, statements
+from . import page_queries, rows, schema, statements
 from .compiled import Compiled, Driver, Statement
 from .schema import bucket_grants, buckets, files, intents, pending_deletions, reservations
 
@@ -24,8 +24,8 @@ class Database(Protocol):
 
     sql: Compiled
 
-    def lock(self, connection: sa.Connection, name: str, *, shared: bool) -> None:
-        """Wait for the lock called `name`, held until the transaction ends."""
+    def lock(self, connection: sa.Connection, *names: str, shared: bool) -> None:
+        """Wait for the locks called `names`, one after the other. They are held until the transaction ends."""
 
     def sync_first(self, sync: Sync) -> None:
         """Sync now if a COMMIT is durable at once; otherwise do nothing."""
@@ -68,8 +68,8 @@ class Transaction:
         """
         for name in sorted({name for name, _ in keys}):
             self._database.lock(self._connection, f"bucket {name}", shared=name not in whole_buckets)
-        for name, key in sorted(set(keys)):
-            self._database.lock(self._connection, f"key {name}/{key}", shared=False)
+        ordered = [f"key {name}/{key}" for name, key in sorted(set(keys))]
+        self._database.lock(self._connection, *ordered, shared=False)
 
     # Buckets
 
@@ -103,6 +103,11 @@ class Transaction:
         row = self._one(statements.FILE, of_bucket=bucket_uid, of_key=key)
         return None if row is None else rows.FILES.from_row(row)
 
+    def files(self, bucket_uid: str, keys: Collection[str]) -> dict[str, File]:
+        """Return the files of `keys`, by key, in one query. A key without a file is left out."""
+        found = self._connection.execute(page_queries.by_keys_query(bucket_uid, keys))
+        return {file.key: file for file in map(rows.FILES.from_row, found)}
+
     def bucket_and_file(self, bucket_uid: str, key: str) -> tuple[Bucket, Totals, File | None] | None:
         """Return the bucket with its totals and its file of `key`, in one lookup. Return None without the bucket."""
         self.flush()
@@ -124,6 +129,12 @@ class Transaction:
         self._run(statements.DROP_FILE, **_this(file))
         self._count(file.bucket_uid, -1, -file.size)
 
+    def drop_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
+        """Delete the rows of many files of one bucket, and count them out of its totals."""
+        keys = [file.key for file in batch]
+        self._connection.execute(sa.delete(files).where(files.c.bucket_uid == bucket_uid, files.c.key.in_(keys)))
+        self._count(bucket_uid, -len(batch), -sum(file.size for file in batch))
+
     def add_files(self, bucket_uid: str, batch: Sequence[File]) -> None:
         """Insert many files that have no row yet."""
         if batch:
@@ -143,6 +154,10 @@ class Transaction:
         """Record an intent."""
         self._run(statements.ADD_INTENT, **rows.INTENTS.to_row(intent))
 
+    def add_intents(self, batch: Sequence[Intent]) -> None:
+        """Record many intents."""
+        self._connection.execute(sa.insert(intents), [rows.INTENTS.to_row(intent) for intent in batch])
+
     def change_intent(self, intent: Intent) -> None:
         """Replace the recorded intent that has the id of `intent`."""
         self._run(statements.CHANGE_INTENT, intent_id=intent.id, **rows.INTENTS.to_row(intent))
@@ -156,14 +171,22 @@ class Transaction:
         """Delete a recorded intent."""
         self._run(statements.CLEAR_INTENT, intent_id=intent.id)
 
+    def clear_intents(self, batch: Sequence[Intent]) -> None:
+        """Delete many recorded intents."""
+        self._connection.execute(sa.delete(intents).where(intents.c.id.in_([intent.id for intent in batch])))
+
     def intents(self) -> list[Intent]:
         """Return the intents of every process."""
         return list(map(rows.INTENTS.from_row, self._all(statements.INTENTS)))
 
-    def intents_on(self, bucket_uid: str, key: str) -> list[Intent]:
-        """Return the intents on one key."""
-        found = self._all(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=key)
-        return list(map(rows.INTENTS.from_row, found))
+    def intents_on(self, bucket_uid: str, *keys: str) -> list[Intent]:
+        """Return the intents on `keys` of one bucket."""
+        if len(keys) == 1:
+            found = self._all(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=keys[0])
+        else:
+            found = self._all(statements.INTENTS_IN_BUCKET, bucket_uid=bucket_uid)
+        wanted = frozenset(keys)
+        return [intent for intent in map(rows.INTENTS.from_row, found) if intent.key in wanted]
 
     def intents_on_bucket(self, name: str) -> list[Intent]:
         """Return the intents on the bucket called `name` itself."""
@@ -214,6 +237,12 @@ class Transaction:
     def schedule_deletion(self, bucket_uid: str, key: str, blob: str, since: datetime) -> None:
         """Schedule a blob of `key`, which was replaced or deleted at `since`, for deletion."""
         self._schedule(bucket_uid, key, blob, since)
+
+    def schedule_deletions(self, batch: Sequence[File], since: datetime) -> None:
+        """Schedule the blobs of many files, which were deleted at `since`, for deletion."""
+        at = rows.to_microseconds(since)
+        pending = [{"bucket_uid": f.bucket_uid, "key": f.key, "blob": f.blob, "since": at} for f in batch]
+        self._connection.execute(sa.insert(pending_deletions), pending)
 
     def schedule_bucket_deletion(self, uid: str, since: datetime) -> None:
         """Schedule the rest of a bucket, which was deleted at `since`, for deletion."""

@@ -10,7 +10,7 @@ from ..domain.files import File
 from ..domain.intents import Intent
 from ..errors import BucketNotFound
 from ..index import Index, Transaction
-from .log import IntentLog, IntentLogs
+from .log import IntentLogs
 from .reconcile import reconcile_file, reconcile_row
 from .recovery import Recovery
 
@@ -48,10 +48,10 @@ class Attempt:
         self._logs = logs
         self._recovery = recovery
         self._intents = [intent for intent, _ in intents]
-        self._keys = [(bucket, _key_of(intent)) for intent, bucket in intents]
+        self._keys = [(bucket.uid, _key_of(intent)) for intent, bucket in intents]
+        self._by_bucket = _by_bucket(intents)
         # The names of the buckets to lock as a whole. Otherwise two writers could each find that their own bytes fit.
         self._with_quota = {bucket.name for _, bucket in intents if bucket.quota is not None}
-        self._claimed: list[tuple[IntentLog, Intent]] = []
         self._stale: list[Intent] = []
         self._unreconciled: list[_Found] = []
         self._is_reconciled = False
@@ -61,23 +61,26 @@ class Attempt:
 
         Raises `BucketNotFound` if a bucket was deleted, and `Unavailable` if this process was declared dead.
         """
-        transaction.lock_keys([(bucket.name, key) for bucket, key in self._keys], whole_buckets=self._with_quota)
-        open_ = [each for bucket, key in self._keys for each in transaction.intents_on(bucket.uid, key)]
+        names = [(bucket.name, key) for bucket, keys in self._by_bucket for key in keys]
+        transaction.lock_keys(names, whole_buckets=self._with_quota)
+        open_ = [each for bucket, keys in self._by_bucket for each in transaction.intents_on(bucket.uid, *keys)]
         self._stale, self._unreconciled = self._recovery.stale(open_) if open_ else [], []
-        self._claimed = [(self._logs.claim(transaction, intent), intent) for intent in self._intents]
+        recorded = {each.id for each in open_}
+        for intent in self._intents:
+            self._logs.claim(transaction, intent, recorded)
         if self._stale:
             return None
-        found = [_Found(transaction, self._store, bucket, key) for bucket, key in self._keys]
+        found = [each for of_bucket in self._by_bucket for each in _found(transaction, self._store, *of_bucket)]
         if self._must_lock_whole(found) or self._must_reconcile(found):
             return None
-        return [each.locked(transaction, self._store) for each in found]
+        locked = {each.name: each.locked(transaction, self._store) for each in found}
+        return [locked[name] for name in self._keys]
 
     def clear(self, transaction: Transaction) -> None:
         """Clear the intents, and have `transaction` sync the keys: the change is complete."""
-        for intent_log, intent in self._claimed:
-            intent_log.clear_in(transaction, intent)
-        for bucket, key in self._keys:
-            transaction.sync(partial(self._store.sync, bucket, key))
+        self._logs.clear_in(transaction, self._intents)
+        for bucket, keys in self._by_bucket:
+            transaction.sync(partial(self._store.sync, bucket, *keys))
 
     def prepare_next(self) -> None:
         """Do what `lock` has found, if anything, after its transaction. Raises as the index and the store do."""
@@ -111,15 +114,19 @@ class Attempt:
 
 
 class _Found:
-    """A locked key with its row and its sidecar. Raises `BucketNotFound` if the bucket was deleted."""
+    """A locked key with its row and its sidecar."""
 
-    def __init__(self, transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> None:
-        found = transaction.bucket_and_file(bucket.uid, key)
-        if found is None:
-            raise BucketNotFound(bucket.name)
-        self.bucket, self._totals, self._row = found
+    def __init__(self, store: BlobStore, bucket: Bucket, totals: Totals, key: str, row: File | None) -> None:
+        self.bucket = bucket
         self.key = key
-        self._file = store.read(self.bucket, key)
+        self._totals = totals
+        self._row = row
+        self._file = store.read(bucket, key)
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """The uid of the bucket, and the key."""
+        return self.bucket.uid, self.key
 
     @property
     def must_be_reconciled(self) -> bool:
@@ -137,6 +144,26 @@ class _Found:
         current = reconcile_row(transaction, store, self.bucket, self.key, self._file, self._row)
         found = transaction.bucket(self.bucket.uid)  # reconciling changed the totals
         return LockedKey(self.bucket, found[1] if found else self._totals, self.key, current)
+
+
+def _found(transaction: Transaction, store: BlobStore, bucket: Bucket, keys: Sequence[str]) -> list[_Found]:
+    """Return `keys` of `bucket`, which are locked. Raises `BucketNotFound` if the bucket was deleted."""
+    if len(keys) == 1:  # in one lookup
+        both = transaction.bucket_and_file(bucket.uid, keys[0])
+        found, rows = (None, {}) if both is None else (both[:2], {keys[0]: both[2]})
+    else:
+        found, rows = transaction.bucket(bucket.uid), {**transaction.files(bucket.uid, keys)}
+    if found is None:
+        raise BucketNotFound(bucket.name)
+    return [_Found(store, *found, key, rows.get(key)) for key in keys]
+
+
+def _by_bucket(intents: Sequence[tuple[Intent, Bucket]]) -> list[tuple[Bucket, list[str]]]:
+    """Return each bucket with the keys that `intents` name in it."""
+    found: dict[str, tuple[Bucket, list[str]]] = {}
+    for intent, bucket in intents:
+        found.setdefault(bucket.uid, (bucket, []))[1].append(_key_of(intent))
+    return list(found.values())
 
 
 def _key_of(intent: Intent) -> str:

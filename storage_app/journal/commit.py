@@ -1,7 +1,7 @@
 """The commit: one transaction that locks its keys, lets the caller decide, and makes the change."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -65,11 +65,25 @@ class Commit(_Announcing):
 
         Raises what `BlobStore.remove` raises.
         """
+        file = self._removed(locked)
+        self._transaction.drop_file(file)
+        self._transaction.schedule_deletion(file.bucket_uid, file.key, file.blob, now())
+
+    def delete_all(self, bucket: Bucket, every: Sequence[LockedKey]) -> None:
+        """Delete the files of these keys of one bucket like `delete`, with fewer statements.
+
+        If it raises, some may be deleted.
+        """
+        files = [self._removed(locked) for locked in every]
+        if files:
+            self._transaction.drop_files(bucket.uid, files)
+            self._transaction.schedule_deletions(files, now())
+
+    def _removed(self, locked: LockedKey) -> File:
         assert locked.current is not None, "there is nothing to delete"
         self._store.remove(locked.bucket, locked.key)
-        self._transaction.drop_file(locked.current)
-        self._transaction.schedule_deletion(locked.bucket.uid, locked.key, locked.current.blob, now())
         self.emit(Change(ChangeKind.FILE_DELETED, locked.bucket.name, locked.key))
+        return locked.current
 
 
 class BucketCommit(_Announcing):
@@ -120,23 +134,41 @@ class Commits:
         may be unknown, and the intent is resolved. `check` may refuse in the transaction that records the intent. It
         must not have written anything when it raises.
         """
+        with self._kept_open([intent], lambda: self._logs.record(intent, check)):
+            yield intent
+
+    @contextmanager
+    def recorded_all(self, intents: Sequence[Intent]) -> Iterator[None]:
+        """Record `intents` in the index, in one transaction. Otherwise like `recorded` without a check."""
+        with self._kept_open(intents, lambda: self._logs.record_all(intents)):
+            yield
+
+    @contextmanager
+    def _kept_open(self, intents: Sequence[Intent], record: Callable[[], object]) -> Iterator[None]:
         try:
-            intent_log = self._logs.record(intent, check)
+            record()
             try:
-                yield intent
+                yield
             except BaseException as error:
-                if _is_refusal(error) and intent.id not in self._cut_short:
-                    self._recovery.clear(intent)
-                else:
-                    self._recovery.resolve(intent)
+                for intent in intents:
+                    self._end(intent, error)
                 raise
-            try:
-                intent_log.finish(intent)
-            except StorageError:  # the change is durable, so this must not fail it
-                self._recovery.finish(intent)
+            for intent in intents:
+                try:
+                    self._logs.of(intent).finish(intent)
+                except StorageError:  # the change is durable, so this must not fail it
+                    self._recovery.finish(intent)
         finally:
-            self._cut_short.discard(intent.id)
-            self._logs.release(intent)
+            for intent in intents:
+                self._cut_short.discard(intent.id)
+                self._logs.release(intent)
+
+    def _end(self, intent: Intent, error: BaseException) -> None:
+        """End an intent whose change failed with `error`."""
+        if _is_refusal(error) and intent.id not in self._cut_short:
+            self._recovery.clear(intent)
+        else:
+            self._recovery.resolve(intent)
 
     def update(self, intent: Intent, check: Work | None) -> None:
         """Replace the recorded intent that has the id of `intent`. `check` may refuse; then the recorded one stays.
@@ -155,15 +187,18 @@ class Commits:
         """
         attempt = Attempt(self._index, self._store, self._logs, self._recovery, intents)
         commit = None
-        while commit is None:
-            with self._index.write() as transaction:
-                locked = attempt.lock(transaction)
-                if locked is not None:
-                    commit = Commit(transaction, self._store, locked)
-                    with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
-                        yield commit
-                    attempt.clear(transaction)
-            attempt.prepare_next()
+        try:
+            while commit is None:
+                with self._index.write() as transaction:
+                    locked = attempt.lock(transaction)
+                    if locked is not None:
+                        commit = Commit(transaction, self._store, locked)
+                        with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
+                            yield commit
+                        attempt.clear(transaction)
+                attempt.prepare_next()
+        finally:
+            self._store.tidy()  # under the locks, others would wait for it
         self._announce(commit.changes)
 
     @contextmanager
@@ -175,13 +210,13 @@ class Commits:
             with self._index.write() as transaction:
                 transaction.lock_bucket(bucket.name)
                 stale = self._recovery.stale(transaction.intents_on_bucket(bucket.name))
-                intent_log = self._logs.claim(transaction, intent)
+                self._logs.claim(transaction, intent)
                 if not stale:
                     current = reconcile_bucket(transaction, self._store, bucket.name)
                     commit = BucketCommit(transaction, self._store, current)
                     with self._noticed_if_cut_short(commit, intent):
                         yield commit
-                    intent_log.clear_in(transaction, intent)
+                    self._logs.clear_in(transaction, [intent])
                     transaction.sync(partial(self._store.sync_bucket, bucket))
             for each in stale:
                 self._recovery.resolve_stale(each)

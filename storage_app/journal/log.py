@@ -1,6 +1,6 @@
 """Intent logs: the port, and the rule that decides which of a process's two logs takes an intent."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -70,6 +70,11 @@ class IntentLogs:
         log.record(intent, check)
         return log
 
+    def record_all(self, intents: Sequence[Intent]) -> None:
+        """Record `intents` in the table, in one transaction, and hold them. Release each as after `record`."""
+        self._held.update(dict.fromkeys((intent.id for intent in intents), self._table))
+        self._table.record_all(intents)
+
     def release(self, intent: Intent) -> None:
         """Stop holding `intent`. If it is still open, any thread may resolve it from now on."""
         self._held.pop(intent.id, None)
@@ -82,12 +87,21 @@ class IntentLogs:
         """Return the log of an intent that is held, or that was found in the index."""
         return self._held.get(intent.id, self._table)
 
-    def claim(self, transaction: Transaction, intent: Intent) -> IntentLog:
-        """Return the log of `intent`, which is open. Raises `Unavailable` if this process was declared dead."""
-        log = self.of(intent)
-        if log.current(transaction, intent) is None:
+    def claim(self, transaction: Transaction, intent: Intent, found: Collection[str] = ()) -> None:
+        """Make sure that `intent` is open: its id is `found` in the index, or its log has it.
+
+        Raises `Unavailable` if this process was declared dead.
+        """
+        if intent.id not in found and self.of(intent).current(transaction, intent) is None:
             raise declared_dead()
-        return log
+
+    def clear_in(self, transaction: Transaction, intents: Sequence[Intent]) -> None:
+        """Clear `intents` with the COMMIT of `transaction`, as far as they are in the index."""
+        in_index = [intent for intent in intents if self.of(intent) is self._table]
+        if len(in_index) > 1:
+            transaction.clear_intents(in_index)
+        for intent in in_index[:1]:
+            transaction.clear_intent(intent)
 
     def abandoned(self) -> Iterator[tuple[IntentLog, Intent]]:
         """Yield the open intents of this process that no thread holds any more, with their logs."""

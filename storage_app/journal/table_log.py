@@ -1,5 +1,7 @@
 """The intent log of a process as rows in the index, where every host sees them."""
 
+from collections.abc import Sequence
+
 from ..domain.intents import Intent
 from ..errors import Unavailable
 from ..index import Index, Transaction, Work
@@ -19,6 +21,10 @@ class TableLog:
             transaction.add_intent(intent)
 
         self._index.write_grouped(work)
+
+    def record_all(self, intents: Sequence[Intent]) -> None:
+        """Record `intents` in one transaction."""
+        self._index.write_grouped(lambda transaction: transaction.add_intents(intents))
 
     def update(self, intent: Intent, check: Work | None) -> None:
         with self._index.write() as transaction:

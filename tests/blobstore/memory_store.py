@@ -139,7 +139,7 @@ class MemoryStore:
             raise BucketNotFound(bucket.name)
         contents.sidecars.pop(key, None)
 
-    def sync(self, bucket: Bucket, key: str) -> None:
+    def sync(self, bucket: Bucket, *keys: str) -> None:
         """Nothing here outlives the process, and nothing is lost before."""
 
     # Reads

@@ -37,4 +37,5 @@ class SuitePart:
             assert len(content(store, file)) == file.size
         assert list(store.replaced_blobs(BUCKET)) == []
         assert list(store.removed_buckets()) == []
+        store.tidy()
         assert list(self.leftovers(store)) == []

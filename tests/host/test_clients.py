@@ -34,6 +34,11 @@ def test_an_answer_needs_a_place_unless_the_kernel_takes_it_at_once(rules: Rules
     assert rules.held == places
 
 
+def test_long_work_needs_a_place(rules: Rules) -> None:
+    clients.expect_long_work()
+    assert rules.held == 1
+
+
 def test_a_short_body_has_a_limit(rules: Rules) -> None:
     clients.expect_body_within(3)
     assert rules.seconds == [3]

@@ -226,6 +226,7 @@ def test_delete_that_died_after_another_version_came_leaves_no_bytes(
         intent = core.intent(IntentKind.DELETE, "a.txt", old.blob)
         bucket = core.buckets.get(ALICE, "photos")[0]
         core.store.remove(bucket, "a.txt")
+        core.store.tidy()
         core.recovery.resolve(intent)
         core.check()
 

@@ -102,6 +102,7 @@ class Core:
         self.recovery = self.services.recovery
         self.buckets = self.services.buckets
         self.files = self.services.files
+        self.deletions = self.services.deletions
         self.uploads: Uploads = self.services.uploads
         self.signing = self.services.signing
         self.root = storage.settings.storage_path

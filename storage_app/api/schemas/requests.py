@@ -41,7 +41,7 @@ _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 # A segment of a key, between slashes: anything but the empty one, `.` and `..`.
 _SEGMENT = rf"(?:[^./{_CONTROLS}]|\.[^./{_CONTROLS}]|\.\.[^/{_CONTROLS}])[^/{_CONTROLS}]*"
 
-_KEY: dict[str, Any] = {
+KEY: dict[str, Any] = {
     "validate": Checked(check_key),
     "metadata": {
         "description": f"The file's key: 1 to {MAX_KEY_BYTES} bytes of UTF-8. It may contain '/'.",
@@ -107,7 +107,7 @@ def _path_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
 
 PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "bucket_id": _path_parameter("bucket_id", _BUCKET),
-    "file_id": _path_parameter("file_id", _KEY),
+    "file_id": _path_parameter("file_id", KEY),
     "token": _path_parameter("token", {"metadata": {"description": "From the signed URL.", "minLength": 1}}),
 }
 
@@ -230,7 +230,7 @@ class FormSchema(ma.Schema):
 class UploadFormSchema(FormSchema):
     """The fields of an upload form besides the part `file`. All are text."""
 
-    file_id = fields.String(**_KEY)
+    file_id = fields.String(**KEY)
     metadata = JsonObject(
         validate=Checked(check_metadata),
         metadata={
@@ -274,7 +274,7 @@ class NewUploadSchema(BodySchema):
 
     bucket_id = fields.String(required=True, **_BUCKET)
     filename = Text(required=True, **_FILENAME)
-    file_id = fields.String(**_KEY)
+    file_id = fields.String(**KEY)
     content_type = MediaType(**_CONTENT_TYPE)
     size = Whole(
         validate=validate.Range(0, MAX_SIZE),
@@ -296,7 +296,7 @@ class NewDownloadSchema(BodySchema):
     """A request for a download URL."""
 
     bucket_id = fields.String(required=True, **_BUCKET)
-    file_id = fields.String(required=True, **_KEY)
+    file_id = fields.String(required=True, **KEY)
     disposition = fields.String(
         load_default=Disposition.ATTACHMENT.value,
         validate=validate.OneOf([disposition.value for disposition in Disposition]),

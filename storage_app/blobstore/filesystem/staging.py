@@ -51,8 +51,12 @@ class Staging:
         else:
             self._undiscarded.discard(path)
 
+    def discard_later(self, path: str) -> None:
+        """Let `tidy` discard the file at `path`. Never raises."""
+        self._undiscarded.add(path)
+
     def tidy(self) -> None:
-        """Try again to remove what `discard` could not."""
+        """Remove what `discard_later` was told of, and try again to remove what `discard` could not."""
         for path in list(self._undiscarded):
             self.discard(path)
 

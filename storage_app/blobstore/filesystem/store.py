@@ -94,12 +94,13 @@ class FilesystemStore(BucketDirectories):
                     raise
         except OSError as error:
             raise translated(error) from error
-        self._staging.discard(path)
+        self._staging.discard_later(path)
 
-    def sync(self, bucket: Bucket, key: str) -> None:
+    def sync(self, bucket: Bucket, *keys: str) -> None:
         try:
-            with suppress(FileNotFoundError):  # the bucket may be in the trash by now
-                self._sync_directory(self._subdirectory(bucket, key_hash(key)))
+            for subdirectory in {self._subdirectory(bucket, key_hash(key)) for key in keys}:
+                with suppress(FileNotFoundError):  # the bucket may be in the trash by now
+                    self._sync_directory(subdirectory)
         except OSError as error:
             raise translated(error) from error
 
