@@ -32,6 +32,7 @@ from .context import g
 from .http import problems
 from .http.bodies import RequestBody, refuse_encoded
 from .http.responses import json_response
+from .lanes import Lane
 from .schemas.bodies import BodySchema
 from .schemas.requests import PATH_PARAMETERS
 from .schemas.responses import ProblemSchema
@@ -116,11 +117,13 @@ class Blueprint(flask_smorest.Blueprint):
         *refusals: type[StorageError],
         right: Callable[..., object] | None = None,
         any_query: bool = False,
+        lane: Lane | None = None,
     ) -> Callable[[View], View]:
         """Decorate a view, outermost: check the credential, the query and the right, and document the refusals.
 
         `right` gets the variables of the path, and raises if the principal may not call the view. It is called before
         the body is read. The query may hold the parameters that `arguments` declares, or with `any_query` all others.
+        Requests of a view in a `lane` may be overtaken by others.
         """
 
         def decorate(view: View) -> View:
@@ -141,6 +144,7 @@ class Blueprint(flask_smorest.Blueprint):
             every = refusals if any_query else (*refusals, ValidationFailed)
             documented: Any = self.doc(security=SECURITY[who], responses=self._described(who, every))(guarded)
             documented.access = who
+            documented.lane = lane
             return documented  # type: ignore[no-any-return]
 
         return decorate

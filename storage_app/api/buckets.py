@@ -20,6 +20,7 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
 from .http.responses import json_text, relative
+from .lanes import LISTS
 from .openapi_parts import link_header
 from .schemas.queries import ForceSchema, PageSchema
 from .schemas.requests import BucketChangesSchema, NewBucketSchema
@@ -52,7 +53,7 @@ class BucketCollection(MethodView):
         bucket, totals = g.services.buckets.create(g.principal, name, settings)
         return shown(bucket, totals), {"Location": relative(request.environ, f"/buckets/{bucket.name}")}
 
-    @blueprint.access(Access.CREDENTIAL)
+    @blueprint.access(Access.CREDENTIAL, lane=LISTS)
     @blueprint.doc(operationId="listBuckets")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, BucketSchema(many=True), headers=link_header())

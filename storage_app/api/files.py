@@ -19,6 +19,7 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors
 from .http.conditions import write_conditions
+from .lanes import LISTS
 from .openapi_parts import WRITE_CONDITIONS, link_header, total_header
 from .schemas.queries import FileListSchema
 from .schemas.requests import MetadataSchema
@@ -31,7 +32,7 @@ blueprint = Blueprint(
 
 @blueprint.route("/list/<bucket_id>")
 class FileList(MethodView):
-    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound)
+    @blueprint.access(Access.CREDENTIAL, InvalidName, Forbidden, BucketNotFound, lane=LISTS)
     @blueprint.doc(operationId="listFiles")
     @blueprint.arguments(FileListSchema(), location="query")
     @blueprint.response(200, FILE_LIST, headers={**link_header(), **total_header()})

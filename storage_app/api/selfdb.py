@@ -35,6 +35,7 @@ from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors, problems
 from .http.conditions import write_conditions
+from .lanes import LISTS
 from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header, total_header
 from .schemas.queries import PageSchema
 from .schemas.responses import AnswerSchema, HealthSchema, ProblemSchema, entry_text, file_json
@@ -99,7 +100,7 @@ class BucketCollection(MethodView):
         except BucketExists:
             return _one(*g.services.buckets.get(g.principal, name))
 
-    @_for_backend(ValidationFailed)
+    @_for_backend(ValidationFailed, lane=LISTS)
     @blueprint.doc(operationId="selfdbListBuckets")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralBucketsSchema, headers=link_header())
@@ -140,7 +141,7 @@ class BucketItem(MethodView):
 
 @blueprint.route("/api/v1/buckets/<bucket_id>/files")
 class FileCollection(MethodView):
-    @_in_bucket(ValidationFailed)
+    @_in_bucket(ValidationFailed, lane=LISTS)
     @blueprint.doc(operationId="selfdbListFiles")
     @blueprint.arguments(PageSchema(), location="query")
     @blueprint.response(200, SeveralFilesSchema, headers={**link_header(), **total_header()})

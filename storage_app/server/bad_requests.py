@@ -36,6 +36,18 @@ def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
         log.info(
             "refused with %d: %s", status, _unquoted(mesg), extra={"request_id": request_id, "client": _peer(sock)}
         )
+    _send(sock, error, request_id, status)
+
+
+def refuse(sock: Any, error: StorageError) -> None:
+    """Send the answer to a request that the application never sees."""
+    request_id = secrets.token_hex(16)
+    status = HTTPStatus(error.status)
+    log.warning("refused with %d: %s", status, error.detail, extra={"request_id": request_id, "client": _peer(sock)})
+    _send(sock, error, request_id, status)
+
+
+def _send(sock: Any, error: StorageError, request_id: str, status: HTTPStatus) -> None:
     body = json.dumps(error.problem(request_id, status)).encode() + b"\n"
     head = [
         f"HTTP/1.1 {status.value} {phrase(status)}",
@@ -48,6 +60,7 @@ def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
         "Access-Control-Allow-Origin: *",
         f"Access-Control-Expose-Headers: {', '.join(EXPOSED_HEADERS)}",
         f"X-Request-ID: {request_id}",
+        *(f"{name}: {value}" for name, value in error.headers.items()),
     ]
     util.write_nonblock(sock, "\r\n".join([*head, "", ""]).encode() + body)
 

@@ -20,6 +20,7 @@ from gunicorn import glogging
 from gunicorn.systemd import listen_fds
 
 from .. import cli, create_app, logs
+from ..api.lanes import finder
 from ..errors import StorageError
 from ..host import clients
 from ..host.files import keep_private
@@ -152,6 +153,8 @@ class Lifecycle:
         places.limit(places_for(self.settings.threads))
         clients.install(places)
         worker.wsgi.wsgi_app = ConnectionRules(worker.wsgi.wsgi_app, lingers=isinstance(worker, Worker))
+        if isinstance(worker, Worker):
+            worker.lane_of = finder(worker.wsgi)
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
             worker.wsgi.extensions["storage"].start()

@@ -11,6 +11,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 
 from ..errors import Unavailable
 
@@ -94,6 +95,11 @@ class Places:
         self._lock = threading.Lock()
         self._taken: set[Place] = set()
         self._own = _Own()
+        self._on_hold: Callable[[], object] = lambda: None
+
+    def on_hold(self, callback: Callable[[], object]) -> None:
+        """Call `callback` in each thread whose request takes a place."""
+        self._on_hold = callback
 
     def limit(self, count: int | None) -> None:
         """Let there be `count` places; None: any number."""
@@ -126,6 +132,7 @@ class Places:
         if own.place is None:
             assert own.connection is not None, "no request has begun in this thread"
             own.place = self._take(own.connection)
+            self._on_hold()
         own.place.check()
         return own.place
 

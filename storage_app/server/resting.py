@@ -11,7 +11,7 @@ from . import heads
 
 
 class Resting:
-    """Connections without a request. Only the leader may call `next`, `remove` and `remove_late`."""
+    """Connections without a request. Only the leader may call `next`, `look`, `remove` and `remove_late`."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -47,9 +47,7 @@ class Resting:
 
         An incomplete head is read, and waits for the rest.
         """
-        if not self._ready:
-            for descriptor, _ in self._epoll.poll(timeout):
-                self._take(descriptor)
+        self.look(timeout)
         while self._ready:
             conn, head_since = self._ready.popleft()
             if heads.receive(conn):
@@ -59,6 +57,16 @@ class Resting:
             else:
                 self.add(conn)
         return None
+
+    def has_next(self) -> bool:
+        """Tell whether `look` found a connection that `next` did not take yet. Any thread may call it."""
+        return bool(self._ready)
+
+    def look(self, timeout: float) -> None:
+        """Wait for `timeout` seconds or less until a connection sends something, or disconnects."""
+        if not self._ready:
+            for descriptor, _ in self._epoll.poll(timeout):
+                self._take(descriptor)
 
     def _take(self, descriptor: int) -> None:
         if descriptor in self._since:  # otherwise it was removed

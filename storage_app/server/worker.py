@@ -8,28 +8,32 @@ lead. A thread that has answered its request takes the lead again if nobody has 
 """
 
 import errno
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.http.body import LengthReader
 from gunicorn.workers import gthread
 
+from ..api.lanes import Lane
+from ..errors import Unavailable
 from ..host import blocking
-from . import heads
+from . import bad_requests, heads
+from .lanes import Lanes
+from .leadership import Leadership
 from .lingering import Lingering, half_close
+from .places import places
 from .request_body import SocketBody
 from .resting import Resting
 from .scheduler import TURN_SECONDS, Scheduler
 
 # A connection that rests for longer goes back to the main thread.
 _BUSY_SECONDS = 1.0
-# How often the leader checks whether any connection is left to wait for.
-_POLL_SECONDS = 0.1
+# How often the leader checks whether any connection is left to wait for, and whether a request in a lane may begin.
+_POLL_SECONDS, _LANE_POLL_SECONDS = 0.1, 0.005
 # A client that needs longer for a head, or to take an answer with another request behind it, is cut off.
 _HEAD_SECONDS, _READER_SECONDS = 10, 60
 _SECONDS_IF_FULL = 1
@@ -39,8 +43,10 @@ _LEFT_BYTES = 64 * 1024
 _NOT_NOW = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _NOT_NOW_SECONDS = 0.25
 _WARN_SECONDS = 60
+_FULL_LANES = "Too many requests of this kind wait for their turn; try again in a moment."
 
-# A worker sleeps this long for each of its connections before it accepts one, up to a number of connections.
+# A worker sleeps this long for each of its connections before it accepts one, up to a number of connections. Beyond
+# it, a worker accepts as many at a time, or the last of a burst would wait for all those sleeps.
 _MANY = 20
 _BACKOFF_SECONDS = 0.0001
 
@@ -51,11 +57,16 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     _ends_at_once = False
     _accept_again_at = 0.0
     _warn_again_at = 0.0
+    # Finds the lane of a request by its method and path.
+    lane_of: Callable[[str, str], Lane | None] = staticmethod(lambda _method, _path: None)
 
     def init_process(self) -> None:
         self.method_queue = _OpenQueue()
         self._resting = Resting()
-        self._leadership = Leadership(self._resting.is_empty, self._call_thread)
+        # The other connections are for those who may overtake.
+        self._lanes = Lanes(self.worker_connections // 2, self._close)
+        places.on_hold(self._lanes.leave)
+        self._leadership = Leadership(self._is_idle, self._call_thread)
         self._gave_back_at = 0.0
         self._scheduler = Scheduler()
         self._scheduler.on_detach(self._leadership.give_up)
@@ -72,7 +83,11 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         if self.cfg.workers > 1:
             time.sleep(min(self.nr_conns, _MANY) * _BACKOFF_SECONDS)
         try:
-            super().accept(listener)
+            for _ in range(1 if self.nr_conns < _MANY else _MANY):
+                before = self.nr_conns
+                super().accept(listener)
+                if not before < self.nr_conns < self.worker_connections:
+                    break
         except OSError as error:
             if error.errno not in _NOT_NOW:
                 raise
@@ -110,6 +125,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         finally:
             # A leader that went on would keep the process alive, and open the store again.
             self.alive = False
+            for conn in self._lanes.remove_all():
+                conn.close()
+                self._forget_one()
             self.tpool.shutdown(wait=False)
 
     def handle_quit(self, sig: int, frame: FrameType | None) -> None:
@@ -153,6 +171,9 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     # In the threads of the pool
 
     def handle_request(self, req: Any, conn: Any) -> Any:
+        lane = self.lane_of(req.method, req.path)
+        if lane is not None and not self._lanes.may_begin(lane, conn, others_wait=self._resting.has_next()):
+            return _PutAside(lane)
         if isinstance(req.body.reader, LengthReader):
             req.body = SocketBody(req.unreader, req.body.reader.length)
         self._scheduler.begin()
@@ -162,11 +183,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             if isinstance(req.body, SocketBody):
                 req.body.end_request()
             self._scheduler.end()
+            self._lanes.leave()
 
-    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> Any:
         """Return whether the connection can be kept. It ends if the rest of its request's body is not here."""
-        if not keepalive:
-            return False
+        if not keepalive or isinstance(keepalive, _PutAside):
+            return keepalive
         conn.sock.settimeout(0)
         try:
             return bool(conn.parser.finish_body(max_bytes=_LEFT_BYTES))
@@ -179,7 +201,7 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             while self._leadership.take():
                 self._give_back()
-                conn = self._resting.next(_POLL_SECONDS)
+                conn = self._next()
                 if conn is not None:
                     self._leadership.turn_to_request()
                     self._serve(conn)
@@ -189,16 +211,35 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         finally:
             self._leadership.give_up()
 
+    def _is_idle(self) -> bool:
+        return self._resting.is_empty() and self._lanes.is_empty()
+
+    def _next(self) -> Any:
+        if self._lanes.is_empty():
+            return self._resting.next(_POLL_SECONDS)
+        self._resting.look(0)
+        conn = self._lanes.next(others_wait=self._resting.has_next())
+        return conn or self._resting.next(_LANE_POLL_SECONDS)
+
     def _serve(self, conn: Any) -> None:
         try:
             if heads.is_too_large(conn):
                 heads.refuse(conn)
-            elif self.handle(conn) is True:
-                self._resting.add(conn)
+            elif self._is_kept(conn, self.handle(conn)):
                 return
         except BaseException:  # no request may end the leader
             self.log.exception("Error handling request")
         self._close(conn)
+
+    def _is_kept(self, conn: Any, outcome: Any) -> bool:
+        """Let the connection rest after its request, or wait with it in its lane. Return False if it ends."""
+        if isinstance(outcome, _PutAside):
+            if not (waits := self._lanes.put_aside(outcome.lane, conn)):
+                bad_requests.refuse(conn.sock, Unavailable(_FULL_LANES))
+            return waits
+        if outcome is True:
+            self._resting.add(conn)
+        return outcome is True
 
     def _close(self, conn: Any) -> None:
         """Close the connection once its client does. The main thread waits for that."""
@@ -231,6 +272,12 @@ class Worker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
                 raise  # otherwise the worker stops, and its pool was shut down
 
 
+class _PutAside(NamedTuple):
+    """The outcome of a request that waits in a lane."""
+
+    lane: Lane
+
+
 class _OpenQueue(gthread.PollableMethodQueue):  # type: ignore[misc]
     """The queue of calls for the main thread. Its pipe is never closed.
 
@@ -239,61 +286,3 @@ class _OpenQueue(gthread.PollableMethodQueue):  # type: ignore[misc]
 
     def close(self) -> None:
         pass
-
-
-class Leadership:
-    """Decides which thread leads. `call` summons a thread of the pool. No leader is needed while `is_idle`.
-
-    A called thread says `come`, and then `take` before each wait for a request and `turn_to_request` after it. Any
-    thread may `fill` the vacant lead. A leader that is about to block says `give_up`. The main thread says
-    `replace_stuck`.
-    """
-
-    def __init__(self, is_idle: Callable[[], bool], call: Callable[[], object]) -> None:
-        self._is_idle = is_idle
-        self._call = call
-        self._lock = threading.RLock()
-        self._leader: int | None = None
-        self._busy_since: float | None = None
-        self._is_called = False  # a thread was called and has not come yet
-
-    def turn_to_request(self) -> None:
-        """Record that the leader has a request."""
-        self._busy_since = time.monotonic()
-
-    def come(self) -> None:
-        """Record that the called thread has come."""
-        with self._lock:
-            self._is_called = False
-
-    def take(self) -> bool:
-        """Take or keep the lead, unless another thread leads or none is needed. Return whether this thread leads."""
-        with self._lock:
-            if self._leader not in (threading.get_ident(), None):
-                return False
-            self._leader = None if self._is_idle() else threading.get_ident()
-            self._busy_since = None
-            return self._leader is not None
-
-    def fill(self) -> None:
-        """Call a thread to lead, if a leader is needed and none leads or was called."""
-        with self._lock:
-            if self._leader is None and not self._is_called and not self._is_idle():
-                self._call()
-                self._is_called = True
-
-    def give_up(self) -> None:
-        """Let another thread lead, if this one does and is about to block."""
-        with self._lock:
-            if self._leader == threading.get_ident():
-                self._pass_on()
-
-    def replace_stuck(self) -> None:
-        """Let another thread lead, if the leader has been busy with one request for more than TURN_SECONDS."""
-        with self._lock:
-            if self._busy_since is not None and time.monotonic() - self._busy_since > TURN_SECONDS:
-                self._pass_on()
-
-    def _pass_on(self) -> None:
-        self._leader = self._busy_since = None
-        self.fill()

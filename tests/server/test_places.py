@@ -161,3 +161,11 @@ def test_the_body_of_a_request_ends_in_time() -> None:
     assert places.seconds_left(60) == 0
     places.end()
     assert places.seconds_left(60) == 60
+
+
+def test_who_takes_a_place_is_told_once(requests: Requests) -> None:
+    told: list[int] = []
+    requests.places.on_hold(lambda: told.append(threading.get_ident()))
+    requests.begin(lambda _: requests.places.hold())
+    requests.begin()
+    assert len(set(told)) == len(told) == 2

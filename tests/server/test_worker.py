@@ -3,12 +3,14 @@
 import errno
 import os
 import re
+import select
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +18,9 @@ from typing import Any
 import httpx
 import pytest
 
+from storage_app.api.lanes import Lane
 from storage_app.host import blocking
-from storage_app.server import worker
+from storage_app.server import leadership, worker
 from storage_app.server.resting import Resting
 from tests.support.disruptions import takes_bytes_in, wait_until
 from tests.support.raw_http import SlowClient
@@ -25,6 +28,8 @@ from tests.support.service import RunningService, bearer
 from tests.support.worker import SOON, Client, Server, Waiting
 
 FOREVER = 3600.0
+LONG = Lane("long", at_once=1)
+LONG_PATHS = [f"/long/{number}" for number in range(5)]
 
 
 @pytest.fixture
@@ -48,7 +53,7 @@ def run() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def _nobody_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "TURN_SECONDS", FOREVER)
+    monkeypatch.setattr(leadership, "TURN_SECONDS", FOREVER)
 
 
 @pytest.fixture
@@ -93,6 +98,85 @@ def test_a_leader_that_takes_long_is_replaced(run: Callable[..., Server]) -> Non
         long.go_on()
         assert waiting.answer() == "waited"
         assert waiting.get("/again") == "/again"
+
+
+def by_path(_method: str, path: str) -> Lane | None:
+    return LONG if path.startswith("/long") else None
+
+
+@pytest.mark.usefixtures("_nobody_is_replaced")
+def test_short_requests_overtake_long_ones(run: Callable[..., Server]) -> None:
+    """Long ones wait without a thread, and come in the order in which they were asked for."""
+    server = run(threads=2)
+    server.worker.lane_of = by_path
+    began: list[str] = []
+    answers = {path: Waiting(paused=True, came=partial(began.append, path)) for path in LONG_PATHS}
+    server.answers |= answers
+    with server.clients(len(LONG_PATHS)) as clients, server.clients(1) as (short,):
+        for client, path in zip(clients, LONG_PATHS, strict=True):
+            client.ask(path)
+            if path == LONG_PATHS[0]:
+                answers[path].assert_comes()
+        for client, path in zip(clients, LONG_PATHS, strict=True):
+            answers[path].assert_comes()
+            assert short.get("/short") == "/short"
+            assert began[-1] == path
+            answers[path].go_on()
+            assert client.answer() == "waited"
+        assert began == LONG_PATHS
+        assert clients[0].get("/again") == "/again"
+
+
+def test_a_stop_answers_requests_that_wait_in_a_lane(run: Callable[..., Server]) -> None:
+    server = run()
+    server.worker.lane_of = by_path
+    server.answers["/long"] = long = Waiting(paused=True)
+    with server.clients(4) as (running, *waiting):
+        running.ask("/long")
+        long.assert_comes()
+        for client in waiting:
+            client.ask("/long/wait")
+        wait_until(lambda: len(server.worker._lanes._queues.get(LONG, ())) == 3)
+        server.begin_to_stop()
+        wait_until(lambda: not server.worker._accepting)
+        long.go_on()
+        assert running.answer() == "waited"
+        assert [client.answer() for client in waiting] == ["/long/wait (last)"] * 3
+
+
+def test_a_quick_stop_ends_requests_that_wait_in_a_lane(run: Callable[..., Server]) -> None:
+    server = run()
+    server.worker.lane_of = by_path
+    server.answers["/long"] = long = Waiting(paused=True)
+    with server.clients(2) as (running, waiting):
+        running.ask("/long")
+        long.assert_comes()
+        waiting.ask("/long/wait")
+        wait_until(lambda: not server.worker._lanes.is_empty())
+        server.quit()
+        assert waiting.rest() == ""
+        long.go_on()
+        server.assert_ends()
+
+
+def test_no_more_requests_wait_in_lanes_than_leave_room_for_others(run: Callable[..., Server]) -> None:
+    server = run(worker_connections=6)
+    server.worker.lane_of = by_path
+    server.answers["/long"] = long = Waiting(paused=True)
+    with server.clients(5) as (running, *waiting), server.client() as other:
+        running.ask("/long")
+        long.assert_comes()
+        for client in waiting:
+            client.ask("/long/wait")
+        refused = next(client for client in waiting if is_readable(client))
+        assert refused.answer() == "503"
+        assert other.get("/short") == "/short"
+        long.go_on()
+        assert [client.answer() for client in waiting if client is not refused] == ["/long/wait"] * 3
+
+
+def is_readable(client: Client) -> bool:
+    return bool(select.select([client.connection], [], [], SOON / 10)[0])
 
 
 def test_clients_that_send_half_a_head_keep_nobody_waiting_for_long(run: Callable[..., Server]) -> None:

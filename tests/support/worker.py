@@ -172,8 +172,9 @@ class Client:
 class Waiting:
     """What a request does: it waits, in its turn or in a pause of it, until it may go on."""
 
-    def __init__(self, *, paused: bool = False) -> None:
+    def __init__(self, *, paused: bool = False, came: Callable[[], object] = lambda: None) -> None:
         self._came = threading.Event()
+        self._on_coming = came
         self._may_go_on = threading.Event()
         self._paused = paused
 
@@ -186,6 +187,7 @@ class Waiting:
         return "waited"
 
     def _wait(self) -> None:
+        self._on_coming()
         self._came.set()
         assert self._may_go_on.wait(SOON)
 
