@@ -24,10 +24,11 @@ _RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 class Place:
     """The place of one request. Only the thread of that request waits in it."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, clock: Callable[[], float]) -> None:
         self._connection = connection
+        self._clock = clock
         self._receives = True
-        self.silent_since: float | None = None  # on the monotonic clock; None if the request does not wait now
+        self.silent_since: float | None = None  # by the clock of all places; None if the request does not wait now
         self.is_lost = False
 
     def wait_to_receive(self, seconds: float) -> bool:
@@ -36,7 +37,7 @@ class Place:
         Raises `Unavailable` if another request took the place.
         """
         self._receives = True
-        came = self._wait(select.POLLIN, seconds, time.monotonic())
+        came = self._wait(select.POLLIN, seconds, self._clock())
         self.check()
         return came
 
@@ -90,7 +91,8 @@ class _Own(threading.local):
 class Places:
     """A number of places for the requests of one process, each of which is served by one thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._count: int | None = None
         self._lock = threading.Lock()
         self._taken: set[Place] = set()
@@ -138,16 +140,16 @@ class Places:
 
     def limit_body(self, seconds: float) -> None:
         """Let each read of this request's body time out that many seconds from now."""
-        self._own.body_ends = time.monotonic() + seconds
+        self._own.body_ends = self._clock() + seconds
 
     def seconds_left(self, most: float) -> float:
         """Return for how long to wait for the next bytes of the body: `most`, unless the body has to end earlier."""
         if self._own.body_ends is None:
             return most
-        return max(0.0, min(most, self._own.body_ends - time.monotonic()))
+        return max(0.0, min(most, self._own.body_ends - self._clock()))
 
     def _take(self, connection: socket.socket) -> Place:
-        place = Place(connection)
+        place = Place(connection, self._clock)
         with self._lock:
             if self._count is not None and len(self._taken) >= self._count:
                 self._evict_one()
@@ -155,7 +157,7 @@ class Places:
         return place
 
     def _evict_one(self) -> None:
-        now = time.monotonic()
+        now = self._clock()
         longest = max(self._taken, key=lambda place: place.silence(now), default=None)
         if longest is None or longest.silence(now) <= PATIENCE_SECONDS:
             raise Unavailable(

@@ -9,19 +9,29 @@ from contextlib import ExitStack, suppress
 import pytest
 
 from storage_app.errors import Unavailable
-from storage_app.server import places as module
-from storage_app.server.places import Place, Places
+from storage_app.server.places import PATIENCE_SECONDS, Place, Places
 from tests.support.disruptions import wait_until
 
 SOON = 10.0
 COUNT = 3
 
 
+class Clock:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 class Requests:
     """Requests over real connections, each in a thread of its own, for `COUNT` places."""
 
     def __init__(self) -> None:
-        self.places = Places()
+        self.clock = Clock()
+        self.places = Places(self.clock)
         self.places.limit(COUNT)
         self._stack = ExitStack()
         self._threads = self._stack.enter_context(ThreadPoolExecutor(2 * COUNT))
@@ -97,15 +107,14 @@ def test_a_request_has_one_place() -> None:
         assert not places._taken
 
 
-def test_the_client_that_is_silent_for_longest_loses_its_place(
-    requests: Requests, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+def test_the_client_that_is_silent_for_longest_loses_its_place(requests: Requests) -> None:
     _, longest = requests.begin(receive)
     wait_until(lambda: is_waiting(requests, 1))
+    requests.clock.seconds += 0.01
     for _ in range(COUNT - 1):
         requests.begin(receive)
     wait_until(lambda: is_waiting(requests, COUNT))
+    requests.clock.seconds += 2 * PATIENCE_SECONDS
     requests.begin()
     with pytest.raises(Unavailable, match="stopped coming"):
         longest.result(SOON)
@@ -115,22 +124,22 @@ def test_a_client_that_was_silent_for_a_moment_keeps_its_place(requests: Request
     for _ in range(COUNT):
         requests.begin(receive)
     wait_until(lambda: is_waiting(requests, COUNT))
+    requests.clock.seconds += PATIENCE_SECONDS
     with pytest.raises(Unavailable):
         requests.begin()
 
 
-def test_a_request_that_works_is_not_silent(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+def test_a_request_that_works_is_not_silent(requests: Requests) -> None:
     for _ in range(COUNT):
         client, _ = requests.begin(receive)
         client.sendall(b"x")
     wait_until(lambda: is_waiting(requests, 0))
+    requests.clock.seconds += 2 * PATIENCE_SECONDS
     with pytest.raises(Unavailable):
         requests.begin()
 
 
-def test_a_reader_that_loses_its_place_is_cut_off(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.0)
+def test_a_reader_that_loses_its_place_is_cut_off(requests: Requests) -> None:
 
     def send(place: Place) -> object:
         place._connection.setblocking(False)
@@ -146,18 +155,22 @@ def test_a_reader_that_loses_its_place_is_cut_off(requests: Requests, monkeypatc
         requests.begin()
     _, reader = requests.begin(send)
     wait_until(lambda: is_waiting(requests, 1))
+    requests.clock.seconds += 2 * PATIENCE_SECONDS
     requests.begin()
     requests._over.set()
     assert reader.result(SOON)
 
 
 def test_the_body_of_a_request_ends_in_time() -> None:
-    places = Places()
+    clock = Clock()
+    places = Places(clock)
     assert places.seconds_left(60) == 60
     places.limit_body(5)
-    assert 4 < places.seconds_left(60) <= 5
+    assert places.seconds_left(60) == 5
+    clock.seconds += 3
+    assert places.seconds_left(60) == 2
     assert places.seconds_left(1) == 1
-    places.limit_body(0)
+    clock.seconds += 3
     assert places.seconds_left(60) == 0
     places.end()
     assert places.seconds_left(60) == 60
