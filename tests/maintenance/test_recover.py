@@ -2,16 +2,20 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storage_app.domain.reservations import Reservation
+from storage_app.domain.times import now
 from storage_app.errors import Unavailable
 from storage_app.host.layout import Layout
 from storage_app.journal.liveness import FileLocks, Processes
 from storage_app.maintenance import recover as maintenance
-from storage_app.maintenance.recover import mark_clean_stop, recover
+from storage_app.maintenance.recover import mark_clean_stop, open_index, recover
 from storage_app.node import Storage
 from tests.support.core import open_core, open_storage, shown
 
@@ -151,6 +155,21 @@ def test_stop_is_not_clean_while_another_process_lives(root: Path, boot: Callabl
         mark_clean_stop(root)
     boot()
     assert recover(root, durable=False).files == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_start_ends_reservations_unless_another_process_lives(
+    root: Path, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres").database() if database == "postgres" else None
+    with open_core(root, **({} if url is None else {"INDEX_URL": url})) as core:
+        with core.index.write() as transaction:
+            transaction.add_reservation(Reservation("one", "alice", "u", 5, 5, now() + timedelta(hours=1)))
+        recover(root, durable=False, index_url=url)
+        assert core.index.reserved_bytes() == 5
+    recover(root, durable=False, index_url=url)
+    with closing(open_index(Layout(root), url)) as index:
+        assert index.reserved_bytes() == 0
 
 
 def test_stop_before_the_first_start_marks_nothing(root: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.principals import ANONYMOUS, Principal
-from storage_app.domain.uploads import FileAttributes, UploadConstraints
+from storage_app.domain.uploads import DeclaredBody, FileAttributes, UploadConstraints, UploadRequest
 from storage_app.errors import (
     BucketNotFound,
     DigestMismatch,
@@ -20,9 +20,10 @@ from storage_app.errors import (
     InvalidRequest,
     StorageError,
     TooManyUploads,
+    Unavailable,
 )
 from storage_app.services.uploads import Write
-from tests.support.core import ALICE, BOB, SERVICE, Core, open_core
+from tests.support.core import ALICE, BOB, SERVICE, Core, Pieces, open_core
 from tests.support.disk import files_end_at
 
 
@@ -155,6 +156,17 @@ def test_more_bodies_than_max_uploads_are_refused(core: Core) -> None:
 
     upload_beside(0)
     core.put("one more")
+    core.check()
+
+
+def test_upload_whose_reservation_cannot_be_ended_leaves_nothing(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: str) -> None:
+        raise Unavailable("the index is away")
+
+    body = Pieces([b"abc"], lambda _: None, {}, DeclaredBody(size=3))
+    monkeypatch.setattr(core.services.reservations, "end", fail)
+    with pytest.raises(Unavailable):
+        core.uploads.receive(ALICE, UploadRequest("photos", key="a.txt"), body, reservation_id="one")
     core.check()
 
 
