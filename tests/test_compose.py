@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from storage_app.server.configuration import FIXED
 from storage_app.settings import SETTINGS, load_settings
 from tests.support.compose import MissingVariable, document, services
 from tests.support.nginx import DEPLOY
@@ -120,6 +121,4 @@ def test_nginx_starts_when_the_store_is_there(nginx: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["storage", "nginx"])
 def test_stop_leaves_time_for_transfers(name: str) -> None:
-    graceful = re.search(r"^graceful_timeout = (\d+)$", (ROOT / "gunicorn.conf.py").read_text(), re.MULTILINE)
-    assert graceful
-    assert int(services(REQUIRED)[name]["stop_grace_period"].removesuffix("s")) > int(graceful[1])
+    assert int(services(REQUIRED)[name]["stop_grace_period"].removesuffix("s")) > FIXED["graceful_timeout"]

@@ -35,7 +35,7 @@ blueprint = Blueprint(
     "Signing", __name__, url_prefix="/files", description="URLs that carry a right, for clients without an account."
 )
 
-# The limit in gunicorn.conf.py, and nginx's default.
+# The limit in server/configuration.py, and nginx's default.
 MAX_REQUEST_LINE_BYTES = 8190
 
 _SIGNING_REFUSALS = (InvalidName, Forbidden, BucketNotFound, *JSON_REFUSALS)
