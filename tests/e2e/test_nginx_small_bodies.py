@@ -91,6 +91,11 @@ class HalfSent(SlowClient):
         return self.answer()
 
 
+def die(_: Asked) -> Reply:
+    """End the connection without a reply, as a process that is killed does."""
+    raise ConnectionResetError
+
+
 def let_nginx_see_everything(gateway: NginxGateway) -> None:
     """Return once its only worker has dealt with all that came before."""
     assert httpx.get(f"{gateway.url}/health", timeout=10).is_success
@@ -227,9 +232,6 @@ def test_length_with_zeros_is_told_without(recording: RecordingService, gateway:
 def test_request_without_a_body_is_not_sent_again_either(
     recording: RecordingService, tmp_path: Path, line: str
 ) -> None:
-    def die(_: Asked) -> Reply:
-        raise ConnectionResetError
-
     with OneWorkerGateway(recording, tmp_path / "nginx") as gateway:
         let_nginx_see_everything(gateway)
         recording.reply = die
@@ -247,9 +249,6 @@ def test_client_that_has_sent_its_request_may_close_its_side(
 def test_request_on_which_the_service_dies_is_not_sent_again(
     recording: RecordingService, tmp_path: Path, write: Write
 ) -> None:
-    def die(_: Asked) -> Reply:
-        raise ConnectionResetError
-
     with OneWorkerGateway(recording, tmp_path / "nginx") as gateway:
         # nginx tries a connection that it kept as if it had not tried yet.
         let_nginx_see_everything(gateway)

@@ -17,6 +17,17 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def two_files(tmp_path: Path) -> Path:
+    """The folder of a store with two files in one bucket, `good.txt` and `bad.txt`."""
+    root = tmp_path / "store"
+    with open_core(root) as core:
+        core.bucket()
+        core.put("good.txt", b"good")
+        core.put("bad.txt", b"bad")
+    return root
+
+
+@pytest.fixture
 def before(root: Path) -> Any:
     """A store with everything in it, stopped in order; this is what its index said."""
     with open_core(root) as core:

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.times import now
 from storage_app.errors import Unavailable
@@ -76,31 +77,32 @@ def test_sidecar_decides_even_where_the_row_is_wrong(core: Core) -> None:
     assert blobs(core.root) == [file.blob]
 
 
-def test_deleted_bucket_is_purged_with_its_rows(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def deleted(core: Core, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A deleted bucket that had five files, whose rows are purged two at a time."""
     monkeypatch.setattr(collection, "_PURGED_ROWS", 2)
     bucket = core.buckets.get(ALICE, "photos")[0]
     for number in range(5):
         core.put(str(number))
     core.buckets.delete(ALICE, "photos", force=True)
+    return bucket
+
+
+def test_deleted_bucket_is_purged_with_its_rows(core: Core, deleted: Bucket) -> None:
     trash = core.layout.system / "trash"
-    assert [path.name for path in trash.iterdir()] == [bucket.uid]
+    assert [path.name for path in trash.iterdir()] == [deleted.uid]
     assert collect(core.index, core.store, until=now() - GRACE) == 0
-    assert [path.name for path in trash.iterdir()] == [bucket.uid]
+    assert [path.name for path in trash.iterdir()] == [deleted.uid]
     assert core.collect() == 1
     assert list(trash.iterdir()) == []
-    assert core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=9) == []
+    assert core.index.files_by_key(deleted.uid, prefix="", start="", after=False, limit=9) == []
     core.check()
 
 
-def test_purge_that_is_told_to_stop_goes_on_later(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collection, "_PURGED_ROWS", 2)
-    bucket = core.buckets.get(ALICE, "photos")[0]
-    for number in range(5):
-        core.put(str(number))
-    core.buckets.delete(ALICE, "photos", force=True)
+def test_purge_that_is_told_to_stop_goes_on_later(core: Core, deleted: Bucket) -> None:
     for count in (3, 1, 0):
         assert collect(core.index, core.store, until=now(), rest=lambda _: True) == 0
-        assert len(core.index.files_by_key(bucket.uid, prefix="", start="", after=False, limit=9)) == count
+        assert len(core.index.files_by_key(deleted.uid, prefix="", start="", after=False, limit=9)) == count
     assert core.collect() == 1
     core.check()
 

@@ -13,13 +13,8 @@ from tests.support.core import open_core, shown
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A store with two files in one bucket."""
-    with open_core(tmp_path / "store") as core:
-        core.bucket()
-        core.put("good.txt", b"good")
-        core.put("bad.txt", b"bad")
-    return tmp_path / "store"
+def root(two_files: Path) -> Path:
+    return two_files
 
 
 def sidecar(root: Path, key: str) -> Path:

@@ -20,13 +20,8 @@ NOBODY_UID = 65534
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A store with two files in one bucket."""
-    with open_core(tmp_path / "store") as core:
-        core.bucket()
-        core.put("good.txt", b"good")
-        core.put("bad.txt", b"bad")
-    return tmp_path / "store"
+def root(two_files: Path) -> Path:
+    return two_files
 
 
 def test_damaged_sidecar_with_a_note_does_not_keep_the_store_from_starting(root: Path) -> None:
