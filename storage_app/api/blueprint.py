@@ -34,7 +34,7 @@ from .http.bodies import RequestBody, refuse_encoded
 from .http.responses import json_response
 from .lanes import Lane
 from .schemas.bodies import BodySchema
-from .schemas.requests import PATH_PARAMETERS
+from .schemas.kinds import PATH_PARAMETERS
 from .schemas.responses import ProblemSchema
 from .validation import check_query, refuse_fields
 

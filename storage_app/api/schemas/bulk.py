@@ -9,7 +9,7 @@ from ...domain.files import MAX_KEY_BYTES
 from ...services.bulk import MAX_FAILED, MAX_SECONDS, BulkResult
 from .bodies import BodySchema
 from .fields import ListOf, Text
-from .requests import KEY
+from .kinds import KEY
 from .responses import AnswerSchema
 
 MAX_KEYS = 1000

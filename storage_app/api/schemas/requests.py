@@ -1,4 +1,4 @@
-"""Schemas of requests: path parameters, forms and bodies."""
+"""Schemas of requests: forms and bodies."""
 
 from typing import Any
 
@@ -6,22 +6,15 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from ...auth.signed_urls import MAX_SIGNED_SECONDS, Disposition
-from ...domain.buckets import ANY_USER, Grant, check_bucket_name
-from ...domain.files import (
-    MAX_FILENAME_BYTES,
-    MAX_KEY_BYTES,
-    MAX_METADATA_BYTES,
-    check_cache_control,
-    check_filename,
-    check_key,
-    check_metadata,
-)
+from ...domain.buckets import ANY_USER, Grant
+from ...domain.files import MAX_METADATA_BYTES, check_metadata
 from ...domain.principals import MAX_SUB_BYTES, is_sub
 from ...errors import InvalidRequest
 from ...media_types.names import MAX_CONTENT_TYPE_BYTES
 from ...services.signed_urls import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
 from .bodies import BodySchema
 from .fields import Checked, Flag, JsonObject, ListOf, MediaType, Object, Text, Whole
+from .kinds import BUCKET, CACHE_CONTROL, CONTENT_TYPE, FILENAME, KEY
 
 MAX_SIZE = 2**63 - 1
 MAX_GRANTS = 1000
@@ -35,91 +28,13 @@ def check_grantee(grantee: str) -> str:
     return grantee
 
 
-# A pattern is as much of a rule as JSON Schema can express. The validators are the rules.
-
-_CONTROLS = r"\x00-\x1f\x7f-\x9f"
-# A segment of a key, between slashes: anything but the empty one, `.` and `..`.
-_SEGMENT = rf"(?:[^./{_CONTROLS}]|\.[^./{_CONTROLS}]|\.\.[^/{_CONTROLS}])[^/{_CONTROLS}]*"
-
-KEY: dict[str, Any] = {
-    "validate": Checked(check_key),
-    "metadata": {
-        "description": f"The file's key: 1 to {MAX_KEY_BYTES} bytes of UTF-8. It may contain '/'.",
-        "example": "2026/cat.jpg",
-        "pattern": rf"^{_SEGMENT}(?:/{_SEGMENT})*$",
-        "minLength": 1,
-        "maxLength": MAX_KEY_BYTES,
-    },
-}
-_BUCKET: dict[str, Any] = {
-    "validate": Checked(check_bucket_name),
-    "metadata": {
-        "description": "The bucket's name: a-z 0-9 . - between letters or digits, without '..'. It must not look like "
-        "an IP address, or be a word of the routes such as 'upload'.",
-        "example": "photos",
-        "pattern": r"^[a-z0-9](?:\.?[a-z0-9-])*\.?[a-z0-9]$",
-        "minLength": 3,
-        "maxLength": 63,
-    },
-}
-_FILENAME: dict[str, Any] = {
-    "validate": Checked(check_filename),
-    "metadata": {
-        "description": f"The file name of a download: 1 to {MAX_FILENAME_BYTES} bytes of UTF-8.",
-        "example": "cat.jpg",
-        "pattern": rf"^[^{_CONTROLS}]+$",
-        "minLength": 1,
-        "maxLength": MAX_FILENAME_BYTES,
-    },
-}
-_CACHE_CONTROL: dict[str, Any] = {
-    "validate": Checked(check_cache_control),
-    "metadata": {
-        "description": "The Cache-Control of downloads: 1 to 255 characters of printable ASCII.",
-        "example": "no-cache",
-        "pattern": "^[!-~][ -~]*$",
-        "minLength": 1,
-        "maxLength": 255,
-    },
-}
-# RFC 9110 sections 5.6.2, 5.6.4 and 8.3.1. `*` is a wildcard of `Accept`, and no type of a file.
-_WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_NAME = _WORD.replace("*", "")
-_CONTENT_TYPE: dict[str, Any] = {
-    "metadata": {
-        "description": "type/subtype, optionally with parameters (RFC 9110 section 8.3.1). Parameters that cannot be "
-        "read are dropped.",
-        "example": "image/jpeg",
-        "pattern": rf"^[ \t]*{_NAME}/{_NAME}[ \t]*(?:;[^\x00]*)?$",
-        "maxLength": MAX_CONTENT_TYPE_BYTES,
-    },
-}
-_ACCEPTED_TYPE_PATTERN = r"^([a-z0-9!#$&^_.+-]+/(\*|[a-z0-9!#$&^_.+-]+)|\*/\*)$"
-
-
-# Paths
-
-
-def _path_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "string", **field["metadata"]}
-    return {"in": "path", "name": name, "required": True, "description": schema.pop("description"), "schema": schema}
-
-
-PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "bucket_id": _path_parameter("bucket_id", _BUCKET),
-    "file_id": _path_parameter("file_id", KEY),
-    "token": _path_parameter("token", {"metadata": {"description": "From the signed URL.", "minLength": 1}}),
-}
-
-
-# Buckets
-
 # Settings by the names that other storage services have for them.
 _ALIASES = {
     "public": "is_public",
     "file_size_limit": "max_file_size",
     "allowed_mime_types": "allowed_content_types",
 }
+_ACCEPTED_TYPE_PATTERN = r"^([a-z0-9!#$&^_.+-]+/(\*|[a-z0-9!#$&^_.+-]+)|\*/\*)$"
 _IS_PUBLIC: dict[str, Any] = {"metadata": {"description": "Whether anyone may download files without a credential."}}
 _MAX_FILE_SIZE: dict[str, Any] = {
     "allow_none": True,
@@ -170,7 +85,7 @@ class BucketSettingsSchema(BodySchema):
         },
     )
     allowed_content_types = ListOf(_ACCEPTED_TYPE, **_ALLOWED_CONTENT_TYPES)
-    cache_control = Text(allow_none=True, **_CACHE_CONTROL)
+    cache_control = Text(allow_none=True, **CACHE_CONTROL)
 
     @ma.post_load
     def to_fields(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -204,7 +119,7 @@ class BucketChangesSchema(BucketSettingsSchema):
 class NewBucketSchema(BucketChangesSchema):
     """The name and the settings of a new bucket."""
 
-    name = fields.String(required=True, **_BUCKET)
+    name = fields.String(required=True, **BUCKET)
 
 
 class MetadataSchema(BodySchema):
@@ -215,9 +130,9 @@ class MetadataSchema(BodySchema):
         validate=Checked(check_metadata),
         metadata={"description": f"Any JSON object, at most {MAX_METADATA_BYTES} bytes.", "example": {"album": "cats"}},
     )
-    content_type = MediaType(**_CONTENT_TYPE)
-    filename = Text(allow_none=True, **_FILENAME)
-    cache_control = Text(allow_none=True, **_CACHE_CONTROL)
+    content_type = MediaType(**CONTENT_TYPE)
+    filename = Text(allow_none=True, **FILENAME)
+    cache_control = Text(allow_none=True, **CACHE_CONTROL)
 
 
 class FormSchema(ma.Schema):
@@ -239,7 +154,7 @@ class UploadFormSchema(FormSchema):
             "description": f"A JSON object, at most {MAX_METADATA_BYTES} bytes.",
         },
     )
-    cache_control = Text(**_CACHE_CONTROL)
+    cache_control = Text(**CACHE_CONTROL)
     overwrite = fields.String(
         load_default="false",
         validate=validate.OneOf(["true", "false"]),
@@ -272,10 +187,10 @@ _EXPIRES_IN: dict[str, Any] = {
 class NewUploadSchema(BodySchema):
     """A request for an upload URL. The URL binds each value given here, and the upload must comply."""
 
-    bucket_id = fields.String(required=True, **_BUCKET)
-    filename = Text(required=True, **_FILENAME)
+    bucket_id = fields.String(required=True, **BUCKET)
+    filename = Text(required=True, **FILENAME)
     file_id = fields.String(**KEY)
-    content_type = MediaType(**_CONTENT_TYPE)
+    content_type = MediaType(**CONTENT_TYPE)
     size = Whole(
         validate=validate.Range(0, MAX_SIZE),
         metadata={"description": "The size of the file, in bytes.", "example": 8578},
@@ -295,13 +210,13 @@ class NewUploadSchema(BodySchema):
 class NewDownloadSchema(BodySchema):
     """A request for a download URL."""
 
-    bucket_id = fields.String(required=True, **_BUCKET)
+    bucket_id = fields.String(required=True, **BUCKET)
     file_id = fields.String(required=True, **KEY)
     disposition = fields.String(
         load_default=Disposition.ATTACHMENT.value,
         validate=validate.OneOf([disposition.value for disposition in Disposition]),
     )
-    filename = Text(**_FILENAME)
+    filename = Text(**FILENAME)
     expires_in = Whole(**_EXPIRES_IN)
 
 
@@ -309,4 +224,4 @@ class PresignSchema(BodySchema):
     """The body of the call in SelfDB 0.0.2's form. Every field is optional."""
 
     expires_in_seconds = Whole(**_EXPIRES_IN)
-    content_type = MediaType(**_CONTENT_TYPE)
+    content_type = MediaType(**CONTENT_TYPE)
