@@ -13,11 +13,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from ..domain.buckets import Bucket
+from ..domain.intents import Intent
 from ..domain.reservations import Reservation
 from ..domain.times import now
 from ..errors import StorageError
 from ..host.spool import Spool
-from ..index import Index, Transaction
+from ..index import Index, Transaction, Work
 from . import upload_rules as rules
 from .upload_rules import UploadLimits
 
@@ -115,3 +116,24 @@ class Reservations:
     def _missing(self, total: int) -> int:
         """Return how many of `total` reserved bytes are not in the spool yet. Those that are use up free space."""
         return max(0, total - self._spool.size()) if total else 0
+
+
+def quota_check(bucket: Bucket, intent: Intent, spooled: str | None = None) -> Work | None:
+    """Return the check that `intent` fits into the quota of `bucket`, beside its files and other reservations.
+
+    The intent takes the place of the reservation with the id `spooled`. Returns None if the bucket has no quota.
+    """
+    if bucket.quota is None:
+        return None
+
+    def check(transaction: Transaction) -> None:
+        if spooled is not None:
+            transaction.end_reservation(spooled)
+        if intent.size == 0:
+            return
+        transaction.lock_bucket(bucket.name)
+        found = transaction.bucket(bucket.uid)
+        if found is not None:
+            rules.check_quota(*found, transaction.reserved(bucket.uid, but=intent) + intent.size)
+
+    return check

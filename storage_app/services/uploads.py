@@ -17,12 +17,12 @@ from ..domain.uploads import DeclaredBody, UploadRequest
 from ..errors import InvalidName, InvalidSignedUrl
 from ..host.hashing import Sha256
 from ..host.locks import UploadSlots
-from ..index import Index, Transaction, Work
+from ..index import Index
 from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
 from . import upload_rules as rules
 from .lookups import Lookups, refusal
-from .reservations import Reservations
+from .reservations import Reservations, quota_check
 from .upload_rules import Received, UploadLimits
 from .upload_targets import Target
 
@@ -91,7 +91,7 @@ class Uploads:
         with (
             nullcontext() if declared.is_here else self._slots.hold(),
             body.opened() as spooled,
-            parts.commits.recorded(intent, reservation(bucket, intent, reservation_id)),
+            parts.commits.recorded(intent, quota_check(bucket, intent, reservation_id)),
             self._staged(bucket, spooled, reservation_id) as staged,
         ):
             upload = _Upload(parts, who, request, target, intent, staged)
@@ -265,7 +265,7 @@ class _Upload:
         existing = self._parts.index.file(self._target.bucket.uid, key)
         blob = self._intent.blob or new_blob_name(key)
         intent = replace(self._intent, key=key, blob=blob, size=rules.growth(self._size, existing))
-        self._parts.commits.update(intent, reservation(self._target.bucket, intent))
+        self._parts.commits.update(intent, quota_check(self._target.bucket, intent))
         self._intent, self._target = intent, replace(self._target, existing=existing)
 
     def _commit(self, request: UploadRequest, file: File) -> tuple[File, bool]:
@@ -290,24 +290,3 @@ class _Upload:
         if isinstance(self._who, SignedUpload):
             return self._who.right
         return upload_right(self._who, bucket, self._parts.policy)
-
-
-def reservation(bucket: Bucket, intent: Intent, spooled: str | None = None) -> Work | None:
-    """Return the check that `intent` fits into the quota of `bucket`, beside its files and other reservations.
-
-    The intent takes the place of the reservation with the id `spooled`. Returns None if the bucket has no quota.
-    """
-    if bucket.quota is None:
-        return None
-
-    def check(transaction: Transaction) -> None:
-        if spooled is not None:
-            transaction.end_reservation(spooled)
-        if intent.size == 0:
-            return
-        transaction.lock_bucket(bucket.name)
-        found = transaction.bucket(bucket.uid)
-        if found is not None:
-            rules.check_quota(*found, transaction.reserved(bucket.uid, but=intent) + intent.size)
-
-    return check
