@@ -3,6 +3,7 @@
 import hashlib
 import http.client
 import json
+import select
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from tests.support.nginx import LEAST_SPOOLED, NginxGateway
-from tests.support.raw_http import assert_nothing_left, assert_problem, bucket_on_disk, send
+from tests.support.raw_http import SlowClient, assert_nothing_left, assert_problem, bucket_on_disk, send
 from tests.support.service import RunningService, bearer
 
 FORM = b'--cut\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
@@ -57,6 +58,17 @@ def test_silent_upload_gets_408(
     assert "seconds" in problem["detail"]
     assert_nothing_left(impatient)
     assert bucket_on_disk(impatient, "silence") == [".bucket.json"]
+
+
+def test_json_that_comes_byte_by_byte_gets_408(impatient: RunningService) -> None:
+    headers = [("Authorization", bearer()["Authorization"]), ("Content-Length", "1000")]
+    with SlowClient(impatient, "POST /buckets", [*headers, ("Content-Type", "application/json")]) as client:
+        for _ in range(100):
+            client.send(b" ")
+            if select.select([client.connection], [], [], 0.1)[0]:
+                break
+        problem = assert_problem(client.answer(), 408, "body_timeout")
+    assert "did not come within" in problem["detail"]
 
 
 def test_silent_large_form_gets_408_through_nginx(impatient: RunningService, tmp_path: Path) -> None:
