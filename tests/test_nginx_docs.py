@@ -22,12 +22,17 @@ def blocks(page: str, language: str) -> list[str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project's folder with a store, and nginx's configuration as the page has it made."""
-    (tmp_path / "deploy").symlink_to(DEPLOY)
     (tmp_path / "data" / ".system").mkdir(parents=True)
-    (script,) = blocks(PAGE, "bash")
-    made = script[: script.index("nginx -e")]
-    subprocess.run(["bash", "-ec", made], cwd=tmp_path, env={**os.environ, "OFFLOAD_SECRET": SECRET}, check=True)
+    make_configuration(tmp_path, SECRET).check_returncode()
     return tmp_path
+
+
+def make_configuration(project: Path, secret: str) -> subprocess.CompletedProcess[bytes]:
+    (project / "deploy").symlink_to(DEPLOY)
+    (script,) = blocks(PAGE, "bash")
+    commands = ["bash", "-ec", script[: script.index("nginx -e")]]
+    environment = {**os.environ, "OFFLOAD_SECRET": secret}
+    return subprocess.run(commands, cwd=project, env=environment, stderr=subprocess.PIPE, check=False)
 
 
 def assert_accepted(project: Path) -> None:
@@ -56,6 +61,13 @@ def test_commands_make_a_configuration_that_nginx_takes(project: Path) -> None:
     assert place.stat().st_mode & 0o077 == 0
     assert f"alias {project}/data/$blob;" in (project / "gateway" / "nginx.conf").read_text()
     assert_accepted(project)
+
+
+def test_commands_stop_without_the_secret(tmp_path: Path) -> None:
+    """Or nginx would start, and leave every slow client to the service."""
+    made = make_configuration(tmp_path, "")
+    assert made.returncode != 0
+    assert b"OFFLOAD_SECRET" in made.stderr
 
 
 def test_parts_to_be_put_in_are_taken(project: Path) -> None:

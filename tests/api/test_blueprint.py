@@ -8,7 +8,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from storage_app.api.blueprint import Access, Blueprint
-from storage_app.api.schemas.bodies import MAX_JSON_BYTES
 from storage_app.api.schemas.requests import MAX_SETTINGS_BYTES
 from storage_app.errors import Unauthenticated
 from tests.support.forms import FORM
@@ -105,10 +104,10 @@ def test_view_admits_who_it_declares(app: Flask, access: Access, credential: str
     [
         ("POST /buckets", MAX_SETTINGS_BYTES),
         ("PUT /buckets/photos", MAX_SETTINGS_BYTES),
-        ("PUT /files/metadata/photos/there.txt", MAX_JSON_BYTES),
-        ("POST /files/initiate-upload", MAX_JSON_BYTES),
-        ("POST /files/initiate-download", MAX_JSON_BYTES),
-        ("POST /files/presigned-url/upload/photos/new.txt", MAX_JSON_BYTES),
+        ("PUT /files/metadata/photos/there.txt", 64 * 1024),
+        ("POST /files/initiate-upload", 64 * 1024),
+        ("POST /files/initiate-download", 64 * 1024),
+        ("POST /files/presigned-url/upload/photos/new.txt", 64 * 1024),
     ],
 )
 @pytest.mark.parametrize(("more", "status"), [(0, 422), (1, 413)])
