@@ -50,6 +50,6 @@ def _allow_every_origin(response: Response) -> Response:
 
 
 def _vary_by_origin(response: Response) -> Response:
-    """Tell caches that the headers depend on the origin (RFC 9110 section 12.5.5). Flask-Cors does so only at times."""
+    """Tell caches that the headers depend on the origin (RFC 9110 section 12.5.5). Flask-Cors often does not."""
     response.vary.add("Origin")
     return response

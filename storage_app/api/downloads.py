@@ -142,7 +142,7 @@ def _deliver(
 
 
 def _varies() -> bool:
-    """Tell whether the response is for the origin of this request alone. A client could invent origins without end."""
+    """Return whether the response is for the origin of this request alone. A client could invent any number of them."""
     return "Origin" in request.headers and "*" not in g.storage.settings.cors_origins
 
 

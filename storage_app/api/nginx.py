@@ -15,7 +15,7 @@ a time.
 
 If nginx has waited for the body, it sends
 
-    X-Upload-Seconds  for how many seconds the client's request has lasted
+    X-Upload-Seconds  how long the client's request has lasted, in seconds
 
 and if it has spooled the body, it also sends
 
@@ -47,7 +47,7 @@ _READ_BACK_BYTES = 1024 * 1024
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Add the checks of nginx's requests, and the answers to its questions, to `app`. Without a secret, none are."""
+    """Let `app` recognize nginx's requests, and answer its questions. Does nothing without a secret."""
     if settings.offload_secret is not None:
         app.before_request(_begin)
         app.after_request(_only_a_verdict)

@@ -1,4 +1,4 @@
-"""What an operator looks at first: the settings in force, the buckets, their files, and the use of the disk.
+"""Reports for operators: the settings in force, the buckets, their files, and the use of the disk.
 
 Each command prints a table or, with `--json`, one JSON object a line.
 """
@@ -149,7 +149,7 @@ def _file(file: File) -> Row:
 
 
 def _print(rows: Iterable[Row], as_json: bool, **columns: Callable[[Any], str]) -> None:
-    """Print `rows`, as JSON whole, and as a table in `columns`: the fields, with the function that makes each text.
+    """Print `rows` whole as JSON, or their `columns` as a table: fields, each with the function that formats it.
 
     A table is aligned a page at a time, so that memory does not grow with the number of rows.
     """

@@ -33,7 +33,7 @@ SERVICE = Principal(PrincipalKind.SERVICE, "service_role")
 
 
 def is_sub(text: str) -> bool:
-    """Tell whether a user may have the id `text`: 1 to MAX_SUB_BYTES bytes of UTF-8, all printable."""
+    """Return whether a user may have the id `text`: 1 to MAX_SUB_BYTES bytes of UTF-8, all printable."""
     return 0 < len(text) <= MAX_SUB_BYTES and text.isprintable() and len(text.encode()) <= MAX_SUB_BYTES
 
 

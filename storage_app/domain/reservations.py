@@ -1,4 +1,4 @@
-"""Reservations: the space that bodies will take which nginx has begun to spool."""
+"""Reservations of space for bodies that nginx has begun to spool."""
 
 from dataclasses import dataclass
 from datetime import datetime

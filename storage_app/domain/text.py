@@ -29,7 +29,7 @@ def check_text(text: str, noun: str, max_bytes: int) -> str:
 
 
 def is_storable(text: str) -> bool:
-    """Whether every store and database can keep `text`: it has no NUL, and no lone surrogates."""
+    """Return whether every store and database can keep `text`: it has no NUL, and no lone surrogates."""
     if "\0" in text:
         return False
     try:
@@ -40,7 +40,7 @@ def is_storable(text: str) -> bool:
 
 
 def parse_json(text: bytes | str) -> Any:
-    """Return the value of `text`, which is JSON as RFC 8259 defines it: less than Python accepts.
+    """Return the value of `text`, which is JSON as RFC 8259 defines it. Python accepts more.
 
     Raises `InvalidJson` if it is not JSON in UTF-8, is nested too deeply, or has a number beyond a float's range.
     """
@@ -55,7 +55,7 @@ def parse_json(text: bytes | str) -> Any:
 class JsonObject(Mapping[str, Any]):
     """A JSON object that is kept as text, which must be valid, and is parsed when a member is first asked for.
 
-    Most reads never ask, and parsing 16 KiB takes longer than all else that a download does.
+    Most reads never ask, and parsing 16 KiB takes longer than the rest of a download.
     """
 
     def __init__(self, text: str) -> None:

@@ -84,7 +84,7 @@ class _Threads:
         self._calls.put(call)
 
     def are_wanted(self) -> bool:
-        """Tell whether a call waits for a thread."""
+        """Return whether a call waits for a thread."""
         return not self._calls.empty()
 
     def _start(self) -> None:

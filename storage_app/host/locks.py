@@ -78,7 +78,7 @@ class UploadSlots(Slots):
 
 
 def is_free(path: Path) -> bool:
-    """Tell whether no process holds the lock on `path`. A file that does not exist is free."""
+    """Return whether no process holds the lock on `path`. A file that does not exist is free."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -85,7 +85,7 @@ def _size(entry: os.DirEntry[str]) -> int:
 
 
 def _is_old(entry: os.DirEntry[str]) -> bool:
-    """Tell whether the file is too old for a request in flight to name it.
+    """Return whether the file is too old for a request in flight to name it.
 
     A restarted nginx counts from the start again. While the file exists its name stays taken, so that no upload gets
     the bytes of another.
@@ -101,7 +101,7 @@ def _open(path: str, flags: int) -> int:
 
 
 def _is_abandoned(path: str) -> bool:
-    """Tell whether no process has the file open: only then the kernel grants a write lease (fcntl(2), F_SETLEASE)."""
+    """Return whether no process has the file open: only then the kernel grants a write lease (fcntl(2), F_SETLEASE)."""
     try:
         descriptor = _open(path, os.O_RDWR)
     except OSError:

@@ -77,7 +77,7 @@ class Index(Reads):
             raise StoreUnusable(f"The index is not a database: {error.orig}.") from error
 
     def is_ready(self) -> bool:
-        """Whether the index is complete and of this version."""
+        """Return whether the index is complete and of this version."""
         return self.version() == schema.VERSION
 
     def probe(self) -> None:
@@ -144,8 +144,8 @@ class Index(Reads):
     def write(self) -> Iterator[Transaction]:
         """Open a write transaction, and commit it on leaving. Lock a key or bucket before you read it to decide.
 
-        What `Transaction.sync` registered is synced before COMMIT if that is durable at once, and after it if a power
-        cut may take it back. Raises `Unavailable` if a lock cannot be had, or if COMMIT fails; its outcome is then
+        `Transaction.sync` registers what to sync: before COMMIT if that is durable at once, and after it if a power cut
+        may take it back. Raises `Unavailable` if a lock cannot be had, or if COMMIT fails; its outcome is then
         unknown. Raises `InsufficientStorage`.
         """
         syncs: list[Sync] = []

@@ -52,7 +52,7 @@ class Postgres:
         self.engine.dispose()
 
     def is_current(self) -> bool:
-        """Whether the index is complete, and of this store, as of a second ago.
+        """Return whether the index is complete, and of this store, as of a second ago.
 
         A rebuild first marks it incomplete, and waits until every process has looked.
         """
@@ -117,7 +117,7 @@ class Postgres:
         """Do nothing: committed transactions are durable."""
 
     def is_full(self, error: BaseException | None) -> bool:
-        """Whether `error` says that the disk is full."""
+        """Return whether `error` says that the disk is full."""
         return getattr(error, "sqlstate", None) == _DISK_FULL
 
     def is_damaged(self, error: BaseException | None) -> bool:

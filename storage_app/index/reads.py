@@ -36,12 +36,12 @@ class Reads:
         return [rows.PENDING_DELETIONS.from_row(row) for row in found]
 
     def has_deletions_after(self, moment: datetime) -> bool:
-        """Whether a pending deletion was scheduled after `moment`."""
+        """Return whether a pending deletion was scheduled after `moment`."""
         late = schema.pending_deletions.c.since > rows.to_microseconds(moment)
         return self._one(sa.select(schema.pending_deletions.c.id).where(late).limit(1)) is not None
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
-        """Whether an intent in the index or a pending deletion names this blob."""
+        """Return whether an intent in the index or a pending deletion names this blob."""
         return any(
             self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
             for table in (schema.intents, schema.pending_deletions)
@@ -95,7 +95,7 @@ class Reads:
         return bucket, file
 
     def owns_any(self, bucket_uid: str, owner_id: str) -> bool:
-        """Whether `owner_id` owns a file of the bucket."""
+        """Return whether `owner_id` owns a file of the bucket."""
         columns = schema.files.c
         query = sa.select(columns.key).where(columns.bucket_uid == bucket_uid, columns.owner_id == owner_id)
         return self._one(query.limit(1)) is not None

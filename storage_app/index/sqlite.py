@@ -69,7 +69,7 @@ class _Readers(sa.Pool):
             self._close_idle()
 
     def is_good(self, connection: sa.pool.ManagesConnection) -> bool:
-        """Whether the connection may be used again."""
+        """Return whether the connection may be used again."""
         return not (self.is_closed or connection.info.get("read only") or connection.dbapi_connection is None)
 
     def dispose(self) -> None:
@@ -123,7 +123,7 @@ class Sqlite:
                 connection.close()
 
     def is_current(self) -> bool:
-        """Whether the file at `path` is still the one that was opened."""
+        """Return whether the file at `path` is still the one that was opened."""
         return self._opened is None or self._opened == _identity(self.path)
 
     def look_up(self, statement: Statement, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
@@ -226,16 +226,16 @@ class Sqlite:
                 raise Unavailable("The index is in use by another program, so it could not be written out.")
 
     def is_full(self, error: BaseException | None) -> bool:
-        """Whether `error` says that the disk is full."""
+        """Return whether `error` says that the disk is full."""
         return isinstance(error, sqlite3.Error) and getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
 
     def is_damaged(self, error: BaseException | None) -> bool:
-        """Whether `error` says that the file is damaged, or is no database."""
+        """Return whether `error` says that the file is damaged, or is no database."""
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code is the primary one
         return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
     def is_passing(self, error: BaseException | None) -> bool:
-        """Whether `error` says nothing about the file, and may not come back."""
+        """Return whether `error` says nothing about the file, and may not come back."""
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _PASSING
 
     def report_damage(self) -> None:

@@ -98,7 +98,7 @@ class Attempt:
         return True
 
     def _must_reconcile(self, found: Sequence["_Found"]) -> bool:
-        """Return whether a row contradicts its sidecar. Once they were reconciled, the commit does it by itself."""
+        """Return whether a row contradicts its sidecar. After one round, the commit reconciles whatever is left."""
         if self._is_reconciled:
             return False
         self._unreconciled = [each for each in found if each.must_be_reconciled]

@@ -109,7 +109,7 @@ class ProcessLock:
 
 
 class Processes:
-    """The processes that use a store: which are dead, and what those left in the directory `staging`."""
+    """The processes that use a store. Dead ones may have left something in the directory `staging`."""
 
     def __init__(self, liveness: Liveness, staging: Path) -> None:
         self._liveness = liveness

@@ -55,7 +55,7 @@ def chosen_type(declared: str | None, name: str) -> str | None:
 
 
 def is_inline_safe(content_type: str) -> bool:
-    """Tell whether a browser may show the file in place. It may not if the type can carry scripts (HTML, XML)."""
+    """Return whether a browser may show the file in place. It may not if the type can carry scripts (HTML, XML)."""
     normalized = normalize(content_type)
     if normalized is None:
         return False

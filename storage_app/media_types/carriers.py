@@ -1,4 +1,4 @@
-"""Tables of what types have to do with each other: which carry others, are text, or have no signature."""
+"""Tables of types that carry other types, that are text, or that have no signature."""
 
 from collections.abc import Mapping
 
@@ -69,7 +69,7 @@ CARRIED_BY: Mapping[str, frozenset[str]] = {
     "video/x-motion-jpeg": frozenset({"image/jpeg"}),
 }
 
-# What a signature cannot tell apart, and the name of a file may.
+# Types that a signature cannot tell apart, although the name of a file may.
 REFINED_BY: Mapping[str, frozenset[str]] = {
     "application/x-ole-storage": frozenset(
         {

@@ -57,14 +57,14 @@ def canonical(content_type: str) -> str:
 
 
 def is_same(one: str, other: str) -> bool:
-    """Tell whether two normal forms name one type, whatever their parameters."""
+    """Return whether two normal forms name one type, whatever their parameters."""
     return canonical(essence(one)) == canonical(essence(other))
 
 
 def matches(content_type: str, patterns: Iterable[str]) -> bool:
-    """Tell whether the normal form `content_type` matches one of `patterns`: types, `image/*` and the like, or `*/*`.
+    """Return whether the normal form `content_type` matches one of `patterns`: types, `image/*` and the like, or `*/*`.
 
-    Parameters do not count, and neither does it by which of its names a type is called.
+    Parameters do not count, and all names of a type are equal.
     """
     names = {essence(content_type), canonical(essence(content_type))}
     accepted = names | {f"{name.partition('/')[0]}/*" for name in names} | {"*/*"}

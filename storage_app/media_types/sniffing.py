@@ -96,7 +96,7 @@ _BY_FIRST_BYTE = _by_first_byte(
 
 
 def is_text(head: bytes) -> bool:
-    """Tell whether `head` is UTF-8 text. The last character of a full head may be cut. An empty head is no text."""
+    """Return whether `head` is UTF-8 text. The last character of a full head may be cut. An empty head is no text."""
     is_whole = len(head) < HEAD_BYTES
     try:
         text = head if head.isascii() else codecs.getincrementaldecoder("utf-8")().decode(head, is_whole)
@@ -106,7 +106,7 @@ def is_text(head: bytes) -> bool:
 
 
 def is_utf16(head: bytes) -> bool:
-    """Tell whether `head` is UTF-16 text with a byte order mark, as Windows writes it."""
+    """Return whether `head` is UTF-16 text with a byte order mark, as Windows writes it."""
     if not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return False
     try:
@@ -124,7 +124,7 @@ def charset_of(head: bytes) -> str | None:
 
 
 def rules_out(head: bytes, content_type: str) -> bool:
-    """Tell whether a file that begins with `head` cannot have the image, audio, video or PDF type `content_type`.
+    """Return whether a file that begins with `head` cannot have the image, audio, video or PDF type `content_type`.
 
     In doubt the type is not ruled out. An empty file can have any type.
     """
@@ -145,7 +145,7 @@ def rules_out(head: bytes, content_type: str) -> bool:
 
 
 def carries(found: str, content_type: str) -> bool:
-    """Tell whether a file recognized as `found` may have the type `content_type`."""
+    """Return whether a file recognized as `found` may have the type `content_type`."""
     kind = canonical(content_type)
     if kind in _KNOWN:
         return found == kind or found in CARRIED_BY.get(kind, ())
@@ -156,7 +156,7 @@ def carries(found: str, content_type: str) -> bool:
 
 
 def tells_apart(content_type: str, found: str) -> bool:
-    """Tell whether `content_type` refines `found`: sound in a container for film, or a document in a zip."""
+    """Return whether `content_type` refines `found`: sound in a container for film, or a document in a zip."""
     if found == "application/zip":
         return content_type in ZIPPED or content_type.startswith("application/vnd.")
     return content_type in REFINED_BY.get(found, ())

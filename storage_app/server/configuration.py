@@ -6,7 +6,7 @@ from typing import Any
 from ..settings import Settings
 from .lifecycle import WORKERS, Lifecycle, Logger, max_connections, raise_descriptor_limit
 
-# What no setting of the service changes.
+# The values that no setting of the service changes.
 FIXED: dict[str, Any] = {
     # Each worker opens the store for itself, because locks and database connections must not cross a fork.
     "preload_app": False,

@@ -33,7 +33,7 @@ def receive(conn: Any) -> bool:
 
 
 def is_due(conn: Any) -> bool:
-    """Tell whether the bytes that were read hold a whole head, or one that is refused whatever follows."""
+    """Return whether the bytes that were read hold a whole head, or one that is refused whatever follows."""
     data: bytes = conn.parser.unreader.buf.getvalue()
     if not data or b"\r\n\r\n" in data:
         return bool(data)
@@ -43,12 +43,12 @@ def is_due(conn: Any) -> bool:
 
 
 def has_begun(conn: Any) -> bool:
-    """Tell whether some bytes of the next head were read."""
+    """Return whether some bytes of the next head were read."""
     return bool(conn.parser.unreader.buf.getbuffer())
 
 
 def is_too_large(conn: Any) -> bool:
-    """Tell whether the head has more than MAX_BYTES and still no end."""
+    """Return whether the head has more than MAX_BYTES and still no end."""
     buffer = conn.parser.unreader.buf
     return len(buffer.getbuffer()) > MAX_BYTES and b"\r\n\r\n" not in buffer.getvalue()
 

@@ -32,7 +32,7 @@ class Lanes:
         self._own = _Own()
 
     def may_begin(self, lane: Lane, conn: Any, *, others_wait: bool) -> bool:
-        """Tell whether a request begins now, in this thread, which then calls `leave` at its end."""
+        """Return whether a request begins now, in this thread, which then calls `leave` at its end."""
         with self._lock:
             is_called = conn in self._called
             self._called.discard(conn)
@@ -75,7 +75,7 @@ class Lanes:
         return None
 
     def is_empty(self) -> bool:
-        """Tell whether no request waits."""
+        """Return whether no request waits."""
         with self._lock:
             return not any(self._queues.values())
 
@@ -92,7 +92,7 @@ class Lanes:
 
 
 class _Own(threading.local):
-    """What a thread knows of its request."""
+    """The state of one thread's request."""
 
     lane: Lane | None = None
     began = 0.0

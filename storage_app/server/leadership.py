@@ -1,4 +1,4 @@
-"""Which thread of a worker leads: it waits for the next request of any busy connection, and answers it."""
+"""Leadership: one thread of a worker waits for the next request of any busy connection, and answers it."""
 
 import threading
 import time

@@ -1,7 +1,7 @@
 """Connections that are closed on this side, and wait for their clients without a thread.
 
 A close with unread bytes would reset the connection, and a client that first sends everything would lose the answer
-(RFC 9112 section 9.6). So the server says that nothing follows, and discards what comes until the client closes too.
+(RFC 9112 section 9.6). So the server half-closes the connection, and discards what comes until the client closes too.
 """
 
 import selectors

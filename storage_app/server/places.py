@@ -1,8 +1,8 @@
 """The places of a worker for requests that wait for their clients.
 
 A request takes a place when it first has to wait for its client, whether to receive or to send, and keeps it until it
-ends. There are fewer places than threads. So whatever clients do or leave undone, some threads are free for requests
-that are here and answers that the kernel takes at once.
+ends. There are fewer places than threads. So some threads are always free for requests that are here, and for answers
+that the kernel takes at once.
 """
 
 import errno
@@ -81,7 +81,7 @@ class Place:
 
 
 class _Own(threading.local):
-    """What a thread knows of its request."""
+    """The state of one thread's request."""
 
     connection: socket.socket | None = None
     place: Place | None = None
@@ -121,7 +121,7 @@ class Places:
             own.place = None
 
     def is_in_request(self) -> bool:
-        """Tell whether a request has begun in this thread and has not ended."""
+        """Return whether a request has begun in this thread and has not ended."""
         return self._own.connection is not None
 
     def hold(self) -> Place:
@@ -169,7 +169,7 @@ class Places:
 
 
 def cut_off(connection: socket.socket) -> None:
-    """End the connection at once. What the client has not taken is not kept, and the client learns of it by a reset."""
+    """End the connection at once. The client gets a reset, and no bytes that it has not taken yet."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     connection.shutdown(socket.SHUT_RDWR)
 

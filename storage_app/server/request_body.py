@@ -90,7 +90,7 @@ class SocketBody:
         self._wait.abandon()
 
     def is_here(self) -> bool:
-        """Tell whether the rest of the body has arrived, so that reading it does not block."""
+        """Return whether the rest of the body has arrived, so that reading it does not block."""
         missing = self._left - len(self._unreader.buf.getbuffer())
         return missing <= 0 or missing <= _waiting(self._unreader.sock.fileno())
 

@@ -59,7 +59,7 @@ class Resting:
         return None
 
     def has_next(self) -> bool:
-        """Tell whether `look` found a connection that `next` did not take yet. Any thread may call it."""
+        """Return whether `look` found a connection that `next` did not take yet. Any thread may call it."""
         return bool(self._ready)
 
     def look(self, timeout: float) -> None:
@@ -107,5 +107,5 @@ class Resting:
         self._epoll.unregister(descriptor)  # or an event for the main thread would fire after the next `add`
 
     def is_empty(self) -> bool:
-        """Tell whether no connection rests or is ready."""
+        """Return whether no connection rests or is ready."""
         return not self._since and not self._heads and not self._ready

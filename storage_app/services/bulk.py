@@ -62,7 +62,7 @@ class Bulk:
 
         `work` is done with a batch, or fails for some of it, and says so in the result. Ends before that after
         MAX_SECONDS or MAX_FAILED failures: the result is not complete then. Raises `Unavailable` if too many such
-        operations are in progress, and what `work` raises. What is done stays done.
+        operations are in progress, and what `work` raises. Finished work is kept.
         """
         result, until = BulkResult(), time.monotonic() + MAX_SECONDS
         with self._slots.hold():

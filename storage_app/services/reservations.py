@@ -1,6 +1,6 @@
 """Reservations of space for bodies that nginx spools, visible to all workers.
 
-nginx asks before it spools a body. Only when the body is whole, the upload records its intent; until then, this is what
+nginx asks before it spools a body. The upload records its intent when the body is complete. Until then, a reservation
 keeps the spool within MAX_UPLOADS, the bucket's quota and MIN_FREE_BYTES.
 
 A client reserves by its word alone, so as much as a principal has reserved is always left to others. A body that would
@@ -62,7 +62,7 @@ class Reservations:
     ) -> bool:
         """Reserve space for a body, beside all others, and return whether it is reserved. Raises `QuotaExceeded`.
 
-        It is not if the uploader would then have more than is left to others. `free_bytes` are those of the disk.
+        Reserves nothing if the uploader would then have more than is left to others. `free_bytes` are the disk's.
         """
         lifetime = timedelta(seconds=min(_SILENCE_SECONDS + size / _BYTES_PER_SECOND, _LONGEST_SECONDS))
         reservation = Reservation(name, uploader, bucket.uid, size, growth, expires_at=now() + lifetime)
@@ -84,7 +84,7 @@ class Reservations:
         return is_reserved
 
     def abandon(self, name: str) -> None:
-        """End the reservation of an upload that failed. If that fails too, it ends with time."""
+        """End the reservation of an upload that failed. If that fails too, the reservation expires."""
         try:
             self.end(name)
         except StorageError as error:

@@ -82,7 +82,7 @@ _SAMPLE = re.compile("change_?(me|this|it)|replace_?(me|this)|(your|super|my|ins
 
 
 def is_sample(secret: str) -> bool:
-    """Tell whether `secret` is a placeholder from a sample file, which anybody can look up."""
+    """Return whether `secret` is a placeholder from a sample file, which anybody can look up."""
     return _SAMPLE.search(re.sub(r"[-_ .]+", "_", secret.lower())) is not None
 
 

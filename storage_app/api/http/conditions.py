@@ -39,7 +39,7 @@ def evaluate(headers: Headers, *, etag: str, last_modified: datetime) -> Outcome
 
 
 def range_applies(headers: Headers, *, etag: str, last_modified: datetime, now: datetime) -> bool:
-    """Tell whether `Range` counts: `If-Range` is absent, or matches the file as it is `now` (RFC 9110 section 13.1.5).
+    """Return whether `Range` counts: `If-Range` is absent or matches the file as it is `now` (RFC 9110 section 13.1.5).
 
     A date must be a strong validator. It is none while its second lasts, because the file may change in it again
     (section 8.8.2.2).

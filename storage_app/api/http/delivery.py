@@ -163,7 +163,7 @@ def _ranges(request: Request, file: File, last_modified: datetime) -> tuple[Byte
 
 
 def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> bool:
-    """Tell whether nginx, which evaluates the headers of the request again, will decide as we did."""
+    """Return whether nginx, which evaluates the headers of the request again, will decide as we did."""
     if "If-Match" in request.headers or "If-Unmodified-Since" in request.headers:
         return False
     header = request.headers.get("Range")

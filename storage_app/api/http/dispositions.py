@@ -19,7 +19,7 @@ _CHARSETS = frozenset({"utf-8", "iso-8859-1", "us-ascii"})
 
 @dataclass(frozen=True, slots=True)
 class Disposition:
-    """The name and the filename of a part. None = not there, which is something else than empty."""
+    """The name and the filename of a part. None = absent, which differs from empty."""
 
     name: str | None
     filename: str | None

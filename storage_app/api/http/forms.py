@@ -118,7 +118,7 @@ class _Parts:
         self._take_data: Callable[[bytes], object] = self._hold
 
     def take(self, event: Event) -> None:
-        """Take the next event of the decoder. Raises `RequestEntityTooLarge` if the parts besides the file are."""
+        """Take the next event of the decoder. Raises `RequestEntityTooLarge` if the other parts are too large."""
         if isinstance(event, Field | File):
             self._take_data = self._begin(event.headers)
         elif isinstance(event, Data):
