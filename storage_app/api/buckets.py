@@ -103,9 +103,8 @@ def list_response(
     page: dict[str, Any], show: Callable[[Bucket, Totals], Any], *, member: str | None = None
 ) -> Response:
     """Return a page of the buckets that the principal may see, each as `show` describes it."""
-    limit, position = page["limit"], cursors.decode(page.get("cursor"))
-    after = None if position is None else position.key
-    found = g.services.buckets.list_by_name(g.principal, after=after, limit=limit + 1)
+    limit, position = page["limit"], cursors.start(page)
+    found = g.services.buckets.list_by_name(g.principal, position=position, limit=limit + 1)
     listed = ((json_text(show(bucket, totals)), Position(bucket.name)) for bucket, totals in found)
     return cursors.page_response(listed, limit=limit, member=member)
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Response, request
 from flask.views import MethodView
 
+from ..domain.pages import Listing
 from ..errors import (
     BucketNotFound,
     ContentTypeNotAllowed,
@@ -13,7 +14,6 @@ from ..errors import (
     InsufficientStorage,
     InvalidName,
     PreconditionFailed,
-    ValidationFailed,
 )
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
@@ -39,24 +39,21 @@ class FileList(MethodView):
     def get(self, query: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, a page at a time.
 
-        With `order=-created_at` the newest files come first. That order has no folders, and a rare `prefix` makes it
-        slow.
+        A page may have fewer entries than `limit`, or none, and a `Link` all the same: a request looks through 5,000
+        files at most for `search`, and for `prefix` with `order=-created_at`.
         """
-        files, limit = g.services.files, query["limit"]
-        prefix, delimiter = query["prefix"], query.get("delimiter")
-        if query["order"] == "key":
-            position = cursors.decode(query.get("cursor"))
-            found = files.list_by_key(
-                g.principal, bucket_id, prefix=prefix, delimiter=delimiter, position=position, limit=limit + 1
-            )
-        elif delimiter is not None:
-            raise _no_folders_by_creation()
+        files, limit, by_creation = g.services.files, query["limit"], query["order"] == "-created_at"
+        place: Any = {
+            "prefix": query["prefix"],
+            "search": query["search"],
+            "position": cursors.start(query, by_creation=by_creation),
+            "limit": limit + 1,
+        }
+        if by_creation:
+            found = files.list_by_creation(g.principal, bucket_id, **place)
         else:
-            position = cursors.decode(query.get("cursor"), by_creation=True)
-            found = files.list_by_creation(g.principal, bucket_id, prefix=prefix, position=position, limit=limit + 1)
-        settings = g.storage.settings
-        listed = ((entry_text(settings, bucket_id, entry), following) for entry, following in found.entries)
-        return cursors.page_response(listed, limit=limit, total=found.total)
+            found = files.list_by_key(g.principal, bucket_id, delimiter=query.get("delimiter"), **place)
+        return list_response(bucket_id, found, limit=limit)
 
 
 @blueprint.route("/info/<bucket_id>/<key:file_id>")
@@ -110,6 +107,11 @@ class FileItem(MethodView):
         return Response(status=204)
 
 
-def _no_folders_by_creation() -> ValidationFailed:
-    problem = "Folders have no time of creation; use delimiter with order=key."
-    return ValidationFailed(f"'delimiter' is not valid: {problem}", members={"errors": {"delimiter": [problem]}})
+def list_response(bucket_name: str, found: Listing, *, limit: int, member: str | None = None) -> Response:
+    """Return a page of the bucket's entries that were `found`."""
+    settings = g.storage.settings
+    listed = (
+        (None if entry is None else entry_text(settings, bucket_name, entry), following)
+        for entry, following in found.entries
+    )
+    return cursors.page_response(listed, limit=limit, total=found.total, member=member)

@@ -30,7 +30,7 @@ from ..errors import (
     Unavailable,
     ValidationFailed,
 )
-from . import buckets, downloads, nginx, uploads
+from . import buckets, downloads, files, nginx, uploads
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http import cursors, problems
@@ -38,7 +38,7 @@ from .http.conditions import write_conditions
 from .lanes import LISTS
 from .openapi_parts import RAW_BODY, READ_CONDITIONS, bytes_out, link_header, total_header
 from .schemas.queries import PageSchema
-from .schemas.responses import AnswerSchema, HealthSchema, ProblemSchema, entry_text, file_json
+from .schemas.responses import AnswerSchema, HealthSchema, ProblemSchema, file_json
 from .schemas.selfdb import (
     ChangedBucketSchema,
     DoneSchema,
@@ -148,12 +148,8 @@ class FileCollection(MethodView):
     def get(self, page: dict[str, Any], bucket_id: str) -> Any:
         """List the files of a bucket, by key."""
         name, limit = bucket_id.lower(), page["limit"]
-        position = cursors.decode(page.get("cursor"))
-        found = g.services.files.list_by_key(
-            g.principal, name, prefix="", delimiter=None, position=position, limit=limit + 1
-        )
-        listed = ((entry_text(g.storage.settings, name, entry), following) for entry, following in found.entries)
-        return cursors.page_response(listed, limit=limit, total=found.total, member="files")
+        found = g.services.files.list_by_key(g.principal, name, position=cursors.start(page), limit=limit + 1)
+        return files.list_response(name, found, limit=limit, member="files")
 
 
 @blueprint.route("/api/v1/files/<bucket_id>/<key:file_id>")

@@ -39,6 +39,17 @@ def is_storable(text: str) -> bool:
     return True
 
 
+def folded(text: str) -> str:
+    """Return `text` in the form in which texts that differ only in case are equal.
+
+    It is that of a canonical caseless match (Unicode Standard, section 3.13, D145), but composed, so that no letter is
+    found in the same letter with an accent.
+    """
+    if text.isascii():
+        return text.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+
+
 def parse_json(text: bytes | str) -> Any:
     """Return the value of `text`, which is JSON as RFC 8259 defines it. Python accepts more.
 

@@ -11,6 +11,7 @@ from ..auth.permissions import BucketFilter
 from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
+from ..domain.pages import Name
 from ..domain.times import now
 from ..errors import InsufficientStorage, StorageError, Unavailable
 from . import page_queries, rows, schema, statements
@@ -20,7 +21,10 @@ from .sqlite import Sqlite
 
 
 class Reads:
-    """Reads of a database. Each raises `Unavailable` if the database fails."""
+    """Reads of a database. Each raises `Unavailable` if the database fails.
+
+    A position in a list by creation is `before`: microseconds since the epoch, and a key. None is the beginning.
+    """
 
     def __init__(self, database: Sqlite | Postgres) -> None:
         self._database = database
@@ -100,9 +104,11 @@ class Reads:
         query = sa.select(columns.key).where(columns.bucket_uid == bucket_uid, columns.owner_id == owner_id)
         return self._one(query.limit(1)) is not None
 
-    def buckets(self, visible: BucketFilter, *, after: str | None, limit: int) -> list[tuple[Bucket, Totals]]:
-        """Return up to `limit` visible buckets by name, from the first name after `after`."""
-        found = self._all(page_queries.buckets_query(visible, after=after, limit=limit))
+    def buckets(
+        self, visible: BucketFilter, *, after: str | None, limit: int, skip: int = 0
+    ) -> list[tuple[Bucket, Totals]]:
+        """Return up to `limit` visible buckets by name, without the first `skip` of those after `after`."""
+        found = self._all(page_queries.buckets_query(visible, after=after, limit=limit, skip=skip))
         return [rows.bucket_from(row) for row in found]
 
     def bucket_names(self, *, after: str | None, limit: int) -> list[str]:
@@ -116,15 +122,36 @@ class Reads:
         found = self._all(page_queries.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
         return [rows.FILES.from_row(row) for row in found]
 
-    def files_by_creation(
-        self, bucket_uid: str, *, prefix: str, before: tuple[int, str] | None, limit: int
-    ) -> list[File]:
-        """Return up to `limit` files, newest first, older than `before` (microseconds since the epoch, key).
-
-        A `prefix` filters the files one by one, so finding few matches among many files takes time.
-        """
-        found = self._all(page_queries.by_creation_query(bucket_uid, prefix=prefix, before=before, limit=limit))
+    def files_by_creation(self, bucket_uid: str, *, before: tuple[int, str] | None, limit: int) -> list[File]:
+        """Return up to `limit` files, newest first, older than `before`."""
+        found = self._all(page_queries.by_creation_query(bucket_uid, before=before, limit=limit))
         return [rows.FILES.from_row(row) for row in found]
+
+    def names_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[Name]:
+        """Return the names of the files that `files_by_key` returns."""
+        query = page_queries.by_key_query(
+            bucket_uid, prefix=prefix, start=start, after=after, limit=limit, columns=page_queries.NAME
+        )
+        return [Name(*row) for row in self._all(query)]
+
+    def names_by_creation(self, bucket_uid: str, *, before: tuple[int, str] | None, limit: int) -> list[Name]:
+        """Return the names of the files that `files_by_creation` returns."""
+        query = page_queries.by_creation_query(bucket_uid, before=before, limit=limit, columns=page_queries.NAME)
+        return [Name(*row) for row in self._all(query)]
+
+    def key_after(self, bucket_uid: str, *, prefix: str, start: str, after: bool, skip: int) -> str | None:
+        """Return the last key of `skip` files that `files_by_key` would return. None if there are fewer."""
+        query = page_queries.by_key_query(
+            bucket_uid, prefix=prefix, start=start, after=after, limit=1, columns=page_queries.KEY
+        )
+        found = self._all(query.offset(skip - 1))
+        return found[0][0] if found else None
+
+    def creation_after(self, bucket_uid: str, *, before: tuple[int, str] | None, skip: int) -> tuple[int, str] | None:
+        """Return the position after `skip` files that `files_by_creation` would return. None if there are fewer."""
+        query = page_queries.by_creation_query(bucket_uid, before=before, limit=1, columns=page_queries.CREATION)
+        found = self._all(query.offset(skip - 1))
+        return (found[0][0], found[0][1]) if found else None
 
     def _run(self, statement: Statement, **values: Any) -> Sequence[Sequence[Any]]:
         try:

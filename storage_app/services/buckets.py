@@ -9,6 +9,7 @@ from ..auth.permissions import Action, BucketFilter, allowed, visible_buckets
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals, check_bucket_name, new_uid
 from ..domain.intents import Intent, IntentKind
+from ..domain.pages import Position
 from ..domain.principals import Principal, PrincipalKind
 from ..domain.text import counted, quoted
 from ..domain.times import following, now
@@ -59,14 +60,16 @@ class Buckets:
     def get(self, principal: Principal, name: str) -> tuple[Bucket, Totals]:
         return self._lookups.bucket(principal, name, Action.SEE_BUCKET)
 
-    def list_by_name(self, principal: Principal, *, after: str | None, limit: int) -> Iterator[tuple[Bucket, Totals]]:
-        """Return up to `limit` of the buckets that `principal` may see, ordered by name, after the name `after`.
+    def list_by_name(
+        self, principal: Principal, *, position: Position | None, limit: int
+    ) -> Iterator[tuple[Bucket, Totals]]:
+        """Return up to `limit` of the buckets that `principal` may see, ordered by name, from `position` on.
 
         Reads rows as they are taken.
         """
         if not allowed(principal, Action.LIST_BUCKETS):
             raise refusal(principal, Action.LIST_BUCKETS)
-        return self._visible(visible_buckets(principal, self._lookups.policy), after, limit)
+        return self._visible(visible_buckets(principal, self._lookups.policy), position or Position(""), limit)
 
     def authorize_change(self, principal: Principal, name: str) -> Bucket:
         """Return the bucket. Raises unless `principal` may change it."""
@@ -107,12 +110,12 @@ class Buckets:
         """Return whether `principal` may change `bucket`, and so may see the settings that are hidden from others."""
         return allowed(principal, Action.CHANGE_BUCKET, bucket)
 
-    def _visible(self, visible: BucketFilter, after: str | None, limit: int) -> Iterator[tuple[Bucket, Totals]]:
+    def _visible(self, visible: BucketFilter, position: Position, limit: int) -> Iterator[tuple[Bucket, Totals]]:
         while limit > 0:
             batch = min(limit, _MAX_BATCH)
-            found = self._index.buckets(visible, after=after, limit=batch)
+            found = self._index.buckets(visible, after=position.key, limit=batch, skip=position.skip)
             yield from found
-            after = found[-1][0].name if found else None
+            position = Position(found[-1][0].name if found else "")
             limit = limit - batch if len(found) == batch else 0
 
     @contextmanager

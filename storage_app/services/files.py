@@ -23,6 +23,7 @@ from ..journal.commit import Commits
 from ..media_types.sniffing import HEAD_BYTES
 from .listing import list_by_creation, list_by_key
 from .lookups import Lookups
+from .search import find
 from .upload_rules import decide_content_type
 
 
@@ -65,23 +66,41 @@ class Files:
         principal: Principal,
         bucket_name: str,
         *,
-        prefix: str,
-        delimiter: str | None,
         position: Position | None,
         limit: int,
+        prefix: str = "",
+        delimiter: str | None = None,
+        search: str = "",
     ) -> Listing:
-        """Return up to `limit` of the bucket's files and folders, ordered by key. Reads rows as they are taken."""
+        """Return up to `limit` of the bucket's files and folders, ordered by key. Reads rows as they are taken.
+
+        A `search` has no folders.
+        """
         bucket, totals = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
-        listed = list_by_key(self._index, bucket, prefix=prefix, delimiter=delimiter, position=position, limit=limit)
+        place: Any = {"prefix": prefix, "position": position, "limit": limit}
+        if search:
+            return Listing(find(self._index, bucket, text=search, **place), None)
+        listed = list_by_key(self._index, bucket, delimiter=delimiter, **place)
         return Listing(listed, None if prefix or delimiter else totals.file_count)
 
     def list_by_creation(
-        self, principal: Principal, bucket_name: str, *, prefix: str, position: Position | None, limit: int
+        self,
+        principal: Principal,
+        bucket_name: str,
+        *,
+        position: Position | None,
+        limit: int,
+        prefix: str = "",
+        search: str = "",
     ) -> Listing:
         """Return up to `limit` of the bucket's files, newest first. Reads rows as they are taken."""
         bucket, totals = self._lookups.bucket(principal, bucket_name, Action.SEE_BUCKET)
-        listed = list_by_creation(self._index, bucket, prefix=prefix, position=position, limit=limit)
-        return Listing(listed, None if prefix else totals.file_count)
+        if prefix or search:
+            found = find(
+                self._index, bucket, prefix=prefix, text=search, position=position, limit=limit, by_creation=True
+            )
+            return Listing(found, None)
+        return Listing(list_by_creation(self._index, bucket, position=position, limit=limit), totals.file_count)
 
     def authorize_change(self, principal: Principal, bucket_name: str, key: str) -> tuple[Bucket, File]:
         """Return the file with its bucket. Raises unless `principal` may edit and delete the file."""

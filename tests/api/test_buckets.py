@@ -75,6 +75,8 @@ def test_pages_add_up_to_the_list(client: FlaskClient) -> None:
         path = link and urljoin(path, link)
     assert (listed, pages) == (names, 3)
     assert client.get("/buckets", headers=bearer("bob")).json == []
+    page = client.get("/buckets?limit=2&offset=2", headers=bearer())
+    assert [bucket["name"] for bucket in page.json or []] == names[2:4]
 
 
 def test_page_of_buckets_with_many_grants_ends_at_a_mebibyte(client: FlaskClient) -> None:

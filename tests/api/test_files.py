@@ -70,6 +70,16 @@ def test_file_is_deleted_once(client: FlaskClient) -> None:
         ("?delimiter=/", ["a/", "b.txt"]),
         ("?order=-created_at", ["a/2.txt", "b.txt", "a/1.txt"]),
         ("?limit=1", ["a/1.txt"]),
+        ("?search=2.TX", ["a/2.txt"]),
+        ("?search=txt&prefix=a/", ["a/1.txt", "a/2.txt"]),
+        ("?search=/1", ["a/1.txt"]),
+        ("?search=&order=-created_at", ["a/2.txt", "b.txt", "a/1.txt"]),
+        ("?search=t&order=-created_at&offset=1", ["b.txt", "a/1.txt"]),
+        ("?prefix=a/&order=-created_at", ["a/2.txt", "a/1.txt"]),
+        ("?offset=2", ["b.txt"]),
+        ("?offset=1&delimiter=/", ["b.txt"]),
+        ("?offset=1&search=a&prefix=a/", ["a/2.txt"]),
+        ("?offset=100000", []),
     ],
 )
 def test_list_is_what_the_query_asks_for(client: FlaskClient, query: str, ids: list[str]) -> None:
@@ -88,6 +98,9 @@ def test_list_is_what_the_query_asks_for(client: FlaskClient, query: str, ids: l
         ("?limit=1", "3"),
         ("?order=-created_at", "3"),
         ("?prefix=", "3"),
+        ("?offset=1", "3"),
+        ("?search=", "3"),
+        ("?search=txt", None),
         ("?prefix=a/", None),
         ("?order=-created_at&prefix=a/", None),
         ("?delimiter=/", None),
@@ -124,8 +137,12 @@ def test_longest_link_fits_a_request_line(client: FlaskClient) -> None:
     longest = "é" * 511
     for last in ("a", "b"):
         client.put(f"/files/upload-direct/{'b' * 63}/{quote(longest)}{last}", data=b"x", headers=bearer())
-    page = client.get(f"/files/list/{'b' * 63}?limit=1&delimiter=/&order=key&prefix={quote(longest)}", headers=bearer())
+    query = f"limit=1&order=-created_at&prefix={quote(longest)}&search={'€' * 85}"
+    for key in (f"{longest}a", f"{longest}b"):
+        edited = client.put(f"/files/metadata/{'b' * 63}/{quote(key)}", json={"filename": "€" * 85}, headers=bearer())
+        assert edited.status_code == 200
+    page = client.get(f"/files/list/{'b' * 63}?{query}", headers=bearer())
     link = f"/files/list/{'b' * 63}" + page.headers["Link"].partition(">")[0][1:]
     assert len(f"HEAD {link} HTTP/1.1") < 8190
     following = client.get(link, headers=bearer())
-    assert [entry["id"] for entry in following.json or []] == [f"{longest}b"]
+    assert [entry["id"] for entry in following.json or []] == [f"{longest}a"]

@@ -108,6 +108,20 @@ def test_file_is_stored_replaced_and_listed(backend: FlaskClient) -> None:
     ]
 
 
+def test_lists_take_limit_and_offset_and_ignore_what_they_do_not_know(backend: FlaskClient) -> None:
+    for key in ("a", "b", "c"):
+        backend.post(f"/api/v1/files/photos/{key}", data=b"x", headers=BACKEND)
+    page = backend.get("/api/v1/buckets/photos/files?limit=1&offset=1&page=7", headers=BACKEND)
+    assert [file["id"] for file in (page.json or {})["files"]] == ["b"]
+    assert (page.headers["X-Total-Count"], "Link" in page.headers) == ("3", True)
+    following = backend.get(
+        "/api/v1/buckets/photos/files" + page.headers["Link"].partition(">")[0][1:], headers=BACKEND
+    )
+    assert [file["id"] for file in (following.json or {})["files"]] == ["c"]
+    buckets = backend.get("/api/v1/buckets?limit=5000&offset=1", headers=BACKEND)
+    assert (buckets.json or {})["buckets"] == []
+
+
 def test_file_is_sent_whole_and_in_part(backend: FlaskClient) -> None:
     backend.post("/api/v1/files/photos/é.txt", data=b"0123456789", headers=BACKEND)
     whole = backend.get("/api/v1/files/photos/é.txt", headers=BACKEND)

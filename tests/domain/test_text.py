@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage_app.domain.text import check_text, counted, quoted
+from storage_app.domain.text import check_text, counted, folded, quoted
 from storage_app.errors import InvalidName
 
 
@@ -10,6 +10,26 @@ def test_quoted_shows_no_control_characters_and_ends() -> None:
     assert quoted("a\r\n\x1b\ud800b") == r"'a\r\n\x1b\ud800b'"
     assert quoted("x" * 81) == "'" + "x" * 80 + "…'"
     assert quoted("x" * 80) == "'" + "x" * 80 + "'"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ("Cat", "cAT", True),
+        ("Straße", "STRASSE", True),
+        ("οδός", "ΟΔΌΣ", True),
+        ("é", "E\u0301", True),
+        ("Å", "\u212b", True),
+        ("é", "e", False),
+        ("ı", "i", False),
+    ],
+)
+def test_folded_texts_are_equal_if_only_the_case_differs(one: str, other: str, equal: bool) -> None:
+    assert (folded(one) == folded(other)) is equal
+
+
+def test_letter_is_not_in_the_folded_letter_with_an_accent() -> None:
+    assert folded("e") not in folded("E\u0301")
 
 
 @pytest.mark.parametrize("text", ["a", " ", "é" * 5, "\U0010ffff", "e\u0301", "\u200b", "\xa0"])

@@ -9,6 +9,7 @@ import pytest
 
 from storage_app.domain.buckets import Grant, Totals
 from storage_app.domain.files import UNCONDITIONAL
+from storage_app.domain.pages import Position
 from storage_app.domain.principals import ANONYMOUS, NOBODY, Principal
 from storage_app.domain.times import now
 from storage_app.errors import (
@@ -62,7 +63,7 @@ def test_bucket_that_may_not_be_created(
 ) -> None:
     with pytest.raises(refusal):
         core.buckets.create(principal, name, {})
-    assert list(core.buckets.list_by_name(SERVICE, after=None, limit=10)) == []
+    assert list(core.buckets.list_by_name(SERVICE, position=None, limit=10)) == []
     core.check()
 
 
@@ -123,7 +124,7 @@ def test_page_shows_those_that_may_be_seen_by_name(core: Core) -> None:
     core.bucket("c-public", is_public=True)
     core.bucket("a-granted", grants={"bob": Grant.READ})
     seen = {
-        principal: [bucket.name for bucket, _ in core.buckets.list_by_name(principal, after=None, limit=10)]
+        principal: [bucket.name for bucket, _ in core.buckets.list_by_name(principal, position=None, limit=10)]
         for principal in (ANONYMOUS, BOB, CAROL, ALICE, SERVICE)
     }
     assert seen == {
@@ -134,7 +135,7 @@ def test_page_shows_those_that_may_be_seen_by_name(core: Core) -> None:
         SERVICE: ["a-granted", "b-private", "c-public"],
     }
     with pytest.raises(Unauthenticated):
-        core.buckets.list_by_name(NOBODY, after=None, limit=10)
+        core.buckets.list_by_name(NOBODY, position=None, limit=10)
 
 
 def test_list_is_whole_however_many_rows_a_query_reads(core: Core) -> None:
@@ -142,9 +143,11 @@ def test_list_is_whole_however_many_rows_a_query_reads(core: Core) -> None:
     for name in names:
         core.bucket(name)
     for limit in (1, 16, 32, 39, 40, 41):
-        listed = core.buckets.list_by_name(ALICE, after=None, limit=limit)
+        listed = core.buckets.list_by_name(ALICE, position=None, limit=limit)
         assert [bucket.name for bucket, _ in listed] == names[:limit]
-    assert [bucket.name for bucket, _ in core.buckets.list_by_name(ALICE, after="bucket-37", limit=9)] == names[38:]
+    for position in (Position("bucket-37"), Position("", skip=38)):
+        listed = core.buckets.list_by_name(ALICE, position=position, limit=9)
+        assert [bucket.name for bucket, _ in listed] == names[38:]
 
 
 def test_time_of_a_bucket_does_not_go_back_with_the_clock(core: Core, monkeypatch: pytest.MonkeyPatch) -> None:

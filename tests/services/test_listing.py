@@ -13,7 +13,7 @@ from sqlalchemy import event
 from storage_app.domain.files import Folder
 from storage_app.domain.pages import Listed, Position
 from storage_app.index import Index
-from storage_app.services.listing import MAX_BATCH, list_by_creation, list_by_key
+from storage_app.services.listing import MAX_BATCH, MAX_SKIPPED, list_by_creation, list_by_key
 from tests.support.core import A_TIME, a_bucket, a_file
 
 BUCKET = a_bucket()
@@ -40,7 +40,8 @@ def fill(index: Index, keys: list[str]) -> None:
 
 
 def names(listed: list[Listed]) -> list[str]:
-    return [f"folder {entry.id}" if isinstance(entry, Folder) else f"file {entry.key}" for entry, _ in listed]
+    entries = [entry for entry, _ in listed if entry is not None]
+    return [f"folder {entry.id}" if isinstance(entry, Folder) else f"file {entry.key}" for entry in entries]
 
 
 def model(keys: list[str], prefix: str, delimiter: str | None) -> list[str]:
@@ -110,8 +111,7 @@ def test_folders_stand_in_key_order_among_the_files(
         assert whole(index, prefix, delimiter, limit) == expected
 
 
-@pytest.mark.parametrize("prefix", ["", "a", "b", "none"])
-def test_pages_by_creation_add_up_newest_first(index: Index, prefix: str) -> None:
+def test_pages_by_creation_add_up_newest_first(index: Index) -> None:
     keys = ["a1", "b1", "a3", "a2", "b2", "a4", "c"]
     fill(index, keys)
     newest_first = sorted(keys, key=lambda key: (keys.index(key) // 2, key), reverse=True)
@@ -120,11 +120,52 @@ def test_pages_by_creation_add_up_newest_first(index: Index, prefix: str) -> Non
         position: Position | None = None
         page: list[Listed] | None = None
         while page is None or len(page) == limit:
-            page = list(list_by_creation(index, BUCKET, prefix=prefix, position=position, limit=limit))
+            page = list(list_by_creation(index, BUCKET, position=position, limit=limit))
             entries += names(page)
             assert len(entries) <= len(keys)
             position = page[-1].following if page else None
-        assert entries == [f"file {key}" for key in newest_first if key.startswith(prefix)]
+        assert entries == [f"file {key}" for key in newest_first]
+
+
+@pytest.mark.parametrize("delimiter", [None, "/"])
+@pytest.mark.parametrize("prefix", ["", "a", "a/", "none"])
+def test_offset_leaves_out_as_many_entries(index: Index, prefix: str, delimiter: str | None) -> None:
+    keys = ["a", "a/b", "a/b/c", "a/d", "a0", "b/d"]
+    fill(index, keys)
+    expected = model(keys, prefix, delimiter)
+    for skip in range(8):
+        position = Position(prefix, after=False, skip=skip)
+        page = list_by_key(index, BUCKET, prefix=prefix, delimiter=delimiter, position=position, limit=10)
+        assert names(list(page)) == expected[skip:]
+
+
+def test_offset_by_creation_leaves_out_as_many_files(index: Index) -> None:
+    fill(index, ["c", "a", "b", "d"])
+    for skip in range(6):
+        page = list_by_creation(index, BUCKET, position=Position("", after=False, skip=skip), limit=10)
+        assert names(list(page)) == ["file d", "file b", "file c", "file a"][skip:]
+
+
+def test_offset_without_folders_costs_one_query_more(index: Index) -> None:
+    fill(index, [f"{number:04}" for number in range(3 * MAX_SKIPPED)])
+    position = Position("", after=False, skip=2 * MAX_SKIPPED)
+    for listed in (
+        list_by_key(index, BUCKET, prefix="", delimiter=None, position=position, limit=1),
+        list_by_creation(index, BUCKET, position=position, limit=1),
+    ):
+        with counted(index) as queries:
+            assert len(list(listed)) == 1
+        assert len(queries) == 2
+        assert "COVERING INDEX" in explained(index, queries[0])
+
+
+def test_offset_over_many_folders_goes_on_in_the_next_page(index: Index) -> None:
+    fill(index, [f"{number:04}/x" for number in range(MAX_SKIPPED + 5)])
+    position = Position("", after=False, skip=MAX_SKIPPED + 3)
+    first = list(list_by_key(index, BUCKET, prefix="", delimiter="/", position=position, limit=10))
+    assert [(entry, following and following.skip) for entry, following in first] == [(None, 3)]
+    second = list_by_key(index, BUCKET, prefix="", delimiter="/", position=first[0].following, limit=10)
+    assert names(list(second)) == [f"folder {number:04}/" for number in (MAX_SKIPPED + 3, MAX_SKIPPED + 4)]
 
 
 @contextmanager
@@ -185,7 +226,7 @@ def test_rows_are_read_as_they_are_taken(index: Index, order: str) -> None:
 def listed_in(index: Index, order: str, *, limit: int) -> Iterator[Listed]:
     if order == "key":
         return list_by_key(index, BUCKET, prefix="0", delimiter=None, position=Position("", after=False), limit=limit)
-    return list_by_creation(index, BUCKET, prefix="", position=None, limit=limit)
+    return list_by_creation(index, BUCKET, position=None, limit=limit)
 
 
 def test_list_without_delimiter_costs_one_query(index: Index) -> None:
@@ -205,7 +246,7 @@ def test_page_is_read_from_an_index_without_sorting(index: Index, order: str) ->
             next(list_by_key(index, BUCKET, prefix="0", delimiter=None, position=position, limit=10))
         else:
             position = Position("020", created_at=0)
-            next(list_by_creation(index, BUCKET, prefix="", position=position, limit=10), None)
+            next(list_by_creation(index, BUCKET, position=position, limit=10), None)
     plan = explained(index, queries[0])
     assert "USING INDEX" in plan
     assert "SCAN" not in plan

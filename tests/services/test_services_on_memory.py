@@ -59,8 +59,8 @@ def assert_agreed(core: Core, store: MemoryStore, files: int, size: int) -> None
 
 
 def keys(core: Core, delimiter: str | None = None) -> list[str]:
-    listed = core.files.list_by_key(ALICE, "photos", prefix="", delimiter=delimiter, position=None, limit=100).entries
-    return [entry.key if isinstance(entry, File) else entry.id for entry, _ in listed]
+    listed = core.files.list_by_key(ALICE, "photos", delimiter=delimiter, position=None, limit=100).entries
+    return [entry.key if isinstance(entry, File) else entry.id for entry, _ in listed if entry is not None]
 
 
 def test_services_use_the_store_that_they_are_given(core: Core, store: FailingStore) -> None:

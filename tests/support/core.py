@@ -228,7 +228,7 @@ def open_core(path: Path, **environment: str) -> Iterator[Core]:
 
 def shown(core: Core) -> dict[str, tuple[Totals, list[File]]]:
     """Everything that the index says, by bucket."""
-    every = core.buckets.list_by_name(SERVICE, after=None, limit=1000)
+    every = core.buckets.list_by_name(SERVICE, position=None, limit=1000)
     return {
         bucket.name: (
             totals,

@@ -1,9 +1,13 @@
 """Schemas of queries. A route takes the parameters that its schema has, each once, and no others."""
 
+from typing import Any
+
 import marshmallow as ma
 from marshmallow import fields, validate
 
-from .fields import Limit, Text
+from ...domain.files import MAX_FILENAME_BYTES
+from ..http.cursors import MAX_OFFSET
+from .fields import Count, Limit, Text
 
 
 class PageSchema(ma.Schema):
@@ -13,6 +17,16 @@ class PageSchema(ma.Schema):
         1000, metadata={"description": "The largest number of entries in a page. More than 1,000 is taken for 1,000."}
     )
     cursor = fields.String(metadata={"description": "The start of the page, from the `Link` of the page before."})
+    offset = Count(
+        load_default=0,
+        validate=validate.Range(0, MAX_OFFSET, error="It is at most {max}; follow the Link of each page instead."),
+        metadata={"description": "The number of entries to skip, for clients that cannot follow `Link`."},
+    )
+
+    @ma.validates_schema
+    def _begins_once(self, query: dict[str, Any], **_: Any) -> None:
+        if "cursor" in query and query["offset"]:
+            raise ma.ValidationError("The cursor says where the page begins; leave offset out.", "offset")
 
 
 class FileListSchema(PageSchema):
@@ -27,6 +41,20 @@ class FileListSchema(PageSchema):
         validate=validate.OneOf(["key", "-created_at"]),
         metadata={"description": "By key, or newest first."},
     )
+    search = Text(
+        load_default="",
+        validate=validate.Length(max=MAX_FILENAME_BYTES),
+        metadata={"description": "List only files whose filename contains this, in upper or lower case."},
+    )
+
+    @ma.validates_schema
+    def _folders_make_sense(self, query: dict[str, Any], **_: Any) -> None:
+        if "delimiter" not in query:
+            return
+        if query["order"] != "key":
+            raise ma.ValidationError("Folders have no time of creation; use delimiter with order=key.", "delimiter")
+        if query["search"]:
+            raise ma.ValidationError("Folders have no filename; use search with prefix, not delimiter.", "delimiter")
 
 
 class ForceSchema(ma.Schema):

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app.api.http.cursors import MAX_PAGE_BYTES, decode, encode, next_link, page_response
+from storage_app.api.http.cursors import MAX_OFFSET, MAX_PAGE_BYTES, decode, encode, next_link, page_response, start
 from storage_app.domain.pages import Position
 from storage_app.errors import ValidationFailed
 from tests.support.in_process import ask
@@ -28,6 +28,8 @@ def cursor(value: object) -> str:
         (Position("k" * 1024), False),
         (Position("a", created_at=0), True),
         (Position("a", created_at=-(2**63) + 1), True),
+        (Position("a", skip=MAX_OFFSET), False),
+        (Position("a", created_at=0, skip=1), True),
     ],
 )
 def test_position_comes_back(position: Position, by_creation: bool) -> None:
@@ -46,14 +48,17 @@ def test_no_cursor_is_the_beginning() -> None:
         (None, False),
         ({}, False),
         ("abc", False),
-        (["a", False], False),
-        ([1, False, None], False),
-        (["a", 0, None], False),
-        (["a\0", True, None], False),
-        (["\ud800", True, None], False),
-        (["a", True, 2**63], True),
-        (["a", True, 1.5], True),
-        (["a", True, True], True),
+        (["a", False, None], False),
+        ([1, False, None, 0], False),
+        (["a", 0, None, 0], False),
+        (["a\0", True, None, 0], False),
+        (["\ud800", True, None, 0], False),
+        (["a", True, 2**63, 0], True),
+        (["a", True, 1.5, 0], True),
+        (["a", True, True, 0], True),
+        (["a", True, None, -1], False),
+        (["a", True, None, MAX_OFFSET + 1], False),
+        (["a", True, None, True], False),
     ],
 )
 def test_forged_cursor_is_refused(value: object, by_creation: bool) -> None:
@@ -103,6 +108,22 @@ def test_page_ends_at_its_limit_or_at_a_mebibyte(sizes: list[int], limit: int, t
     assert page.headers.get("Link") == link
 
 
+@pytest.mark.parametrize(("before", "limit"), [(0, 3), (1, 3), (2, 2)])
+def test_page_may_end_early_with_a_link(before: int, limit: int) -> None:
+    listed = [*documents(*[5] * before), (None, Position("later"))]
+    with Flask(__name__).test_request_context("/buckets"):
+        page = page_response(iter(listed), limit=limit)
+    assert len(json.loads(page.get_data())) == before
+    assert page.headers["Link"] == f'<?cursor={encode(Position("later"))}>; rel="next"'
+
+
+def test_page_begins_at_its_cursor_or_behind_its_offset() -> None:
+    position = Position("b", skip=3)
+    assert start({"cursor": encode(position), "offset": 0}) == position
+    assert start({"offset": 0}) is None
+    assert start({"offset": 7, "prefix": "a/"}) == Position("a/", after=False, skip=7)
+
+
 def test_page_takes_no_more_documents_than_it_needs() -> None:
     waiting = documents(*[HALF] * 5)
     with Flask(__name__).test_request_context("/buckets"):
@@ -112,6 +133,9 @@ def test_page_takes_no_more_documents_than_it_needs() -> None:
 
 def test_link_is_this_request_with_the_next_cursor() -> None:
     position = Position("b", after=True)
-    with Flask(__name__).test_request_context("/files/list/ph%C3%B6tos?prefix=a%26b&x=1&cursor=old&limit=2"):
+    query = "prefix=a%26b&x=1&cursor=old&limit=2&search=%25&offset=5"
+    with Flask(__name__).test_request_context(f"/files/list/ph%C3%B6tos?{query}"):
         assert next_link(None) == {}
-        assert next_link(position) == {"Link": f'<?prefix=a%26b&cursor={encode(position)}&limit=2>; rel="next"'}
+        assert next_link(position) == {
+            "Link": f'<?prefix=a%26b&limit=2&search=%25&cursor={encode(position)}>; rel="next"'
+        }

@@ -32,7 +32,8 @@ def test_limit_above_the_highest_is_taken_for_it(sent: str, limit: int) -> None:
     "query",
     [
         "limit=0", "limit=-1", "limit=x", "limit=", "limit=1.5", "order=size",
-        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "prefix=%00",
+        "delimiter=%2F%2F", "delimiter=%2F&order=-created_at", "delimiter=%2F&search=a", "prefix=%00", "search=%00",
+        "search=" + "x" * 256, "offset=-1", "offset=x", "offset=100001", "offset=1&cursor=WyJhIix0cnVlLG51bGwsMF0",
     ],
 )  # fmt: skip
 def test_wrong_query_names_the_parameter(unchanged: FlaskClient, query: str) -> None:
