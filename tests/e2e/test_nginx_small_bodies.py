@@ -72,6 +72,22 @@ def in_front(service: RunningService, tmp_path: Path) -> Iterator[NginxGateway]:
     assert nginx.log() == ""
 
 
+@pytest.fixture
+def dying(recording: RecordingService, tmp_path: Path) -> Iterator[NginxGateway]:
+    """nginx before a service that dies under every request.
+
+    It has kept a connection to the service, which it tries as if it had not tried yet.
+    """
+
+    def die(_: Asked) -> Reply:
+        raise ConnectionResetError
+
+    with OneWorkerGateway(recording, tmp_path / "nginx") as nginx:
+        let_nginx_see_everything(nginx)
+        recording.reply = die
+        yield nginx
+
+
 def put(gateway: NginxGateway, body: bytes, *headers: tuple[str, str], line: str = RAW) -> Answer:
     return send(gateway, line, [("Content-Length", str(len(body))), *headers], body)
 
@@ -89,11 +105,6 @@ class HalfSent(SlowClient):
     def finish(self) -> Answer:
         self.send(self.rest)
         return self.answer()
-
-
-def die(_: Asked) -> Reply:
-    """End the connection without a reply, as a process that is killed does."""
-    raise ConnectionResetError
 
 
 def let_nginx_see_everything(gateway: NginxGateway) -> None:
@@ -230,12 +241,9 @@ def test_length_with_zeros_is_told_without(recording: RecordingService, gateway:
 
 @pytest.mark.parametrize("line", ["GET /buckets", "DELETE /files/photos/a.jpg", "HEAD /storage/photos/a.jpg"])
 def test_request_without_a_body_is_not_sent_again_either(
-    recording: RecordingService, tmp_path: Path, line: str
+    recording: RecordingService, dying: NginxGateway, line: str
 ) -> None:
-    with OneWorkerGateway(recording, tmp_path / "nginx") as gateway:
-        let_nginx_see_everything(gateway)
-        recording.reply = die
-        assert send(gateway, line).status == 503
+    assert send(dying, line).status == 503
     assert [asked.path for asked in recording.asked] == ["/health", line.split(" ")[1]]
 
 
@@ -247,13 +255,9 @@ def test_client_that_has_sent_its_request_may_close_its_side(
 
 @each_write
 def test_request_on_which_the_service_dies_is_not_sent_again(
-    recording: RecordingService, tmp_path: Path, write: Write
+    recording: RecordingService, dying: NginxGateway, write: Write
 ) -> None:
-    with OneWorkerGateway(recording, tmp_path / "nginx") as gateway:
-        # nginx tries a connection that it kept as if it had not tried yet.
-        let_nginx_see_everything(gateway)
-        recording.reply = die
-        assert_problem(put(gateway, write.body, write.content_type, line=write.line), 503, "unavailable")
+    assert_problem(put(dying, write.body, write.content_type, line=write.line), 503, "unavailable")
     assert [asked.path for asked in recording.asked] == ["/health", write.line.split(" ")[1]]
 
 
