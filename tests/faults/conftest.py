@@ -50,7 +50,7 @@ def total(request: pytest.FixtureRequest) -> Iterator[Report]:
 
 
 # What is tried on a server, too: the others differ from these by what the store does alone.
-ON_A_SERVER = ("overwrite", "delete")
+ON_A_SERVER = ("overwrite", "delete", "delete many")
 ON_A_SERVER_IN_CI = ("create by form", *ON_A_SERVER, "delete bucket")
 
 

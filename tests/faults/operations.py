@@ -37,12 +37,22 @@ class Operation:
     """What `run` does to a store that holds `states[0]`.
 
     It says when it has been answered, which may be several times; then the store holds the next state, whatever happens
-    to the process. `upload` is what a client tries next: a bucket and a key.
+    to the process. `upload` is what a client tries next: a bucket and a key. `halfway` are the states in which it may
+    also end without an answer, because each of many files is changed by itself.
     """
 
     run: Callable[[Core, Answered], None]
     states: tuple[State, ...]
     upload: tuple[str, str] = ("photos", "old.txt")
+    halfway: tuple[State, ...] = ()
+
+    @property
+    def every(self) -> tuple[State, ...]:
+        return self.states + self.halfway
+
+    def allowed(self, answered: int) -> tuple[State, ...]:
+        """Return the states that the store may be in after that many answers."""
+        return self.states[answered : answered + 2] + (self.halfway if answered < len(self.states) - 1 else ())
 
 
 OLD = Version(b"old " * 10)
@@ -147,6 +157,12 @@ def _delete(core: Core, answered: Answered) -> None:
     answered()
 
 
+def _delete_many(core: Core, answered: Answered) -> None:
+    result = core.deletions.by_prefix(ALICE, "photos", "o")
+    assert (result.done, result.failed, result.complete) == (2, [], True)
+    answered()
+
+
 def _create_bucket(core: Core, answered: Answered) -> None:
     core.bucket("new")
     answered()
@@ -197,6 +213,7 @@ OPERATIONS: dict[str, Operation] = {
     "two creators": Operation(_lose_against_another, (BEFORE, _CREATED, _CREATED), ("photos", "new.txt")),
     "edit": Operation(_edit, (BEFORE, _photos(old=replace(OLD, metadata={"k": 2}, same=False), other=OTHER))),
     "delete": Operation(_delete, (BEFORE, _photos(other=OTHER))),
+    "delete many": Operation(_delete_many, (BEFORE, _photos()), halfway=(_photos(other=OTHER),)),
     "create bucket": Operation(_create_bucket, (BEFORE, {**BEFORE, "new": Held(same=False)}), ("new", "a.txt")),
     "refused bucket": Operation(_refuse_bucket, (BEFORE, BEFORE)),
     "change bucket": Operation(

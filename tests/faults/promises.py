@@ -36,8 +36,7 @@ def check_promises(core: Core, operation: Operation, answered: int, before: Reco
     Returns the number of the state that it is in.
     """
     state = check_whole(core, before)
-    allowed = operation.states[answered : answered + 2]
-    _expect(state in allowed, f"after {answered} answers the store holds {state}")
+    _expect(state in operation.allowed(answered), f"after {answered} answers the store holds {state}")
     _expect(not core.intents(), f"intents are left: {core.intents()}")
     _expect(not core.staged(), f"staged files are left: {core.staged()}")
     left = _unexplained(core)
@@ -45,7 +44,7 @@ def check_promises(core: Core, operation: Operation, answered: int, before: Reco
         left -= _without_sidecar(core, left)
     _expect(not left, f"bytes are left that nothing explains: {left}")
     _check_trash(core)
-    return operation.states.index(state, answered)
+    return operation.every.index(state, answered)
 
 
 def check_whole(core: Core, before: Records) -> State:

@@ -44,6 +44,8 @@ def troubles_of(state: State, rules: Rules, number: int) -> Iterator[Move]:
         recorded = _record(state, rules, number)
         happened = recorded.with_process(number, recorded.processes[number]._replace(at=At.FAILED))
         yield f"{name} is told that the COMMIT of its intent failed, but it happened", happened
+    if process.at is At.DECIDED and rules.operations[number] is Operation.DELETE_OF_MANY:
+        yield f"another key of the commit of {name} fails", _rolled_back(state, number)
     if process.at is At.PLACED and state.holder == number:
         yield f"the COMMIT of {name} fails", _synced_to_commit(failed, rules)._replace(holder=None)
         happened = _committed(_synced_to_commit(failed, rules), rules, number, process)
@@ -54,7 +56,7 @@ def _next(state: State, rules: Rules, number: int) -> Iterator[Move]:
     at = state.processes[number].at
     if at is At.IDLE:
         yield "records what it will do", _record(state, rules, number)
-    elif at is At.RECORDED and rules.operations[number] is not Operation.DELETE:
+    elif at is At.RECORDED and not rules.operations[number].deletes:
         yield _stage(state, rules, number)
     elif at is At.STAGED and not rules.keep(Clause.DECIDED_FIRST):
         yield "places what it staged, undecided", _place_undecided(state, number)
@@ -80,7 +82,7 @@ def _next_decided(state: State, rules: Rules, number: int) -> Iterator[Move]:
 def _record(state: State, rules: Rules, number: int) -> State:
     """A write intents the bytes that it brings, a delete those that it takes away, an edit none."""
     blob: str | None = NAMES[number]
-    if rules.operations[number] is Operation.DELETE:
+    if rules.operations[number].deletes:
         blob = state.index.row.blob if state.index.row else None
     elif rules.operations[number] is Operation.EDIT:
         blob = None
@@ -156,7 +158,7 @@ def _fence_other(state: State, rules: Rules, number: int) -> tuple[State, Intent
 def _place(state: State, rules: Rules, number: int) -> Move:
     """Place bytes, then sidecar, or rename the sidecar away: each one rename, which fails without the staging."""
     process = state.processes[number]
-    if rules.operations[number] is Operation.DELETE:
+    if rules.operations[number].deletes:
         return _remove(state, rules, number)
     if process.staging is not Staging.FULL:
         return "cannot rename: its staging is gone", _rolled_back(state, number)
@@ -176,6 +178,8 @@ def _place(state: State, rules: Rules, number: int) -> Move:
 
 def _remove(state: State, rules: Rules, number: int) -> Move:
     process = state.processes[number]
+    if process.current is None:
+        return "finds nothing to rename away", state.with_process(number, process._replace(at=At.PLACED))
     if rules.keep(Clause.DELETED_BY_WAY_OF_STAGING) and process.staging is Staging.GONE:
         return "cannot rename the sidecar away: its staging is gone", _rolled_back(state, number)
     state = state.with_process(number, process._replace(at=At.PLACED, staging=Staging.FULL))

@@ -13,6 +13,7 @@ from tests.model.values import Clause, Operation, Rules
 
 CREATE, OVERWRITE, REPLACE_OLD = Operation.CREATE, Operation.OVERWRITE, Operation.REPLACE_OLD
 TOO_LARGE, EDIT, DELETE = Operation.TOO_LARGE, Operation.EDIT, Operation.DELETE
+DELETE_OF_MANY = Operation.DELETE_OF_MANY
 
 THERE, ABSENT = True, False
 MAY_LOSE, LASTS = False, True
@@ -28,6 +29,8 @@ SHORT = [
     ((CREATE, OVERWRITE), ABSENT, 1),
     ((CREATE, CREATE), ABSENT, 1),
     ((EDIT, DELETE), THERE, 1),
+    ((OVERWRITE, DELETE_OF_MANY), THERE, 1),
+    ((DELETE, DELETE_OF_MANY), THERE, 1),
 ]
 LONG = [
     (operations, before, 2) for operations in combinations_with_replacement(Operation, 2) for before in (THERE, ABSENT)

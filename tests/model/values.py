@@ -33,6 +33,11 @@ class Operation(StrEnum):
     TOO_LARGE = "overwrite beyond the quota"
     EDIT = "edit"
     DELETE = "delete"
+    DELETE_OF_MANY = "delete among others"
+
+    @property
+    def deletes(self) -> bool:
+        return self in (Operation.DELETE, Operation.DELETE_OF_MANY)
 
 
 class Refused(Exception):
@@ -51,6 +56,8 @@ def outcome(operation: Operation, name: str, current: Record | None) -> Record |
         case Operation.EDIT if current is not None:
             return current._replace(edits=current.edits | {name})
         case Operation.DELETE if current is not None:
+            return None
+        case Operation.DELETE_OF_MANY:  # a file that is not there counts as deleted
             return None
     raise Refused
 
@@ -265,7 +272,7 @@ class Rules(NamedTuple):
     without: Clause | None = None
 
     def intents_in_file_log(self, number: int) -> bool:
-        return self.has_file_logs and self.operations[number] is not Operation.DELETE
+        return self.has_file_logs and not self.operations[number].deletes
 
     def keep(self, clause: Clause) -> bool:
         return self.without is not clause
