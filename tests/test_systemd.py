@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from storage_app.server.configuration import FIXED
 from storage_app.settings import SETTINGS, load_settings
 from tests.support.checkout import ROOT
-from tests.support.service import STOP_SECONDS, RunningService, bearer
+from tests.support.service import START_SECONDS, STOP_SECONDS, RunningService, bearer
 
 UNIT = ROOT / "deploy" / "systemd" / "selfdb-storage.service"
 PAGE = (ROOT / "deploy" / "README.md").read_text()
@@ -82,6 +83,15 @@ def test_page_installs_what_the_unit_starts_and_reads() -> None:
     assert f"install -m 600 /dev/stdin {only('EnvironmentFile')} " in PAGE
     for name in ("DynamicUser", "User", "StateDirectory", "StateDirectoryMode", "UMask", "EnvironmentFile"):
         assert f" -p {name}={only(name)} " in PAGE.replace("\\\n", ""), name
+
+
+def test_service_tells_systemd_when_it_listens(tmp_path: Path) -> None:
+    assert only("Type") == "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(START_SECONDS)
+        with RunningService(tmp_path / "store", WEB_CONCURRENCY="1", NOTIFY_SOCKET=str(tmp_path / "notify")):
+            assert b"READY=1" in systemd.recv(1000).splitlines()
 
 
 class Traced(RunningService):

@@ -18,6 +18,7 @@ from tests.support.service import ROOT, SECRET_KEY, RunningService, bearer, free
 
 MIB = 1024 * 1024
 GUNICORN = (sys.executable, "-m", "gunicorn", "--config", "gunicorn.conf.py", "wsgi:app")
+SERVE = (sys.executable, "-m", "storage_app", "serve")
 FLASK = (sys.executable, "-m", "flask", "--app", "wsgi", "storage", "recover")
 
 
@@ -69,7 +70,7 @@ def test_wrong_setting_is_named(tmp_path: Path, environment: dict[str, str], par
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("command", [GUNICORN, FLASK], ids=["gunicorn", "flask"])
+@pytest.mark.parametrize("command", [GUNICORN, SERVE, FLASK], ids=["gunicorn", "serve", "flask"])
 def test_missing_secret_key_stops_every_command(tmp_path: Path, command: tuple[str, ...]) -> None:
     assert_one_sentence(start(*command, SECRET_KEY="", STORAGE_PATH=str(tmp_path)), "SECRET_KEY is not set")
 
@@ -97,7 +98,13 @@ def a_dangling_link(path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("occupy", "command"),
-    [(a_file, GUNICORN), (below_a_file, GUNICORN), (a_file_inside, GUNICORN), (a_dangling_link, FLASK)],
+    [
+        (a_file, GUNICORN),
+        (a_file, SERVE),
+        (below_a_file, GUNICORN),
+        (a_file_inside, GUNICORN),
+        (a_dangling_link, FLASK),
+    ],
 )
 def test_storage_path_that_cannot_be_written_is_named(
     tmp_path: Path, occupy: Callable[[Path], Path], command: tuple[str, ...]
