@@ -22,6 +22,7 @@ from .journal.log import IntentLogs
 from .journal.recovery import Recovery
 from .maintenance.background import BackgroundThread
 from .maintenance.recover import is_recovered, open_index
+from .services.archives import Archives
 from .services.buckets import Buckets
 from .services.bulk import Bulk
 from .services.deletions import Deletions
@@ -50,6 +51,7 @@ class Services:
     buckets: Buckets
     files: Files
     deletions: Deletions
+    archives: Archives
     uploads: Uploads
     reservations: Reservations
     signing: Signing
@@ -167,6 +169,7 @@ class Storage:
         slots = UploadSlots(layout.slots, settings.max_uploads)
         reservations = Reservations(index, spool, limits, max_uploads=settings.max_uploads)
         uploads = Uploads(index, store, commits, lookups, slots, reservations, limits)
+        archives = Archives(index, store, lookups, layout.slots)
         return Services(
             index=index,
             store=store,
@@ -176,9 +179,10 @@ class Storage:
             buckets=Buckets(index, store, commits, lookups, ballast),
             files=Files(index, store, commits, lookups, ballast),
             deletions=Deletions(index, commits, lookups, ballast, Bulk(layout.slots)),
+            archives=archives,
             uploads=uploads,
             reservations=reservations,
-            signing=Signing(lookups, uploads, self.signed_urls),
+            signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,
             background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),
         )

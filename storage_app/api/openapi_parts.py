@@ -106,6 +106,16 @@ def file_headers() -> Document:
     }
 
 
+def archive_out() -> Document:
+    """Describe the response to a download of an archive."""
+    headers = {
+        "Content-Length": _sent("The length of the archive, which is known before it is made."),
+        "Content-Disposition": file_headers()["Content-Disposition"],
+    }
+    content = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+    return {"200": {"description": "The archive", "content": content, "headers": headers}}
+
+
 def bytes_out() -> Document:
     """Describe the responses 200, 206 and 304 to a download."""
     ranged = {

@@ -24,7 +24,7 @@ from ..errors import (
     QuotaExceeded,
 )
 from ..services.signed_urls import SignedLink
-from . import downloads, uploads
+from . import archives, downloads, uploads
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .openapi_parts import DIGESTS, READ_CONDITIONS, SIGNED_BODY, WRITE_CONDITIONS, bytes_out, written_headers
@@ -88,7 +88,16 @@ class InitiateDownload(MethodView):
     @blueprint.arguments(NewDownloadSchema, example={"bucket_id": "photos", "file_id": "2026/cat.jpg"})
     @blueprint.response(201, DownloadLinkSchema)
     def post(self, body: dict[str, Any]) -> Any:
-        """Sign a URL by which a client without an account can download one file."""
+        """Sign a URL by which a client without an account can download one file, or a zip of many."""
+        if "prefix" in body:
+            link = g.services.signing.archive(
+                g.principal,
+                body["bucket_id"],
+                body["prefix"],
+                filename=body.get("filename"),
+                expires_in=body["expires_in"],
+            )
+            return _download_link(link)
         link = g.services.signing.download(
             g.principal,
             body["bucket_id"],
@@ -97,7 +106,7 @@ class InitiateDownload(MethodView):
             filename=body.get("filename"),
             expires_in=body["expires_in"],
         )
-        return {"download_url": _url(link), "method": "GET", "expires_at": _expires_at(link)}
+        return _download_link(link)
 
 
 def _may_presign(bucket_id: str, file_id: str) -> None:
@@ -124,6 +133,9 @@ class Signed(MethodView):
     @blueprint.doc(operationId="downloadSigned", parameters=READ_CONDITIONS, responses=bytes_out())
     def get(self, token: str, bucket_id: str, file_id: str) -> Response:
         """Download by a signed URL. Other credentials are ignored."""
+        archive = g.storage.signed_urls.archive(token, file_id)
+        if archive is not None:
+            return archives.deliver_signed(archive, bucket_id)
         return downloads.deliver_signed(token, bucket_id, file_id)
 
     @blueprint.access(Access.SIGNED, InvalidSignedUrl, LengthRequired, *uploads.REFUSALS)
@@ -135,6 +147,10 @@ class Signed(MethodView):
     def put(self, token: str, bucket_id: str, file_id: str) -> Response:
         """Upload by a signed URL. Other credentials are ignored, and the file belongs to the signer."""
         return uploads.receive_signed(token, bucket_id, file_id)
+
+
+def _download_link(link: SignedLink) -> dict[str, str]:
+    return {"download_url": _url(link), "method": "GET", "expires_at": _expires_at(link)}
 
 
 def _url(link: SignedLink) -> str:

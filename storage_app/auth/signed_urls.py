@@ -56,6 +56,20 @@ class SignedDownload:
     filename: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SignedArchive:
+    """The grant in the URL of an archive of the files that begin with `prefix`. `expires_at` is as in a download."""
+
+    bucket_uid: str
+    prefix: str
+    expires_at: int
+    filename: str | None = None
+
+
+# The path of an archive's URL ends in this. The token carries the prefix.
+ARCHIVE_NAME = "archive.zip"
+
+
 class SignedUrls:
     """Creates and verifies the tokens in the paths of signed URLs.
 
@@ -69,9 +83,9 @@ class SignedUrls:
         # Players fetch a film in many requests. The claims of a token never change; its expiry is checked each time.
         self._read = lru_cache(maxsize=_MAX_CACHED)(self._read_anew)
 
-    def sign(self, grant: SignedUpload | SignedDownload) -> str:
+    def sign(self, grant: SignedUpload | SignedDownload | SignedArchive) -> str:
         """Return a token that carries `grant`."""
-        claims = _upload_claims(grant) if isinstance(grant, SignedUpload) else _download_claims(grant)
+        claims = _claims(grant)
         given = {name: value for name, value in claims.items() if value is not None}
         # jwt.encode would escape each character outside ASCII to six bytes, and the longest names would not fit a URL.
         payload = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
@@ -113,14 +127,28 @@ class SignedUrls:
             filename=claims.get("fn"),
         )
 
+    def archive(self, token: str, name: str) -> SignedArchive | None:
+        """Verify the token of a GET of `name`, and return its grant, or None if it is not for an archive.
+
+        Raises `InvalidSignedUrl` if the token is forged, has expired, or if its archive has another name.
+        """
+        claims = self._read(token)
+        if claims["a"] != "zip":
+            return None
+        if name != ARCHIVE_NAME:
+            raise InvalidSignedUrl(f"The signed URL is for another file than {quoted(name)}.")
+        _check_expiry(claims)
+        return SignedArchive(
+            bucket_uid=claims["b"], prefix=claims["p"], expires_at=claims["exp"], filename=claims.get("fn")
+        )
+
     def _verified(self, token: str, action: str, key: str, waited: float = 0) -> Mapping[str, Any]:
         claims = self._read(token)
         if claims["a"] != action:
             raise InvalidSignedUrl("The signed URL is for another method; an upload is a PUT, a download a GET.")
         if claims["k"] != _key_hash(key):
             raise InvalidSignedUrl(f"The signed URL is for another file than {quoted(key)}.")
-        if claims["exp"] <= time.time() - waited:
-            raise InvalidSignedUrl("The signed URL has expired; ask for a new one.")
+        _check_expiry(claims, waited)
         return claims
 
     def _read_anew(self, token: str) -> Mapping[str, Any]:
@@ -130,6 +158,17 @@ class SignedUrls:
             raise InvalidSignedUrl("The signed URL is not valid; ask for a new one.") from error
         claims: Mapping[str, Any] = json.loads(payload)
         return claims
+
+
+def _check_expiry(claims: Mapping[str, Any], waited: float = 0) -> None:
+    if claims["exp"] <= time.time() - waited:
+        raise InvalidSignedUrl("The signed URL has expired; ask for a new one.")
+
+
+def _claims(grant: SignedUpload | SignedDownload | SignedArchive) -> dict[str, Any]:
+    if isinstance(grant, SignedArchive):
+        return {"a": "zip", "b": grant.bucket_uid, "p": grant.prefix, "exp": grant.expires_at, "fn": grant.filename}
+    return _upload_claims(grant) if isinstance(grant, SignedUpload) else _download_claims(grant)
 
 
 def _upload_claims(grant: SignedUpload) -> dict[str, Any]:

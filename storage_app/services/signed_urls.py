@@ -5,10 +5,11 @@ import time
 from dataclasses import dataclass, replace
 
 from ..auth.permissions import Action
-from ..auth.signed_urls import Disposition, SignedDownload, SignedUpload, SignedUrls
+from ..auth.signed_urls import ARCHIVE_NAME, Disposition, SignedArchive, SignedDownload, SignedUpload, SignedUrls
 from ..domain.files import check_filename
 from ..domain.principals import Principal
 from ..domain.uploads import DeclaredBody, FileAttributes, UploadRequest
+from .archives import Archives
 from .lookups import Lookups
 from .upload_rules import bindable
 from .uploads import Uploads
@@ -30,8 +31,9 @@ class SignedLink:
 class Signing:
     """Signs URLs for the uploads and downloads that a principal may make itself."""
 
-    def __init__(self, lookups: Lookups, uploads: Uploads, urls: SignedUrls) -> None:
+    def __init__(self, lookups: Lookups, uploads: Uploads, archives: Archives, urls: SignedUrls) -> None:
         self._lookups = lookups
+        self._archives = archives
         self._uploads = uploads
         self._urls = urls
 
@@ -77,6 +79,15 @@ class Signing:
             filename=None if filename is None else check_filename(filename),
         )
         return SignedLink(self._urls.sign(grant), bucket.name, key, grant.expires_at)
+
+    def archive(
+        self, principal: Principal, bucket_name: str, prefix: str, *, filename: str | None, expires_in: int
+    ) -> SignedLink:
+        """Sign the archive of the files that begin with `prefix`. Otherwise like `download`."""
+        bucket = self._archives.authorize(principal, bucket_name, prefix)
+        checked = None if filename is None else check_filename(filename)
+        grant = SignedArchive(bucket.uid, prefix, _expiry(expires_in), checked)
+        return SignedLink(self._urls.sign(grant), bucket.name, ARCHIVE_NAME, grant.expires_at)
 
 
 def _expiry(expires_in: int) -> int:

@@ -206,6 +206,21 @@ REFUSED = rows(
     "GET /files/download/reads/a.txt?x=y;z&&", "GET /files/info/reads/none.txt", "GET /files/signed/x/reads/a.txt",
 )  # fmt: skip
 
+ARCHIVES = [
+    Row(line, headers)
+    for line in (
+        "GET /files/archive/reads",
+        "GET /files/archive/reads?prefix=%E6%97%A5",
+        "HEAD /files/archive/reads?prefix=a",
+        "GET /files/archive/reads?prefix=none",
+        "GET /files/archive/reads?folder=a",
+        "GET /files/archive/public",
+        "GET /files/archive/none",
+        "POST /files/archive/reads",
+    )
+    for headers in (ALICE, BOB, ANYONE, [])
+] + [Row("GET /files/archive/reads?prefix=a", [*ALICE, ("Range", "bytes=0-9"), *ORIGIN])]
+
 BROWSERS = [
     Row(f"OPTIONS {path}", [*ORIGIN, ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "x")])
     for path in (A_TXT, "/buckets", "/files/upload-direct/reads/a.txt", "/files/none")
@@ -234,7 +249,7 @@ WITH_A_BODY = [
 @pytest.mark.parametrize(
     "row",
     [
-        *NAMED, *RANGES, *CONDITIONS, *CREDENTIALS, *LISTS, *PAGES, *REFUSED, *BROWSERS, *WITH_A_BODY,
+        *NAMED, *RANGES, *CONDITIONS, *CREDENTIALS, *LISTS, *PAGES, *REFUSED, *ARCHIVES, *BROWSERS, *WITH_A_BODY,
     ],
     ids=lambda row: row.line[:60],  # no tokens: every process of a test run must find the same names
 )  # fmt: skip

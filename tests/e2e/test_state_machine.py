@@ -67,7 +67,10 @@ KINDS_OF_STEPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "edit": {"key": KEYS, "metadata": METADATA, "cache": st.none() | CACHE_CONTROL, "condition": CONDITIONS},
     "delete": {"key": KEYS, "condition": CONDITIONS},
+    "delete_many": {"keys": st.lists(KEYS, min_size=1, max_size=3)},
+    "delete_prefix": {"prefix": PREFIXES.filter(bool)},
     "download": {"key": KEYS},
+    "archive": {"prefix": PREFIXES},
     "list_by_key": {"prefix": PREFIXES, "folders": FOLDERS, "limit": LIMITS},
     "list_by_creation": {"prefix": PREFIXES, "limit": LIMITS},
     "create_bucket": {},
@@ -82,7 +85,7 @@ ANY_STEP = st.one_of(
     ]
 )
 # What each run must have done, or it shows little.
-TO_BE_DONE = {"upload", "overwrite", "edit", "delete"}
+TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many"}
 
 
 class Machine(RuleBasedStateMachine):

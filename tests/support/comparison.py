@@ -1,7 +1,9 @@
 """The service beside a dictionary: both are asked the same, and each answer is held against what the dictionary has."""
 
 import hashlib
+import io
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -99,6 +101,31 @@ class Comparison:
         if response.is_success:
             del self.model[letter][key]
             self.done["delete"] += 1
+
+    def delete_many(self, letter: str, keys: list[str]) -> None:
+        """Delete by keys, of which some may not be there."""
+        self.deleted_many(letter, {"file_ids": keys}, set(keys))
+
+    def delete_prefix(self, letter: str, prefix: str) -> None:
+        files = {key for key in self.model.get(letter, {}) if key.startswith(prefix)}
+        self.deleted_many(letter, {"prefix": prefix}, files)
+
+    def deleted_many(self, letter: str, asked: dict[str, Any], counted: set[str]) -> None:
+        response = self.http.post(f"/files/delete/{self.name(letter)}", json=asked)
+        assert response.status_code == (200 if letter in self.model else 404)
+        if letter in self.model:
+            assert response.json() == {"deleted": len(counted), "failed": [], "complete": True}
+            self.done["delete many"] += sum(self.model[letter].pop(key, None) is not None for key in counted)
+
+    def archive(self, letter: str, prefix: str) -> None:
+        """Compare a zip with the bytes of the files. Its names may be others."""
+        files = {key: held for key, held in self.model.get(letter, {}).items() if key.startswith(prefix)}
+        response = self.http.get(f"/files/archive/{self.name(letter)}", params={"prefix": prefix})
+        assert response.status_code == (200 if files else 404)
+        if files:
+            with zipfile.ZipFile(io.BytesIO(response.content)) as archive:
+                contents = sorted(archive.read(name) for name in archive.namelist())
+            assert contents == sorted(held.content for held in files.values())
 
     def download(self, letter: str, key: str) -> None:
         held = self.held(letter, key)

@@ -103,6 +103,7 @@ class Core:
         self.buckets = self.services.buckets
         self.files = self.services.files
         self.deletions = self.services.deletions
+        self.archives = self.services.archives
         self.uploads: Uploads = self.services.uploads
         self.signing = self.services.signing
         self.root = storage.settings.storage_path

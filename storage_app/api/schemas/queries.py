@@ -57,6 +57,12 @@ class FileListSchema(PageSchema):
             raise ma.ValidationError("Folders have no filename; use search with prefix, not delimiter.", "delimiter")
 
 
+class ArchiveSchema(ma.Schema):
+    """The query of an archive."""
+
+    prefix = Text(load_default="", metadata={"description": "The files whose keys begin with this; without it, all."})
+
+
 class ForceSchema(ma.Schema):
     """The query of a bucket's deletion."""
 

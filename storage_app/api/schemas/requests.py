@@ -208,16 +208,25 @@ class NewUploadSchema(BodySchema):
 
 
 class NewDownloadSchema(BodySchema):
-    """A request for a download URL."""
+    """A request for a download URL: of one file, by its `file_id`, or of a zip of all files with a `prefix`."""
 
     bucket_id = fields.String(required=True, **BUCKET)
-    file_id = fields.String(required=True, **KEY)
+    file_id = fields.String(**KEY)
+    prefix = Text(
+        metadata={"description": "The files whose keys begin with this; if it is empty, all.", "example": "2026/"}
+    )
     disposition = fields.String(
         load_default=Disposition.ATTACHMENT.value,
         validate=validate.OneOf([disposition.value for disposition in Disposition]),
     )
     filename = Text(**FILENAME)
     expires_in = Whole(**_EXPIRES_IN)
+
+    @ma.validates_schema
+    def check_one(self, data: dict[str, Any], **_: Any) -> None:
+        """Refuse a file beside a prefix, and neither."""
+        if ("file_id" in data) == ("prefix" in data):
+            raise ma.ValidationError("Send either 'file_id' or 'prefix'.", "file_id")
 
 
 class PresignSchema(BodySchema):
