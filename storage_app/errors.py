@@ -35,11 +35,8 @@ StorageError                        500 internal_error
 │   └── TooManyUploads              503 too_many_uploads
 └── InsufficientStorage             507 insufficient_storage
 
-A request that gunicorn cannot parse is answered as InvalidRequest under the status that gunicorn chose: 400, 414, 417,
-431 or 501 (`server/bad_requests.py`).
-
-A subclass exists only where a client would treat it differently. The message is one sentence that names the thing and
-the way out. Clients see it, so it reveals no internals.
+A request that gunicorn cannot parse is answered as InvalidRequest, under the status that gunicorn chose (400, 414, 417,
+431 or 501) or 505 (`server/bad_requests.py`).
 """
 
 from collections.abc import Mapping

@@ -16,6 +16,10 @@ from ..logs import loggable
 log = logging.getLogger(__name__)
 
 _SHOWN = 200  # characters of gunicorn's message, which quotes the request
+# gunicorn's message about a version other than HTTP/1, to which it gives 400.
+_WRONG_VERSION = re.compile(r"Invalid HTTP Version .*\(\d+, \d+\)")
+# gunicorn's message in another one that says no more.
+_NESTED = re.compile(r"Invalid [A-Za-z ]+ '(Invalid .*)'", re.DOTALL)
 
 
 def answer_as_the_application() -> None:
@@ -26,13 +30,16 @@ def answer_as_the_application() -> None:
 def _refuse(sock: Any, status_int: int, _reason: str, mesg: str) -> None:
     status = HTTPStatus(status_int)
     request_id = secrets.token_hex(16)
-    said = loggable(mesg)[:_SHOWN].rstrip(".")
+    said = loggable(_NESTED.sub(r"\1", mesg))[:_SHOWN].rstrip(".")
     error: StorageError
     if status == HTTPStatus.INTERNAL_SERVER_ERROR:
         error = StorageError("Something went wrong here; the operator finds it in the log by the request id.")
         log.error("gunicorn could not handle a request: %s", said or "see above", extra={"request_id": request_id})
     else:
         error = InvalidRequest(f"The request cannot be understood: {said}.")
+        if _WRONG_VERSION.match(mesg):
+            status = HTTPStatus.HTTP_VERSION_NOT_SUPPORTED  # RFC 9110 section 15.6.6
+            error = InvalidRequest("The request is not HTTP/1.0 or HTTP/1.1; send it as one of these.")
         log.info(
             "refused with %d: %s", status, _unquoted(mesg), extra={"request_id": request_id, "client": _peer(sock)}
         )

@@ -14,6 +14,7 @@ from tests.support.raw_http import assert_problem, read_answer
 from tests.support.service import RunningService, bearer
 
 ALICE = [("Authorization", bearer()["Authorization"])]
+JSON = ("Content-Type", "application/json")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def without_words(answer: Seen) -> tuple[int, dict[str, str], dict[str, Any]]:
         (Row("TRACE /"), 405, 405),
         (Row("GET /", [("X-Long", "x" * 17_000)]), 431, 431),
         (Row(f"GET /{'x' * 20_000}"), 414, 414),
-        (Row("PUT /buckets/reads", [*ALICE, ("Content-Length", "1048577")], b" " * 1_048_577), 413, 413),
+        (Row("PUT /buckets/reads", [*ALICE, JSON, ("Content-Length", "1048577")], b" " * 1_048_577), 413, 413),
         (
             Row("PUT /files/download/reads/a.txt", [*ALICE, ("Transfer-Encoding", "gzip, chunked")], b"0\r\n\r\n"),
             400,
@@ -84,10 +85,15 @@ def test_what_nginx_does_not_understand_is_refused_in_the_form_of_the_service(
     assert ask(both.service, row).status == straight
 
 
-def test_version_that_nginx_does_not_speak_is_a_problem_too(both: BothWays) -> None:
-    with socket.create_connection(("127.0.0.1", both.gateway.port), timeout=30) as connection:
-        connection.sendall(b"GET / HTTP/3.0\r\nHost: localhost\r\n\r\n")
-        assert_problem(read_answer(connection), 505, "invalid_request")
+@pytest.mark.parametrize("way", ["straight", "gateway"])
+@pytest.mark.parametrize("version", ["2.0", "3.0"])
+def test_version_that_is_not_spoken_is_a_problem_too(both: BothWays, way: str, version: str) -> None:
+    """RFC 9110 section 15.6.6."""
+    port = both.service.port if way == "straight" else both.gateway.port
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(f"GET / HTTP/{version}\r\nHost: localhost\r\n\r\n".encode())
+        problem = assert_problem(read_answer(connection), 505, "invalid_request")
+    assert problem["detail"] == "The request is not HTTP/1.0 or HTTP/1.1; send it as one of these."
 
 
 @pytest.mark.parametrize("way", ["straight", "gateway"])

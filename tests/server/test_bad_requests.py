@@ -46,6 +46,12 @@ def test_refusal_says_what_cannot_be_understood(status: int, message: str) -> No
 
 
 @pytest.mark.usefixtures("_replaced")
+def test_message_in_a_message_is_said_once() -> None:
+    problem = refused(400, "Invalid Request Line 'Invalid HTTP request line: 'GET /''").json
+    assert problem["detail"] == "The request cannot be understood: Invalid HTTP request line: 'GET /'."
+
+
+@pytest.mark.usefixtures("_replaced")
 def test_quoted_request_is_not_taken_for_a_page() -> None:
     assert refused(400, "Invalid Method '<SCRIPT>'").headers["X-Content-Type-Options"] == "nosniff"
 
