@@ -13,8 +13,8 @@ _END = re.compile(r"[ .]+$")
 def entry_names(keys: Iterable[str], prefix: str) -> Iterator[str]:
     """Yield the name of each of the `keys`, which begin with `prefix`: the part behind the last `/` of the prefix.
 
-    What Windows would take for a separator, a drive or a device, or would leave out, becomes `_`. A name that is taken,
-    by another file or by a folder, gets a number.
+    Characters that Windows would leave out, or take for a separator, a drive or a device, become `_`. A name that is
+    taken, by another file or by a folder, gets a number.
     """
     names = [safe_name(key[prefix.rfind("/") + 1 :]) for key in keys]
     taken = {str(folder) for name in names for folder in PurePosixPath(name).parents}

@@ -46,7 +46,7 @@ class ZipStream:
     """An archive of `entries`, of which at most one is open at a time. It can be iterated once.
 
     `open_source` opens the bytes of an entry; it may raise `FileNotFoundError`. Iterating raises `EntryGoneError` if an
-    entry is not what `entries` says. What was sent until then is no valid archive.
+    entry is not what `entries` says. The bytes sent until then are no valid archive.
     """
 
     def __init__(self, entries: Sequence[Entry], open_source: Callable[[str], BinaryIO]) -> None:
@@ -130,7 +130,7 @@ def _descriptor(entry: Entry, checksum: int) -> bytes:
 
 
 def _directory_header(entry: Entry, checksum: int, offset: int) -> bytes:
-    """4.3.12. What does not fit its field is in a Zip64 field (4.5.3)."""
+    """Section 4.3.12. A number that does not fit its field is in a Zip64 field (section 4.5.3)."""
     name = entry.name.encode()
     wide = [entry.size, entry.size] if entry.is_large else []
     wide += [offset] if offset >= _MAX_32 else []
