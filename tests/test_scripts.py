@@ -126,11 +126,20 @@ def test_start_that_waits_for_another_says_so(bare: Path) -> None:
             assert running.end() == 0
 
 
-def test_moved_checkout_makes_its_environment_again(bare: Path, tmp_path: Path) -> None:
+def test_environment_of_a_moved_checkout_is_made_again(
+    bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert prepare(bare)[0] == 0
-    shutil.copytree(bare, tmp_path / "moved", symlinks=True)
-    assert "Making the virtual environment" in prepare(tmp_path / "moved")[1]
-    assert prepare(tmp_path / "moved") == (0, "")
+    moved = shutil.copytree(bare / ".venv", tmp_path / ".venv", symlinks=True)
+    for venv, works in ((bare / ".venv", True), (moved, False)):
+        monkeypatch.setattr(bootstrap, "VENV", venv)
+        monkeypatch.setattr(bootstrap, "PYTHON", venv / "bin" / "python")
+        assert bootstrap.venv_works() is works
+
+
+def test_prepared_checkout_says_nothing(bare: Path) -> None:
+    assert prepare(bare)[0] == 0
+    assert prepare(bare) == (0, "")
 
 
 def test_environment_of_another_checkout_stays_as_it_is(

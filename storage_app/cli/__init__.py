@@ -28,8 +28,8 @@ def init_app(app: Flask) -> None:
 
 
 def run(command: str, app: Flask) -> NoReturn:
-    """Run a command as `flask storage` would, with the same output, and exit with its code."""
-    storage_commands.main([command], prog_name="flask storage", obj=ScriptInfo(create_app=lambda: app))
+    """Run a command as `selfdb-storage` would, with the same output, and exit with its code."""
+    storage_commands.main([command], prog_name="selfdb-storage", obj=ScriptInfo(create_app=lambda: app))
 
 
 def _sub(_context: click.Context, _option: click.Parameter, value: str) -> str:

@@ -120,7 +120,7 @@ class Lifecycle:
         keep_signals_over_fork()
 
     def recover(self) -> None:
-        """Run `flask storage recover`, and exit with its code."""
+        """Run `selfdb-storage recover`, and exit with its code."""
         cli.run("recover", create_app(self.settings))
 
     def when_ready(self, server: Any) -> None:
