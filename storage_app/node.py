@@ -25,6 +25,7 @@ from .maintenance.recover import is_recovered, open_index
 from .services.archives import Archives
 from .services.buckets import Buckets
 from .services.bulk import Bulk
+from .services.copies import Copies
 from .services.deletions import Deletions
 from .services.files import Files
 from .services.lookups import Lookups
@@ -53,6 +54,7 @@ class Services:
     deletions: Deletions
     archives: Archives
     uploads: Uploads
+    copies: Copies
     reservations: Reservations
     signing: Signing
     spool: Spool
@@ -181,6 +183,7 @@ class Storage:
             deletions=Deletions(index, commits, lookups, ballast, Bulk(layout.slots)),
             archives=archives,
             uploads=uploads,
+            copies=Copies(store, commits, lookups, uploads, limits),
             reservations=reservations,
             signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,

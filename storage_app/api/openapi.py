@@ -12,7 +12,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from ..settings import Settings
 from ..version import __version__
-from . import archives, buckets, downloads, files, folders, health, selfdb, signed_urls, uploads
+from . import archives, buckets, copies, downloads, files, folders, health, selfdb, signed_urls, uploads
 from .blueprint import Access
 from .schemas.bodies import BodySchema
 from .schemas.requests import FormSchema
@@ -70,7 +70,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     api = Api(app)
     for describe in (_property_names, _default_in_words):
         api.ma_plugin.converter.add_attribute_function(describe)
-    for module in (buckets, uploads, downloads, files, folders, archives, signed_urls, health):
+    for module in (buckets, uploads, downloads, files, copies, folders, archives, signed_urls, health):
         api.register_blueprint(module.blueprint)
     if settings.service_key is not None:
         api.register_blueprint(selfdb.blueprint)

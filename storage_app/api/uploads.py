@@ -128,8 +128,13 @@ def _received(who: Principal | SignedUpload, upload: UploadRequest, body: Body) 
     if isinstance(received, Response):
         return received
     file, created = received
-    shown = file_json(g.storage.settings, upload.bucket_name, file)
-    location = f"/storage/{upload.bucket_name}/{quote(file.key)}"
+    return written(upload.bucket_name, file, created=created)
+
+
+def written(bucket_name: str, file: File, *, created: bool) -> Response:
+    """Answer with a file that was written: 201 if its key is new, and 200 if it replaces another."""
+    shown = file_json(g.storage.settings, bucket_name, file)
+    location = f"/storage/{bucket_name}/{quote(file.key)}"
     headers = {"ETag": shown["etag"], "Location": relative(request.environ, location)}
     return json_response(shown, 201 if created else 200, headers)
 

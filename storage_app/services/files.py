@@ -3,28 +3,28 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 from ..auth.permissions import Action
 from ..auth.signed_urls import SignedDownload
 from ..blobstore import BlobStore, NginxPath
 from ..domain.buckets import Bucket, check_bucket_name
-from ..domain.files import File, WriteConditions, check_filename, check_metadata
+from ..domain.files import File, WriteConditions
 from ..domain.intents import Intent, IntentKind
 from ..domain.pages import Listing, Position
 from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import following, now
-from ..errors import DamagedFile, FileNotFound, InsufficientStorage, InvalidSignedUrl
+from ..errors import FileNotFound, InsufficientStorage, InvalidSignedUrl
 from ..host.ballast import Ballast
 from ..index import Index
 from ..journal.attempt import LockedKey
 from ..journal.commit import Commits
-from ..media_types.sniffing import HEAD_BYTES
+from .edits import edited, head_of
 from .listing import list_by_creation, list_by_key
 from .lookups import Lookups
 from .search import find
-from .upload_rules import decide_content_type
 
 
 class Files:
@@ -155,21 +155,5 @@ class Files:
         return self._lookups.check_file(principal, locked.bucket, locked.key, locked.current, Action.CHANGE_FILE)
 
     def _edited(self, bucket: Bucket, file: File, changes: Mapping[str, Any]) -> File:
-        """Return `file` with `changes`, which are checked."""
-        checked = {**changes, "updated_at": following(now(), file.updated_at)}
-        if "metadata" in changes:
-            check_metadata(changes["metadata"])
-        if "filename" in changes:
-            checked["filename"] = file.key if changes["filename"] is None else check_filename(changes["filename"])
-        if "content_type" in changes:
-            checked["content_type"] = self._checked_type(bucket, file, changes["content_type"])
-        return replace(file, **checked)
-
-    def _checked_type(self, bucket: Bucket, file: File, declared: str) -> str:
-        """Return the content type of the edited file, by the rule for uploads: its bytes must not contradict it."""
-        try:
-            with self._store.open(bucket, file.blob) as blob:
-                head = blob.read(HEAD_BYTES)
-        except FileNotFoundError as error:
-            raise DamagedFile(f"The bytes of file {quoted(file.key)} are missing; ask the operator.") from error
-        return decide_content_type(bucket, declared, head, file.filename)
+        changed = edited(file, changes, bucket, partial(head_of, self._store, bucket, file))
+        return replace(changed, updated_at=following(now(), file.updated_at))

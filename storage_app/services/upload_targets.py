@@ -47,12 +47,7 @@ def check_target(request: UploadRequest, key: str, target: Target, content: Cont
 
     Raises `Forbidden`, `PreconditionFailed` and `FileExists`.
     """
-    # A client that may do nothing with this key learns nothing about it.
-    if not target.is_allowed and not target.right.create:
-        raise Forbidden(
-            f"You may not upload {quoted(key)} to this bucket; log in as a user who may, or ask the bucket's "
-            "owner for a grant."
-        )
+    check_right(key, target)
     request.conditions.check(target.existing)
     if may_write(request, target) or repeats(request, target, content):
         return
@@ -62,6 +57,15 @@ def check_target(request: UploadRequest, key: str, target: Target, content: Cont
         raise FileExists(used if request.by_link else taken)
     others = f"You may not replace {quoted(key)}, which somebody else uploaded; choose another id."
     raise Forbidden(used if request.by_link else others)
+
+
+def check_right(key: str, target: Target) -> None:
+    """Raise `Forbidden` if a client may do nothing with `key`. It learns nothing else about the key."""
+    if not target.is_allowed and not target.right.create:
+        raise Forbidden(
+            f"You may not upload {quoted(key)} to this bucket; log in as a user who may, or ask the bucket's "
+            "owner for a grant."
+        )
 
 
 def may_write(request: UploadRequest, target: Target) -> bool:

@@ -148,6 +148,10 @@ class Uploads:
         rules.check_early(request, declared, target, self._parts.limits, free_bytes)
         return request
 
+    def check_free_space(self, size: int) -> None:
+        """Raise `InsufficientStorage` unless there is room for `size` more bytes."""
+        rules.check_free_space(self._parts.free_bytes(beside=size), size, self._parts.limits)
+
     def _checked(
         self, who: Principal | SignedUpload, request: UploadRequest, body: Body
     ) -> tuple[UploadRequest, DeclaredBody, Target, Intent]:

@@ -15,7 +15,7 @@ from tests.support.strace import Call, traced
 
 SENDS = ("sendto", "sendmsg", "writev", "write", "sendfile")
 SYNCS = ("fsync", "fdatasync")
-TRACED = (*SENDS, *SYNCS, "rename", "mkdir")
+TRACED = (*SENDS, *SYNCS, "link", "rename", "mkdir")
 
 # What lies in the store, by its path there. What is staged has random names, and is numbered as it comes.
 PLACES = (
@@ -97,6 +97,13 @@ def delete(site: Site) -> httpx.Request:
     return site.client.build_request("DELETE", f"/files/{site.bucket}/{site.key}")
 
 
+def copy(site: Site) -> httpx.Request:
+    site.client.send(upload(replace(site, key="source"))).raise_for_status()
+    places = {"source": "source", "destination": site.key}
+    body = {name: {"bucket_id": site.bucket, "file_id": key} for name, key in places.items()}
+    return site.client.build_request("POST", "/files/copy", json=body)
+
+
 def create_bucket(site: Site) -> httpx.Request:
     return site.client.build_request("POST", "/buckets", json={"name": f"{site.bucket}-too"})
 
@@ -122,6 +129,7 @@ ORDERS: Mapping[str, tuple[Callable[[Site], httpx.Request], Sequence[str]]] = {
     "upload by signed URL": (upload_signed, [*WRITTEN, *PLACED]),
     "overwrite": (overwrite, [*WRITTEN, *PLACED]),
     "edit": (edit, ["fsync staged 1", "rename staged 1 to sidecar", "fsync subdirectory"]),
+    "copy": (copy, [*WRITTEN, *PLACED]),
     "delete": (delete, ["rename sidecar to staged 1", "fsync subdirectory"]),
     "create bucket": (
         create_bucket,

@@ -75,6 +75,13 @@ def raw(key: str, *headers: tuple[str, str], body: bytes = CONTENT) -> Row:
     return sized(f"{RAW}{key}", body, ALICE, *headers)
 
 
+def to_place(key: str, *headers: tuple[str, str], source: str = "old.txt", **fields: object) -> Row:
+    """A copy within the bucket."""
+    places = {"source": {"bucket_id": "{bucket}", "file_id": source}}
+    body = places | {"destination": {"bucket_id": "{bucket}", "file_id": key}} | fields
+    return with_json("POST /files/copy", body, *(headers or [ALICE]))
+
+
 def chunked(line: str, body: bytes, *headers: tuple[str, str]) -> Row:
     return Row(line, [("Transfer-Encoding", "chunked"), *headers], b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
@@ -258,6 +265,24 @@ CHANGES: dict[str, list[Row]] = {
         with_json("POST /files/initiate-download", {"bucket_id": "{bucket}", "file_id": "none.txt"}),
         with_json("POST /files/presigned-url/upload/{bucket}/p.txt", {"expires_in_seconds": 60}),
         sized("POST /files/presigned-url/upload/{bucket}/p.txt", b"", ALICE),
+    ],
+    "copies": [
+        to_place("ä/copy.txt"),
+        to_place("ä/copy.txt"),
+        to_place("ä/copy.txt", overwrite=True, metadata={"a": "ä"}, filename=None, cache_control="no-store"),
+        to_place("ä/copy.txt", ALICE, ("If-None-Match", "*"), overwrite=True),
+        to_place("x", source_etag='"other"'),
+        to_place("x", source="none"),
+        to_place("x", destination={"bucket_id": "none-{bucket}", "file_id": "x"}),
+        to_place("old.txt"),
+        to_place("x", BOB),
+        to_place("x", ANYONE),
+        to_place("x", ("X-Nobody", "")),
+        to_place("x", prefix="old"),
+        Row("POST /files/copy", [ALICE]),
+        with_json("POST /files/copy?x=1", {}),
+        Row("GET /files/copy", [ALICE]),
+        Row("GET /files/download/{bucket}/%C3%A4/copy.txt", [ALICE]),
     ],
     "deletes and buckets": [
         sized("DELETE /files/{bucket}/none.txt", b"", ALICE),

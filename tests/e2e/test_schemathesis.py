@@ -85,6 +85,12 @@ include-method = ["POST", "PUT", "PATCH"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = {accepted_or_422}
 
+# A file is not copied to its own place.
+[[operations]]
+include-path = "/files/copy"
+[operations.checks.positive_data_acceptance]
+expected-statuses = {accepted_or_422}
+
 # Any body is a file, but a multipart one must be a form.
 [[operations]]
 include-path = "/files/signed/{{token}}/{{bucket_id}}/{{file_id}}"

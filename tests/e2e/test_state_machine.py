@@ -69,6 +69,14 @@ KINDS_OF_STEPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "delete": {"key": KEYS, "condition": CONDITIONS},
     "delete_many": {"keys": st.lists(KEYS, min_size=1, max_size=3)},
     "delete_prefix": {"prefix": PREFIXES.filter(bool)},
+    "copy": {
+        "key": KEYS,
+        "to_letter": LETTERS,
+        "to": KEYS,
+        "metadata": st.none() | METADATA,
+        "overwrite": OVERWRITE,
+        "condition": CONDITIONS,
+    },
     "download": {"key": KEYS},
     "archive": {"prefix": PREFIXES},
     "list_by_key": {"prefix": PREFIXES, "folders": FOLDERS, "limit": LIMITS},
@@ -85,7 +93,7 @@ ANY_STEP = st.one_of(
     ]
 )
 # What each run must have done, or it shows little.
-TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many"}
+TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many", "copy"}
 
 
 class Machine(RuleBasedStateMachine):
@@ -105,6 +113,12 @@ class Machine(RuleBasedStateMachine):
     @initialize(letter=LETTERS)
     def begin_with_files(self, letter: str) -> None:
         self.fill(letter)
+        # Each change once at least: of those that are drawn, many are refused.
+        self.compared.put(letter, "a", b"again", overwrite=True, condition=None)
+        self.compared.edit(letter, "a", {"edited": 1}, None, None)
+        self.compared.copy(letter, "a", letter, "a/b/c.txt", {"copied": 1}, overwrite=False, condition=None)
+        self.compared.delete(letter, "a0", None)
+        self.compared.delete_many(letter, ["a/b/c.txt"])
 
     # One rule for all: of several, Hypothesis leaves out some at random in each example, and there are few examples.
     @rule(step=ANY_STEP, letter=LETTERS)

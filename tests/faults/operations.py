@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from storage_app.domain.copies import CopyRequest, Place
 from storage_app.domain.files import UNCONDITIONAL, WriteConditions
 from storage_app.errors import BucketExists, BucketNotEmpty, FileExists, PreconditionFailed, QuotaExceeded, StorageError
 from tests.faults.victims import Answered
@@ -163,6 +164,13 @@ def _delete_many(core: Core, answered: Answered) -> None:
     answered()
 
 
+def _copy(core: Core, answered: Answered) -> None:
+    core.services.copies.copy(
+        ALICE, CopyRequest(Place("photos", "old.txt"), Place("photos", "other.txt"), overwrite=True)
+    )
+    answered()
+
+
 def _create_bucket(core: Core, answered: Answered) -> None:
     core.bucket("new")
     answered()
@@ -214,6 +222,7 @@ OPERATIONS: dict[str, Operation] = {
     "edit": Operation(_edit, (BEFORE, _photos(old=replace(OLD, metadata={"k": 2}, same=False), other=OTHER))),
     "delete": Operation(_delete, (BEFORE, _photos(other=OTHER))),
     "delete many": Operation(_delete_many, (BEFORE, _photos()), halfway=(_photos(other=OTHER),)),
+    "copy": Operation(_copy, (BEFORE, _photos(old=OLD, other=replace(OLD, same=False))), ("photos", "other.txt")),
     "create bucket": Operation(_create_bucket, (BEFORE, {**BEFORE, "new": Held(same=False)}), ("new", "a.txt")),
     "refused bucket": Operation(_refuse_bucket, (BEFORE, BEFORE)),
     "change bucket": Operation(

@@ -127,6 +127,35 @@ class Comparison:
                 contents = sorted(archive.read(name) for name in archive.namelist())
             assert contents == sorted(held.content for held in files.values())
 
+    def copy(
+        self,
+        letter: str,
+        key: str,
+        to_letter: str,
+        to: str,
+        metadata: dict[str, Any] | None,
+        *,
+        overwrite: bool,
+        condition: Condition | None,
+    ) -> None:
+        source, target = (letter, key), (to_letter, to)
+        response = self.http.post(
+            "/files/copy",
+            json={"source": self.place(*source), "destination": self.place(*target), "overwrite": overwrite}
+            | ({} if metadata is None else {"metadata": metadata}),
+            headers=self.header(*target, condition),
+        )
+        held = self.held(*source)
+        if source == target or held is None:
+            assert response.status_code == (422 if source == target else 404)
+            return
+        told = {name: held.record[name] for name in ("content_type", "metadata", "cache_control")}
+        told |= {"filename": following(held.record["filename"], key, to)}
+        told |= {} if metadata is None else {"metadata": metadata}
+        self.uploaded(response, *target, held.content, told, overwrite=overwrite, condition=condition)
+        if response.is_success:
+            self.done["copy"] += 1
+
     def download(self, letter: str, key: str) -> None:
         held = self.held(letter, key)
         content = self.http.get(self.path("files/download", letter, key))
@@ -166,6 +195,9 @@ class Comparison:
 
     def path(self, route: str, letter: str, key: str) -> str:
         return f"/{route}/{self.name(letter)}/{quote(key)}"
+
+    def place(self, letter: str, key: str) -> dict[str, str]:
+        return {"bucket_id": self.name(letter), "file_id": key}
 
     def held(self, letter: str, key: str) -> Held | None:
         return self.model.get(letter, {}).get(key)
@@ -229,6 +261,13 @@ class Comparison:
 
 def holds(condition: Condition | None, held: Held | None) -> bool:
     return condition is None or (condition.of_none if held is None else condition.of_file)
+
+
+def following(filename: str, key: str, to: str) -> str:
+    """The filename of a file with this `key` when it is copied to another."""
+    if filename == key:
+        return to
+    return to.rpartition("/")[2] if filename == key.rpartition("/")[2] else filename
 
 
 def shown(response: httpx.Response) -> dict[str, Any]:

@@ -25,12 +25,12 @@ def files_end_at(size: int) -> Iterator[None]:
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
-    """Make `os.<call>` fail with the errno `number`."""
+    """Make `call`, of the module `os` or the one that it names, fail with the errno `number`."""
 
     def failing(*_: object, **__: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(f"os.{call}", failing)
+    monkeypatch.setattr(call if "." in call else f"os.{call}", failing)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 
 from ...host.blocking import blocking
 from ...host.files import close, write_all
@@ -25,13 +25,13 @@ _NO_WAY = {
 _PIECE_BYTES = 1024 * 1024
 
 
-def share(source: str, path: str) -> bool:
+def share(source: str, path: str, discard: Callable[[str], None]) -> bool:
     """Create a file at `path` that shares the bytes of the one at `source`. Return False, without a file, if it cannot.
 
-    A clone shares the blocks until one of the two is written, a hard link is the same file. Raises OSError:
-    `FileNotFoundError` if there is no file at `source`.
+    A clone shares the blocks until one of the two is written, a hard link is the same file. `discard` is called to
+    remove what is at `path` after a failure. Raises OSError: `FileNotFoundError` if there is no file at `source`.
     """
-    return _is_open(_clone, source, path) or _is_open(os.link, source, path)
+    return _is_open(partial(_clone, source, path, discard)) or _is_open(partial(os.link, source, path))
 
 
 def append(source: int, target: int, size: int) -> int:
@@ -55,9 +55,9 @@ def _append_by_reading(source: int, target: int, size: int) -> int:
     return len(data)
 
 
-def _is_open(way: Callable[[str, str], None], source: str, path: str) -> bool:
+def _is_open(way: Callable[[], None]) -> bool:
     try:
-        way(source, path)
+        way()
     except OSError as error:
         if error.errno not in _NO_WAY:
             raise
@@ -65,16 +65,15 @@ def _is_open(way: Callable[[str, str], None], source: str, path: str) -> bool:
     return True
 
 
-def _clone(source: str, path: str) -> None:
+def _clone(source: str, path: str, discard: Callable[[str], None]) -> None:
     opened = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         cloned = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             with blocking():
                 fcntl.ioctl(cloned, _FICLONE, opened)
-        except OSError:
-            with suppress(OSError):
-                os.unlink(path)
+        except BaseException:
+            discard(path)
             raise
         finally:
             close(cloned)

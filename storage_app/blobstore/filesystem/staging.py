@@ -174,7 +174,7 @@ class SharedBlobFile(BlobFile):
     def __init__(self, staging: Staging, source: str) -> None:
         _StagedFile.__init__(self, staging)
         try:
-            if not copying.share(source, self.path):
+            if not copying.share(source, self.path, staging.discard):
                 raise CannotShareError
             with staging.discarded_on_failure(self.path):
                 self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)

@@ -43,7 +43,7 @@ CLONES, LINKS = ["btrfs", "xfs"], ["ext4", "tmpfs"]
 @pytest.mark.parametrize("kind", CLONES)
 def test_clone_is_a_file_of_its_own_that_takes_no_space(source: Path) -> None:
     copied = source.with_name("copied")
-    assert copying.share(str(source), str(copied))
+    assert copying.share(str(source), str(copied), os.unlink)
     assert copied.read_bytes() == DATA
     assert copied.stat().st_ino != source.stat().st_ino
     assert blocks_of(copied) == blocks_of(source)
@@ -54,7 +54,7 @@ def test_clone_is_a_file_of_its_own_that_takes_no_space(source: Path) -> None:
 @pytest.mark.parametrize("kind", LINKS)
 def test_file_is_linked_where_it_cannot_be_cloned(source: Path) -> None:
     copied = source.with_name("copied")
-    assert copying.share(str(source), str(copied))
+    assert copying.share(str(source), str(copied), os.unlink)
     assert copied.samefile(source)
     assert source.stat().st_nlink == 2
 
@@ -63,14 +63,14 @@ def test_file_is_linked_where_it_cannot_be_cloned(source: Path) -> None:
 def test_missing_source_leaves_nothing(source: Path) -> None:
     copied = source.with_name("copied")
     with pytest.raises(FileNotFoundError):
-        copying.share(f"{source}-missing", str(copied))
+        copying.share(f"{source}-missing", str(copied), os.unlink)
     assert not copied.exists()
 
 
 @pytest.mark.parametrize("kind", [*CLONES, *LINKS])
 def test_file_of_another_file_system_is_not_shared(source: Path, tmp_path: Path) -> None:
     copied = tmp_path / "copied"
-    assert not copying.share(str(source), str(copied))
+    assert not copying.share(str(source), str(copied), os.unlink)
     assert not copied.exists()
     assert copied_by_appending(source, copied) == DATA
 
@@ -80,7 +80,7 @@ def test_file_with_as_many_links_as_there_may_be_is_not_shared(source: Path) -> 
     for number in range(1, MOST_LINKS):
         os.link(source, source.with_name(f"so{number}"))
     copied = source.with_name("copied")
-    assert not copying.share(str(source), str(copied))
+    assert not copying.share(str(source), str(copied), os.unlink)
     assert not copied.exists()
     assert copied_by_appending(source, copied) == DATA
 
@@ -91,7 +91,7 @@ def test_file_that_may_not_be_linked_is_not_shared(source: Path) -> None:
     copied = source.with_name("copied")
     subprocess.run(["chattr", "+i", source], check=True)
     try:
-        assert not copying.share(str(source), str(copied))
+        assert not copying.share(str(source), str(copied), os.unlink)
         assert not copied.exists()
         assert copied_by_appending(source, copied) == DATA
     finally:
@@ -101,7 +101,7 @@ def test_file_that_may_not_be_linked_is_not_shared(source: Path) -> None:
 @pytest.mark.parametrize("kind", ["ext4"])
 def test_other_errors_are_raised(source: Path) -> None:
     with pytest.raises(FileExistsError):
-        copying.share(str(source), str(source))
+        copying.share(str(source), str(source), os.unlink)
     assert source.read_bytes() == DATA
 
 

@@ -1,0 +1,80 @@
+"""The routes that copy files."""
+
+from typing import Any
+
+from flask import Response, request
+from flask.views import MethodView
+
+from ..domain.copies import CopyRequest, Place
+from ..errors import (
+    BucketNotFound,
+    ContentTypeNotAllowed,
+    FileExists,
+    FileNotFound,
+    FileTooLarge,
+    Forbidden,
+    InsufficientStorage,
+    PreconditionFailed,
+    QuotaExceeded,
+)
+from . import uploads
+from .blueprint import JSON_REFUSALS, Access, Blueprint
+from .context import g
+from .http.conditions import write_conditions
+from .openapi_parts import WRITE_CONDITIONS, written_headers
+from .schemas.copies import CopySchema
+from .schemas.responses import FileRecordSchema
+
+blueprint = Blueprint("Copies", __name__, url_prefix="/files", description="Files that have other files' bytes.")
+
+_REFUSALS = (
+    Forbidden,
+    BucketNotFound,
+    FileNotFound,
+    FileExists,
+    PreconditionFailed,
+    FileTooLarge,
+    QuotaExceeded,
+    ContentTypeNotAllowed,
+    InsufficientStorage,
+    *JSON_REFUSALS,
+)
+_EXAMPLE = {
+    "source": {"bucket_id": "photos", "file_id": "2026/cat.jpg"},
+    "destination": {"bucket_id": "photos", "file_id": "best/cat.jpg"},
+}
+_ATTRIBUTES = ("metadata", "content_type", "filename", "cache_control")
+
+
+@blueprint.route("/copy")
+class FileCopy(MethodView):
+    @blueprint.access(Access.CREDENTIAL, *_REFUSALS)
+    @blueprint.doc(operationId="copyFiles", parameters=WRITE_CONDITIONS)
+    @blueprint.arguments(CopySchema, example=_EXAMPLE)
+    @blueprint.alt_response(
+        200, schema=FileRecordSchema, headers=written_headers(), description="Replaced", success=True
+    )
+    @blueprint.response(201, FileRecordSchema, headers=written_headers())
+    def post(self, body: dict[str, Any]) -> Response:
+        """Copy a file, within its bucket or to another. Its bytes are shared if the disk can do that.
+
+        The conditions in the headers are about the destination.
+        """
+        asked = _request(body)
+        file, created = g.services.copies.copy(g.principal, asked)
+        return uploads.written(asked.destination.bucket_name, file, created=created)
+
+
+def _request(body: dict[str, Any]) -> CopyRequest:
+    return CopyRequest(
+        source=_place(body["source"]),
+        destination=_place(body["destination"]),
+        overwrite=body["overwrite"],
+        conditions=write_conditions(request.headers),
+        source_etag=body.get("source_etag"),
+        changes={name: body[name] for name in _ATTRIBUTES if name in body},
+    )
+
+
+def _place(place: dict[str, str]) -> Place:
+    return Place(place["bucket_id"], place["file_id"])
