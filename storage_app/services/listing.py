@@ -68,10 +68,10 @@ def _skipped(index: Index, bucket: Bucket, prefix: str, delimiter: str | None, p
         return None if key is None else Position(key)
     count, following = min(position.skip, MAX_SKIPPED), replace(position, skip=0)
     entries = list_by_key(index, bucket, prefix=prefix, delimiter=delimiter, position=following, limit=count)
-    passed, last = 0, None
-    for passed, (_, last) in enumerate(entries, start=1):  # noqa: B007  the last one counts
-        pass
-    return replace(last, skip=position.skip - count) if passed == count and last is not None else None
+    positions = [after for _, after in entries]
+    if len(positions) < count or positions[-1] is None:
+        return None
+    return replace(positions[-1], skip=position.skip - count)
 
 
 def _fold(files: list[File], prefix: str, delimiter: str | None) -> list[Listed]:

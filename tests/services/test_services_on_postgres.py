@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from storage_app.domain.buckets import Totals
-from storage_app.domain.files import UNCONDITIONAL
+from storage_app.domain.files import UNCONDITIONAL, File
+from storage_app.domain.pages import Position
 from storage_app.errors import FileExists, QuotaExceeded, StoreUnusable, Unavailable
 from storage_app.index import Index
 from storage_app.maintenance.recover import mark_clean_stop, recover
@@ -37,6 +39,28 @@ def core(root: Path, url: str) -> Iterator[Core]:
     with open_core(root, INDEX_URL=url) as core:
         core.bucket()
         yield core
+
+
+def test_lists_are_searched_and_skipped_as_over_a_file(core: Core) -> None:
+    for key in ("a/Straße.txt", "b/STRASSE.jpg", "c/caf\u00e9", "d/CAFE\u0301"):
+        core.put(key)
+
+    def keys(**query: Any) -> list[str]:
+        asked = {"position": None, "limit": 10} | query
+        lists = core.files.list_by_key(ALICE, "photos", **asked), core.files.list_by_creation(ALICE, "photos", **asked)
+        by_key, newest_first = (
+            [each.entry.key for each in found.entries if isinstance(each.entry, File)] for found in lists
+        )
+        assert sorted(newest_first) == by_key
+        return by_key
+
+    assert keys(search="strasse") == ["a/Straße.txt", "b/STRASSE.jpg"]
+    assert keys(search="É") == ["c/caf\u00e9", "d/CAFE\u0301"]
+    assert keys(prefix="b") == ["b/STRASSE.jpg"]
+    behind_two = core.files.list_by_key(ALICE, "photos", position=Position("", after=False, skip=2), limit=1)
+    assert next(behind_two.entries).following == Position("c/caf\u00e9")
+    newest_first = core.files.list_by_creation(ALICE, "photos", position=Position("", after=False, skip=3), limit=1)
+    assert [each.entry.key for each in newest_first.entries if isinstance(each.entry, File)] == ["a/Straße.txt"]
 
 
 def test_files_are_written_listed_changed_and_deleted(core: Core) -> None:
