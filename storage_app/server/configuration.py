@@ -52,6 +52,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "loglevel": settings.log_level.lower(),
         "on_starting": lifecycle.on_starting,
         "when_ready": lifecycle.when_ready,
+        "pre_fork": lifecycle.pre_fork,
         "post_fork": lifecycle.post_fork,
         "post_worker_init": lifecycle.post_worker_init,
         "pre_request": lifecycle.pre_request,

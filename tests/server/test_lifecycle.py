@@ -243,3 +243,24 @@ def test_connections_leave_descriptors_for_requests(descriptors: int, threads: i
 @pytest.mark.parametrize(("threads", "count"), [(1, 1), (2, 1), (3, 2), (8, 6), (32, 24)])
 def test_some_threads_never_wait_for_clients(threads: int, count: int) -> None:
     assert lifecycle.places_for(threads) == count
+
+
+def test_garbage_collection_in_a_worker_copies_no_memory_of_its_master() -> None:
+    script = """if True:
+        import gc, os, re
+        from storage_app.server.lifecycle import Lifecycle
+        from storage_app.settings import load_settings
+        def copied():
+            with open("/proc/self/smaps_rollup") as rollup:
+                return int(re.search(r"Private_Dirty:\\s+(\\d+) kB", rollup.read())[1])
+        Lifecycle(load_settings()).pre_fork(None, None)
+        if os.fork() == 0:
+            before = copied()
+            gc.collect()
+            print(copied() - before, flush=True)
+            os._exit(0)
+        os.wait()
+    """
+    environment = clean_environment({"SECRET_KEY": "k" * 32})
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert int(run.stdout) < 2048
