@@ -124,9 +124,10 @@ class JournalRows:
         late = pending_deletions.c.since > rows.to_microseconds(after)
         self._connection.execute(sa.update(pending_deletions).where(late).values(since=rows.to_microseconds(since)))
 
-    def clear_deletion(self, deletion: PendingDeletion) -> None:
-        """Delete a pending deletion that is done."""
-        self._connection.execute(sa.delete(pending_deletions).where(pending_deletions.c.id == deletion.id))
+    def clear_deletions(self, batch: Sequence[PendingDeletion]) -> None:
+        """Delete pending deletions that are done."""
+        ids = [deletion.id for deletion in batch]
+        self._connection.execute(sa.delete(pending_deletions).where(pending_deletions.c.id.in_(ids)))
 
     def _run(self, statement: Statement, **values: Any) -> None:
         self._driver.execute(self._sql[statement], values)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.index import Index
-from tests.support.core import A_TIME
+from tests.support.core import A_TIME, a_file
 
 
 def test_notes_are_kept_changed_and_struck(index: Index) -> None:
@@ -52,5 +52,26 @@ def test_memories_come_when_they_are_due_in_the_order_they_were_made(index: Inde
     assert index.pending_deletions(A_TIME, after=0, limit=1) == due[:1]
     assert index.pending_deletions(A_TIME, after=due[0].id, limit=9) == due[1:]
     with index.write() as transaction:
-        transaction.clear_deletion(due[0])
+        transaction.clear_deletions(due[:1])
     assert index.pending_deletions(A_TIME, after=0, limit=9) == due[1:]
+
+
+def test_many_intents_are_recorded_found_and_cleared_at_once(index: Index) -> None:
+    intents = [Intent("me", IntentKind.DELETE, "uid", key) for key in ("a", "b", "c")]
+    others = [Intent("me", IntentKind.DELETE, "other", "a"), Intent("me", IntentKind.BUCKET, "uid", "a")]
+    with index.write() as transaction:
+        transaction.add_intents([*intents, *others])
+        found = transaction.intents_on("uid", "a", "c", "none")
+        assert {intent.id for intent in found} == {intents[0].id, intents[2].id}
+        transaction.clear_intents(intents)
+        assert {intent.id for intent in transaction.intents()} == {intent.id for intent in others}
+
+
+def test_blobs_of_many_files_are_scheduled_at_once(index: Index) -> None:
+    with index.write() as transaction:
+        transaction.schedule_deletions([a_file("a", blob="x"), a_file("b", blob="y")], A_TIME)
+    due = index.pending_deletions(A_TIME, after=0, limit=9)
+    assert [(deletion.key, deletion.blob) for deletion in due] == [("a", "x"), ("b", "y")]
+    with index.write() as transaction:
+        transaction.clear_deletions(due)
+    assert index.pending_deletions(A_TIME, after=0, limit=9) == []

@@ -29,8 +29,7 @@ def test_bytes_that_another_process_replaced_and_did_not_finish_are_removed(tmp_
         new, _ = core.put("a.txt", b"new")
         with core.index.write() as transaction:
             transaction.put_file(old, new)
-            for deletion in core.index.pending_deletions(datetime.now(UTC), after=0, limit=10):
-                transaction.clear_deletion(deletion)
+            transaction.clear_deletions(core.index.pending_deletions(datetime.now(UTC), after=0, limit=10))
         last, _ = core.put("a.txt", b"last")
         core.collect()
         assert [path.name for path in core.root.glob(f"photos/*/{last.blob[:32]}-*")] == [last.blob]

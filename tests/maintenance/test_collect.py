@@ -3,6 +3,7 @@
 import time
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,8 @@ from storage_app.errors import Unavailable
 from storage_app.index import Index
 from storage_app.maintenance import collect as collection
 from storage_app.maintenance.collect import GRACE, collect, correct_times
-from tests.support.core import ALICE, Core, a_file, blobs
+from tests.support.core import ALICE, Core, a_file, blobs, open_core
+from tests.support.disk import syncs
 
 
 def scheduled(core: Core) -> int:
@@ -169,3 +171,28 @@ def test_what_could_not_be_removed_for_the_moment_is_removed_later(core: Core, m
         core.collect()
     core.collect()
     assert blobs(core.root) == [kept.blob]
+
+
+def test_directories_are_synced_once_for_all_their_blobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_core(tmp_path / "store", DURABILITY="fsync") as core:
+        core.bucket()
+        for number in range(40):
+            core.put(str(number))
+        touched = {path.parent for path in core.root.glob("photos/??/*.json")}
+        core.deletions.by_keys(ALICE, "photos", map(str, range(40)))
+        with syncs(monkeypatch) as synced:
+            assert core.collect() == 40
+        assert sorted(synced) == sorted(touched)
+        core.check()
+
+
+def test_collection_ends_when_it_has_no_more_time_and_goes_on_later(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collection, "_BATCH", 2)
+    for number in range(5):
+        core.put(str(number))
+    core.deletions.by_keys(ALICE, "photos", map(str, range(5)))
+    assert collect(core.index, core.store, until=now(), rest=lambda _: True) == 2
+    assert collect(core.index, core.store, until=now(), rest=lambda _: False) == 3
+    core.check()
