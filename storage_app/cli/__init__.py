@@ -14,12 +14,12 @@ from ..maintenance.recover import recover as recover_store
 from ..maintenance.scan import Check
 from ..node import Storage
 from ..version import __version__
-from . import reports
+from . import files, reports
 
 storage_commands = AppGroup("storage", help="Look after the storage service.")
 click.version_option(__version__, message="SelfDB storage %(version)s")(storage_commands)
-for _report in reports.COMMANDS:
-    storage_commands.add_command(_report)
+for _command in (*reports.COMMANDS, *files.COMMANDS):
+    storage_commands.add_command(_command)
 
 
 def init_app(app: Flask) -> None:

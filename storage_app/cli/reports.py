@@ -49,7 +49,7 @@ def config(as_json: bool) -> None:
 @with_appcontext
 def buckets(as_json: bool) -> None:
     """List the buckets with their totals."""
-    with _services() as (_, services):
+    with open_services() as (_, services):
         rows = (_bucket(bucket, totals) for bucket, totals in _buckets(services))
         _print(rows, as_json, name=str, owner_id=str, is_public=_yes, file_count=_count, total_size=_size, quota=_size)
 
@@ -61,7 +61,7 @@ def buckets(as_json: bool) -> None:
 @with_appcontext
 def ls(bucket: str, prefix: str, as_json: bool) -> None:
     """List the files of BUCKET whose keys begin with PREFIX."""
-    with _services() as (_, services):
+    with open_services() as (_, services):
         found = services.index.bucket(check_bucket_name(bucket))
         if found is None:
             raise BucketNotFound(bucket)
@@ -74,7 +74,7 @@ def ls(bucket: str, prefix: str, as_json: bool) -> None:
 @with_appcontext
 def usage(as_json: bool) -> None:
     """Show how much is stored, and how much room is left."""
-    with _services() as (storage, services):
+    with open_services() as (storage, services):
         row = {"buckets": 0, "files": 0, "bytes": 0}
         for _, totals in _buckets(services):
             row["buckets"] += 1
@@ -89,7 +89,7 @@ COMMANDS = (config, buckets, ls, usage)
 
 
 @contextmanager
-def _services() -> Iterator[tuple[Storage, Services]]:
+def open_services() -> Iterator[tuple[Storage, Services]]:
     """Open the store, whether or not the service runs."""
     storage: Storage = current_app.extensions["storage"]
     path, index_url = storage.settings.storage_path, storage.settings.index_url

@@ -1,6 +1,7 @@
 """The commit: one transaction that locks its keys, lets the caller decide, and makes the change."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -34,13 +35,16 @@ class _Announcing:
 
 
 class Commit(_Announcing):
-    """A commit in progress, over the keys that it has locked."""
+    """A commit in progress, over the keys that it has locked. Others wait since `locked_at`, on the monotonic clock."""
 
-    def __init__(self, transaction: Transaction, store: BlobStore, keys: Sequence[LockedKey]) -> None:
+    def __init__(
+        self, transaction: Transaction, store: BlobStore, keys: Sequence[LockedKey], *, locked_at: float
+    ) -> None:
         super().__init__()
         self._transaction = transaction
         self._store = store
         self.keys = keys
+        self.locked_at = locked_at
 
     @property
     def only(self) -> LockedKey:
@@ -190,9 +194,10 @@ class Commits:
         try:
             while commit is None:
                 with self._index.write() as transaction:
+                    locked_at = time.monotonic()
                     locked = attempt.lock(transaction)
                     if locked is not None:
-                        commit = Commit(transaction, self._store, locked)
+                        commit = Commit(transaction, self._store, locked, locked_at=locked_at)
                         with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
                             yield commit
                         attempt.clear(transaction)

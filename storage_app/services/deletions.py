@@ -1,6 +1,7 @@
 """The deletion of many files at once, by their keys or by a prefix of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 from ..auth.permissions import Action
@@ -13,7 +14,7 @@ from ..host.ballast import Ballast
 from ..index import Index
 from ..journal.attempt import LockedKey
 from ..journal.commit import Commits
-from .bulk import Bulk, BulkResult
+from .bulk import Bulk, BulkResult, Progress
 from .lookups import Lookups, refusal
 
 # A key, and its file according to the index.
@@ -47,9 +48,11 @@ class Deletions:
             files = self._index.files(bucket.uid, batch)
             return [(key, files.get(key)) for key in batch]
 
-        return self._run(principal, bucket, take)
+        return self._bulk.run(take, partial(self._delete_batch, principal, bucket))
 
-    def by_prefix(self, principal: Principal, bucket_name: str, prefix: str) -> BulkResult:
+    def by_prefix(
+        self, principal: Principal, bucket_name: str, prefix: str, *, progress: Progress = lambda _: None
+    ) -> BulkResult:
         """Delete the files whose keys begin with `prefix`, in the order of their keys. Otherwise like `by_keys`.
 
         `principal` must be allowed to list them, because the failed are named.
@@ -63,10 +66,7 @@ class Deletions:
             last = files[-1].key if files else last
             return [(file.key, file) for file in files]
 
-        return self._run(principal, bucket, take)
-
-    def _run(self, principal: Principal, bucket: Bucket, take: Callable[[int], list[Found]]) -> BulkResult:
-        return self._bulk.run(take, partial(self._delete_batch, principal, bucket))
+        return self._bulk.run(take, partial(self._delete_batch, principal, bucket), progress=progress)
 
     def _delete_batch(self, principal: Principal, bucket: Bucket, batch: Sequence[Found], result: BulkResult) -> None:
         files = []
@@ -83,7 +83,7 @@ class Deletions:
     def _delete_files(self, principal: Principal, bucket: Bucket, files: Sequence[File], result: BulkResult) -> None:
         """Delete `files` in one commit or, if a sidecar among them cannot be read, each in its own."""
         try:
-            refused = self._ballast.spend_on(partial(self._commit, principal, bucket, files))
+            refused = self._ballast.spend_on(partial(self._commit, principal, bucket, files, result))
         except DamagedFile as error:
             if len(files) == 1:
                 result.fail(files[0].key, error)
@@ -95,7 +95,7 @@ class Deletions:
                 result.fail(key, refusal(principal, Action.CHANGE_FILE))
             result.done += len(files) - len(refused)
 
-    def _commit(self, principal: Principal, bucket: Bucket, files: Sequence[File]) -> list[str]:
+    def _commit(self, principal: Principal, bucket: Bucket, files: Sequence[File], result: BulkResult) -> list[str]:
         """Delete `files` that are still there. Return the keys of those that `principal` may not change any more."""
         intents = [Intent(self._commits.process, IntentKind.DELETE, bucket.uid, file.key, file.blob) for file in files]
         with (
@@ -105,6 +105,7 @@ class Deletions:
             there = [locked for locked in commit.keys if locked.current is not None]
             allowed = [locked for locked in there if self._may_change(principal, locked)]
             commit.delete_all(bucket, allowed)
+            result.fit_batch(time.monotonic() - commit.locked_at)
         kept = {locked.key for locked in there} - {locked.key for locked in allowed}
         return sorted(kept)
 

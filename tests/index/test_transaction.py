@@ -1,5 +1,7 @@
 """Write transactions on every database: totals, intents, pending deletions, and what a failed one leaves."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from storage_app.auth.permissions import BucketFilter
@@ -83,3 +85,30 @@ def test_totals_can_be_counted_again(index: Index) -> None:
         transaction.recount("uid-of-empty")
     assert index.bucket("photos") == (a_bucket(), Totals(2, 2**40 + 5))
     assert index.bucket("empty") == (a_bucket("empty"), Totals(0, 0))
+
+
+def test_many_files_are_found_and_dropped_at_once(index: Index) -> None:
+    kept = a_file("kept", size=7)
+    with index.write() as transaction:
+        transaction.put_bucket(a_bucket())
+        transaction.add_files("uid-of-photos", [kept, *(a_file(key, size=2) for key in ("a", "b"))])
+    with index.write() as transaction:
+        found = transaction.files("uid-of-photos", ["a", "b", "none"])
+        assert list(found) == ["a", "b"]
+        transaction.drop_files("uid-of-photos", list(found.values()))
+    assert index.bucket("photos") == (a_bucket(), Totals(1, 7))
+    assert index.files("uid-of-photos", ["a", "b", "kept"]) == {"kept": kept}
+
+
+def test_many_keys_are_locked_in_one_order(index: Index) -> None:
+    """Two that name them in opposite order do not deadlock."""
+    keys = [("photos", str(number)) for number in range(50)]
+
+    def lock(named: list[tuple[str, str]]) -> None:
+        for _ in range(10):
+            with index.write() as transaction:
+                transaction.lock_keys(named)
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(lock, keys), pool.submit(lock, keys[::-1])]:
+            done.result(timeout=60)

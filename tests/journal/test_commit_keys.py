@@ -1,10 +1,14 @@
 """Commits over several keys: all of them change or none does."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from storage_app.domain.buckets import Bucket, Totals
 from storage_app.domain.intents import Intent, IntentKind
-from storage_app.errors import BucketNotFound, FileExists
+from storage_app.errors import BucketNotFound, FileExists, Unavailable
+from storage_app.journal.commit import Commit
 from tests.support.commits import contents, replace_all, writing
 from tests.support.core import ALICE, Core
 
@@ -75,4 +79,61 @@ def test_bucket_that_was_deleted_refuses_the_commit_whole(core: Core, bucket: Bu
         core.commits.keys([(intents[0], bucket), (intents[1], other)]),
     ):
         pytest.fail("it began")
+    core.check()
+
+
+@contextmanager
+def deleting(core: Core, bucket: Bucket, *keys: str) -> Iterator[Commit]:
+    intents = [Intent(core.commits.process, IntentKind.DELETE, bucket.uid, key) for key in keys]
+    with core.commits.recorded_all(intents), core.commits.keys([(intent, bucket) for intent in intents]) as commit:
+        yield commit
+
+
+def test_many_are_deleted_at_once(core: Core, bucket: Bucket) -> None:
+    for key in ("a", "b", "c"):
+        core.put(key)
+    with deleting(core, bucket, "c", "a") as commit:
+        assert [locked.key for locked in commit.keys] == ["c", "a"]
+        commit.delete_all(bucket, commit.keys)
+    assert (contents(core, "a", "b", "c"), core.totals()) == ([b"none", b"abc", b"none"], Totals(1, 3))
+    core.check()
+
+
+def test_many_of_which_none_is_deleted_leave_no_intent(core: Core, bucket: Bucket) -> None:
+    core.put("a")
+    with deleting(core, bucket, "a", "b") as commit:
+        commit.delete_all(bucket, [])
+    assert contents(core, "a", "b") == [b"abc", b"none"]
+    core.check()
+
+
+def test_many_of_which_one_fails_are_each_there_or_gone(core: Core, bucket: Bucket) -> None:
+    for key in ("a", "b"):
+        core.put(key)
+
+    def delete_one_and_fail() -> None:
+        with deleting(core, bucket, "a", "b") as commit:
+            commit.delete_all(bucket, commit.keys[:1])
+            raise OSError("The disk.")
+
+    with pytest.raises(OSError, match="The disk"):
+        delete_one_and_fail()
+    assert contents(core, "a", "b") == [b"none", b"abc"]
+    core.check()
+
+
+def test_many_whose_intents_another_process_has_resolved_are_refused(core: Core, bucket: Bucket) -> None:
+    core.put("a")
+    intents = [Intent(core.commits.process, IntentKind.DELETE, bucket.uid, key) for key in ("a", "b")]
+
+    def commit_without_intent() -> None:
+        with core.commits.recorded_all(intents):
+            with core.index.write() as transaction:
+                transaction.clear_intent(intents[1])
+            with core.commits.keys([(intent, bucket) for intent in intents]) as commit:
+                commit.delete_all(bucket, commit.keys[:1])
+
+    with pytest.raises(Unavailable, match="declared dead"):
+        commit_without_intent()
+    assert contents(core, "a") == [b"abc"]
     core.check()

@@ -90,3 +90,39 @@ def no_place() -> Iterator[None]:
 def test_it_needs_a_place_so_it_never_takes_the_last_thread(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="No place"):
         Bulk(tmp_path).run(counting(1), succeed)
+
+
+@pytest.mark.parametrize(
+    ("batch", "seconds", "following"),
+    [
+        (MAX_BATCH, 0.026, 50),
+        (MAX_BATCH, 0.024, MAX_BATCH),
+        (MAX_BATCH, 0.001, MAX_BATCH),
+        (50, 0.007, 50),
+        (50, 0.006, MAX_BATCH),
+        (12, 1, 10),
+        (10, 1, 10),
+        (10, 0, 20),
+    ],
+)
+def test_batches_shrink_while_they_keep_others_waiting(batch: int, seconds: float, following: int) -> None:
+    result = BulkResult(batch=batch)
+    result.fit_batch(seconds)
+    assert result.batch == following
+
+
+def test_next_batch_has_the_size_that_fits(tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    def work(items: Sequence[int], result: BulkResult) -> None:
+        sizes.append(len(items))
+        result.fit_batch(1 if len(sizes) < 3 else 0)
+
+    assert Bulk(tmp_path).run(counting(300), work).complete
+    assert sizes == [100, 50, 25, 50, 75]
+
+
+def test_progress_is_told_after_each_batch(tmp_path: Path) -> None:
+    told: list[int] = []
+    Bulk(tmp_path).run(counting(150), succeed, progress=lambda result: told.append(result.done))
+    assert told == [100, 150]

@@ -79,6 +79,17 @@ def test_files_are_written_listed_changed_and_deleted(core: Core) -> None:
     assert shown(core) == {}
 
 
+def test_many_files_are_deleted_at_once(core: Core) -> None:
+    for number in range(120):
+        core.put(f"a/{number}")
+    core.put("b")
+    assert core.deletions.by_keys(ALICE, "photos", ["a/7", "none"]).done == 2
+    result = core.deletions.by_prefix(ALICE, "photos", "a/")
+    assert (result.done, result.failed, result.complete) == (119, [], True)
+    assert core.totals() == Totals(1, 3)
+    core.check()
+
+
 def test_of_sixteen_creators_one_is_first(core: Core) -> None:
     def create(number: int) -> bool:
         try:
