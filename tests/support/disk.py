@@ -37,7 +37,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
 def failing_closes(folder: Path) -> Iterator[list[str]]:
     """Let `os.close` of every file below `folder` fail as the kernel does it: the number is free all the same.
 
-    Collects the paths of those files, as often as they are closed.
+    Collects the paths of those files, as often as they are closed, and the numbers that are closed and are not open.
     """
     closed: list[str] = []
     real = os.close
@@ -45,6 +45,8 @@ def failing_closes(folder: Path) -> Iterator[list[str]]:
     def close(descriptor: int) -> None:
         link = Path(f"/proc/self/fd/{descriptor}")
         path = str(link.readlink()) if link.is_symlink() else ""
+        if not path:
+            closed.append(f"{descriptor}, which is not open")
         real(descriptor)
         if path.startswith(f"{folder}/"):
             closed.append(path)
