@@ -1,5 +1,6 @@
 """What nginx answers without asking: small public files, to whoever has no credential, as long as their owners say."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.disk import small_disk
 from tests.support.disruptions import wait_until
 from tests.support.nginx import OFFLOAD, NginxGateway
 from tests.support.raw_http import send
@@ -225,3 +227,19 @@ def test_answer_for_one_origin_of_a_list_is_not_kept(tmp_path: Path) -> None:
             name = "Access-Control-Allow-Origin"
             assert (through.content, through.headers.get(name)) == (FIRST, straight.headers.get(name))
         assert kept(gateway) == 1
+
+
+def test_cache_leaves_space_on_its_disk(tmp_path: Path) -> None:
+    """nginx looks every ten seconds."""
+    with (
+        small_disk(tmp_path / "disk", size="72m") as disk,
+        RunningService(tmp_path / "store", **OFFLOAD) as service,
+        NginxGateway(service, disk.path / "nginx") as gateway,
+    ):
+        settings = {"name": "kept", "is_public": True, "cache_control": "max-age=60"}
+        httpx.post(f"{service.url}/buckets", json=settings, headers=bearer()).raise_for_status()
+        for number in range(12):
+            upload(gateway, f"kept/{number}", bytes(2**20))
+            assert len(get(gateway, f"kept/{number}").content) == 2**20
+        wait_until(lambda: shutil.disk_usage(disk.path).free > 64 * 2**20)
+        assert kept(gateway) > 0
