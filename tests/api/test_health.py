@@ -1,4 +1,4 @@
-"""Readiness says no for whatever would refuse an upload, and which of them it is."""
+"""The links of the service, and its readiness, which says no for whatever would refuse an upload."""
 
 import pytest
 from flask import Flask
@@ -13,6 +13,11 @@ from tests.support.service import bearer
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ready, "readiness", Readiness())
+
+
+def test_links_begin_with_the_public_url(client: FlaskClient) -> None:
+    answer = client.get("/").json or {}
+    assert answer["links"]["docs"] == "https://files.example/docs"
 
 
 def test_ready_when_all_can_be_written(client: FlaskClient) -> None:

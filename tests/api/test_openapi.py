@@ -186,6 +186,13 @@ def test_defaults_of_bodies_are_told_in_words(document: dict[str, Any]) -> None:
     assert properties["disposition"]["description"] == 'The default is "attachment".'
 
 
+@pytest.mark.parametrize("name", ["NewBucket", "BucketChanges", "Metadata", "NewUpload", "NewDownload", "Presign"])
+def test_null_is_allowed_for_optional_fields_alone(document: dict[str, Any], name: str) -> None:
+    schema = document["components"]["schemas"][name]
+    nullable = {field for field, rule in schema["properties"].items() if "null" in rule["type"]}
+    assert nullable == schema["properties"].keys() - schema.get("required", [])
+
+
 def test_metadata_of_a_form_may_have_any_members(document: dict[str, Any]) -> None:
     schema = document["components"]["schemas"]["UploadFormWithFile"]
     assert schema["properties"]["metadata"]["additionalProperties"] is True
