@@ -84,6 +84,18 @@ def test_client_that_falls_silent_is_not_waited_for(exchange: Exchange, monkeypa
     assert body.failed
 
 
+def test_refused_client_is_not_invited_to_send_its_body(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 section 10.1.1. What it sends all the same is read."""
+    monkeypatch.setattr(connection, "_DRAIN_SECONDS", 0.05)
+    exchange.environ |= {"HTTP_EXPECT": "100-continue", "SERVER_PROTOCOL": "HTTP/1.1"}
+    exchange.environ["wsgi.input"] = SocketBody(SocketUnreader(exchange.server), 2 * len(SENT))
+    exchange.answer("413 Too Large")
+    assert exchange.left() == 0
+    exchange.client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        exchange.client.recv(10)
+
+
 def test_so_much_is_read_and_no_more(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "_DRAIN_BYTES", len(SENT) - 10)
     exchange.answer("413 Too Large")

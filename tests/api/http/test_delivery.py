@@ -7,6 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,8 @@ from storage_app.api.http.delivery import cache_control, content_disposition, de
 from storage_app.auth.signed_urls import Disposition
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.files import File
-from storage_app.errors import StorageError
+from storage_app.errors import StorageError, Unavailable
+from storage_app.host import clients
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTENT = bytes(range(256)) * 4
@@ -105,6 +107,28 @@ def serve(blob: Blob) -> Iterator[Serve]:
 
 def get(client: FlaskClient, headers: dict[str, str] | None = None, method: str = "GET") -> Any:
     return client.open("/", method=method, headers=headers, buffered=True)
+
+
+class Crowded:
+    """No place is left for an answer that has to wait for its client."""
+
+    def hold(self) -> None:
+        raise Unavailable("No place is left.")
+
+    def limit_body(self, seconds: float) -> None:
+        raise AssertionError
+
+
+def test_answer_for_which_no_place_is_left_is_refused_before_it_begins(serve: Serve, tmp_path: Path) -> None:
+    blob = Blob(tmp_path / "large", bytes(LARGE_FILE.size))
+    large, few = serve(LARGE_FILE, open_blob=blob.open), {"Range": "bytes=0-9,20-29"}
+    with ExitStack() as installed:
+        clients.install(Crowded())
+        installed.callback(clients.install, None)
+        for headers, status in (({}, 503), ({"Range": "bytes=1-"}, 503), ({"Range": "bytes=0-9,20-"}, 503), (few, 206)):
+            assert get(large, headers).status_code == status
+        assert get(large, method="HEAD").status_code == 200
+    assert blob.is_closed()
 
 
 def test_whole_file(serve: Serve, blob: Blob) -> None:
