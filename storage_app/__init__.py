@@ -5,6 +5,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import api, cli, logs
 from .host.files import keep_private
+from .host.memory import end_without_collection
 from .node import Storage
 from .settings import Settings, load_settings
 
@@ -12,11 +13,12 @@ from .settings import Settings, load_settings
 def create_app(settings: Settings | None = None) -> Flask:
     """Create the application. Without `settings`, read them from the environment and `.env`.
 
-    From now on, this process creates only files that its user alone may read. The store is opened later: by the
-    first request, or by `app.extensions["storage"].start()`. Raises `SettingsError`.
+    From now on, this process creates only files that its user alone may read, and ends without collecting garbage. The
+    store is opened later: by the first request, or by `app.extensions["storage"].start()`. Raises `SettingsError`.
     """
     settings = settings or load_settings()
     keep_private()
+    end_without_collection()
     logs.configure(settings.log_level, settings.log_format)
     app = Flask(__name__, static_folder=None)
     app.extensions["storage"] = Storage(settings)

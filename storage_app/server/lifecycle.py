@@ -25,6 +25,7 @@ from ..api.lanes import finder
 from ..errors import StorageError
 from ..host import clients
 from ..host.files import keep_private
+from ..host.memory import end_without_collection
 from ..maintenance.recover import mark_clean_stop
 from ..settings import Settings
 from ..version import __version__
@@ -105,6 +106,7 @@ class Lifecycle:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         Logger.settings = settings
+        end_without_collection()  # the master, which does not create the application
         # One byte, for the first worker that cannot start. See `_give_up`.
         self._ticket, ticket_office = os.pipe()
         os.set_blocking(self._ticket, False)

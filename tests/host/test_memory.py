@@ -1,6 +1,8 @@
-"""Memory goes back to the kernel."""
+"""Memory goes back to the kernel, and a process that ends leaves it to the kernel."""
 
 import ctypes
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,25 @@ def test_free_memory_goes_back() -> None:
     release_free_memory()
     assert resident_bytes() < before - 50_000_000
     assert len(kept) == 20
+
+
+GARBAGE = """
+import gc
+from storage_app.host.memory import end_without_collection
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+    def __del__(self):
+        print("collected")
+
+gc.disable()
+Cycle()
+"""
+
+
+@pytest.mark.parametrize(("end", "printed"), [("", "collected\n"), ("end_without_collection()", "")])
+def test_process_ends_without_collecting_garbage(end: str, printed: str) -> None:
+    command = [sys.executable, "-c", GARBAGE + end]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == printed
