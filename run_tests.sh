@@ -43,6 +43,7 @@ fi
 
 # A data file of its own: two runs at a time would overwrite each other's. tests/plugins/orderly_end.py removes it.
 export COVERAGE_FILE="$PWD/.coverage-run-$$"
-# The tests of one file share what was started for them, so files are what is spread over the cores.
-exec .venv/bin/python -m pytest -p tests.plugins.no_skips -p tests.plugins.orderly_end -n auto --dist loadfile \
-  --cov --cov-report=term-missing:skip-covered ${arguments[@]+"${arguments[@]}"}
+# The tests of one file share what was started for them, so files are what is spread over the cores, in the order of
+# tests/conftest.py.
+exec .venv/bin/python -m pytest -p tests.plugins.no_skips -p tests.plugins.orderly_end \
+  -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered ${arguments[@]+"${arguments[@]}"}

@@ -148,6 +148,12 @@ def pytest_configure(config: pytest.Config) -> None:
     RunningService.worker = config.getoption("--worker")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files with slow tests begin first, then those that start services, so that cores become idle together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path not in slow, item.path.parent.name != "e2e"))
+
+
 @pytest.fixture(scope="session")
 def ci(request: pytest.FixtureRequest) -> bool:
     """Whether proofs take their middle form; the long one is preferred where both are asked for."""

@@ -126,3 +126,10 @@ def test_trees_that_differ_are_told_apart(tmp_path: Path) -> None:
     (tests / "media").mkdir()
     (tests / "media" / "test_media.py").touch()
     assert "storage_app/media/__init__.py" not in untested(modules(package), files_of_tests(tests))
+
+
+def test_files_with_slow_tests_run_first(request: pytest.FixtureRequest) -> None:
+    items = request.session.items
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    first = [item.path in slow for item in items]
+    assert first == sorted(first, reverse=True)
