@@ -10,6 +10,7 @@ from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import Unavailable
 from storage_app.index import Index
 from storage_app.journal.file_log import PAGE_BYTES, FileLog, FileLogs
+from tests.support.disk import failing_closes
 
 
 @pytest.fixture
@@ -33,6 +34,14 @@ def test_page_of_a_struck_note_is_written_again(file_logs: FileLogs, file_log: F
         assert list(file_logs.read("me")) == [intent]
         file_log.clear(intent)
     assert (tmp_path / "intents" / "me").stat().st_size <= PAGE_BYTES
+
+
+def test_file_is_closed_once_even_if_that_fails(file_log: FileLog, tmp_path: Path) -> None:
+    file_log.record(an_intent())
+    with failing_closes(tmp_path) as closed:
+        assert not file_log.close()
+        assert not file_log.close()
+    assert closed == [str(tmp_path / "intents" / "me")]
 
 
 def test_longest_note_has_room_on_its_page(file_logs: FileLogs, file_log: FileLog) -> None:
