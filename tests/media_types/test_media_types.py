@@ -161,6 +161,7 @@ def test_utf8_text_gets_its_charset(declared: str, head: bytes, expected: str) -
         (MKV, "", "video/x-matroska"),
         (PDF, "", "application/pdf"),
         (ASCII_PDF, "", "application/pdf"),
+        (b"\x00\x05junk\r\n" + PDF, "", "application/pdf"),
         (b"%!PS-Adobe-3.0\n", "", "application/postscript"),
         (b"{\\rtf1\\ansi", "", "application/rtf"),
         (GZIP, "", "application/gzip"),
