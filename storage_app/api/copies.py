@@ -1,4 +1,4 @@
-"""The routes that copy files."""
+"""The routes that copy and move files."""
 
 from typing import Any
 
@@ -62,6 +62,25 @@ class FileCopy(MethodView):
         """
         asked = _request(body)
         file, created = g.services.copies.copy(g.principal, asked)
+        return uploads.written(asked.destination.bucket_name, file, created=created)
+
+
+@blueprint.route("/move")
+class FileMove(MethodView):
+    @blueprint.access(Access.CREDENTIAL, *_REFUSALS)
+    @blueprint.doc(operationId="moveFiles", parameters=WRITE_CONDITIONS)
+    @blueprint.arguments(CopySchema, example=_EXAMPLE)
+    @blueprint.alt_response(
+        200, schema=FileRecordSchema, headers=written_headers(), description="Replaced", success=True
+    )
+    @blueprint.response(201, FileRecordSchema, headers=written_headers())
+    def post(self, body: dict[str, Any]) -> Response:
+        """Move a file, within its bucket or to another, in one step.
+
+        The conditions in the headers are about the destination.
+        """
+        asked = _request(body)
+        file, created = g.services.copies.move(g.principal, asked)
         return uploads.written(asked.destination.bucket_name, file, created=created)
 
 

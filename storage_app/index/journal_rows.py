@@ -55,13 +55,13 @@ class JournalRows:
         return list(map(rows.INTENTS.from_row, self._all(statements.INTENTS)))
 
     def intents_on(self, bucket_uid: str, *keys: str) -> list[Intent]:
-        """Return the intents on `keys` of one bucket."""
+        """Return the intents on `keys` of one bucket, moves from there included."""
         if len(keys) == 1:
             found = self._all(statements.INTENTS_ON_KEY, bucket_uid=bucket_uid, key=keys[0])
         else:
             found = self._all(statements.INTENTS_IN_BUCKET, bucket_uid=bucket_uid)
-        wanted = frozenset(keys)
-        return [intent for intent in map(rows.INTENTS.from_row, found) if intent.key in wanted]
+        wanted = {(bucket_uid, key) for key in keys}
+        return [intent for intent in map(rows.INTENTS.from_row, found) if wanted & intent.places]
 
     def intents_on_bucket(self, name: str) -> list[Intent]:
         """Return the intents on the bucket called `name` itself."""

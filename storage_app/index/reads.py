@@ -46,10 +46,13 @@ class Reads:
 
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Return whether an intent in the index or a pending deletion names this blob."""
-        return any(
-            self._one(sa.select(table.c.id).where(table.c.bucket_uid == bucket_uid, table.c.blob == blob).limit(1))
-            for table in (schema.intents, schema.pending_deletions)
+        intents, deletions = schema.intents.c, schema.pending_deletions.c
+        named = (
+            sa.select(intents.id).where(intents.bucket_uid == bucket_uid, intents.blob == blob),
+            sa.select(intents.id).where(intents.source_uid == bucket_uid, intents.source_blob == blob),
+            sa.select(deletions.id).where(deletions.bucket_uid == bucket_uid, deletions.blob == blob),
         )
+        return any(self._one(query.limit(1)) for query in named)
 
     def intents_of(self, process: str) -> list[Intent]:
         """Return the intents of one process."""

@@ -5,7 +5,7 @@ from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 # The cache has no migrations: an index of another version is rebuilt.
-VERSION = 8
+VERSION = 9
 
 # No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
 # them first, and on SQLite it may replace the file that they are in.
@@ -96,7 +96,11 @@ intents = sa.Table(
     sa.Column("key", _TEXT),
     sa.Column("blob", _TEXT),
     sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("source_uid", _TEXT),  # this and the next two only for moves
+    sa.Column("source_key", _TEXT),
+    sa.Column("source_blob", _TEXT),
     sa.Index("intents_by_bucket", "bucket_uid").ddl_if(dialect="postgresql"),
+    sa.Index("intents_by_source", "source_uid").ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
 )
 

@@ -17,7 +17,14 @@ _BUCKET: sa.ColumnElement[str] = sa.literal_column("'bucket'")
 # In an UPDATE, the parameter called like a column is its new value. So parameters in WHERE have other names.
 _THIS_INTENT = intents.c.id == bindparam("intent_id")
 _THIS_FILE = sa.and_(files.c.bucket_uid == bindparam("of_bucket"), files.c.key == bindparam("of_key"))
-_IN_BUCKET = sa.and_(intents.c.bucket_uid == bindparam("bucket_uid"), intents.c.kind != _BUCKET)
+_ON_KEY = sa.and_(
+    intents.c.bucket_uid == bindparam("bucket_uid"), intents.c.key == bindparam("key"), intents.c.kind != _BUCKET
+)
+_FROM_KEY = sa.and_(intents.c.source_uid == bindparam("bucket_uid"), intents.c.source_key == bindparam("key"))
+_IN_BUCKET = sa.or_(
+    sa.and_(intents.c.bucket_uid == bindparam("bucket_uid"), intents.c.kind != _BUCKET),
+    intents.c.source_uid == bindparam("bucket_uid"),
+)
 
 BUCKET_NAMED = sa.select(buckets).where(buckets.c.name == bindparam("name"))
 BUCKET_WITH = sa.select(buckets).where(buckets.c.uid == bindparam("uid"))
@@ -45,7 +52,7 @@ INTENT = sa.select(intents).where(_THIS_INTENT)
 INTENTS = sa.select(intents).order_by(intents.c.id)
 INTENTS_OF = INTENTS.where(intents.c.process == bindparam("process"))
 INTENTS_IN_BUCKET = INTENTS.where(_IN_BUCKET)
-INTENTS_ON_KEY = INTENTS_IN_BUCKET.where(intents.c.key == bindparam("key"))
+INTENTS_ON_KEY = INTENTS.where(sa.or_(_ON_KEY, _FROM_KEY))
 INTENTS_ON_BUCKET = INTENTS.where(intents.c.kind == _BUCKET, intents.c.key == bindparam("name"))
 ADD_INTENT = sa.insert(intents)
 CHANGE_INTENT = sa.update(intents).where(_THIS_INTENT).values(_new_values(intents))

@@ -17,7 +17,12 @@ The protocol, on one page. The sidecar of a key is the truth, and its row in the
 
 **Recovery** (`recovery`) resolves the intents of dead processes, and of transactions that failed or whose outcome is
 unknown. It never undoes: it reads the sidecar again, reconciles the row (`reconcile`), and schedules the blob that the
-sidecar does not name for deletion. It removes no file and touches no sidecar, so it may run late, or twice.
+sidecar does not name for deletion. It removes no blob, and touches no sidecar but one, so it may run late, or twice.
+
+**A move** changes two keys with one intent, which names both. Its commit places the file at the destination, syncs that
+directory, and then renames the sidecar of the source away. If it is cut short in between, recovery takes the last step,
+unless the source has another version by then. So that nobody gives it one, whoever locks one of the two keys and finds
+the file at the destination finishes the move first.
 
 **Fencing** (`liveness`). Before a dead process's intents are resolved, its staging directory is renamed away, so that
 no late rename of it can land. A process that was declared dead by mistake loses its writes in progress, and no more.

@@ -29,7 +29,7 @@ class LockedKey:
 
 
 class Attempt:
-    """Attempts to begin a commit of the keys that `intents` name, until nothing must be done before it.
+    """Attempts to begin a commit of `keys`, which `intents` are about, until nothing must be done before it.
 
     Stale intents are resolved and rows are reconciled in transactions of their own, because the commit may end in a
     refusal, which rolls back.
@@ -41,17 +41,18 @@ class Attempt:
         store: BlobStore,
         logs: IntentLogs,
         recovery: Recovery,
-        intents: Sequence[tuple[Intent, Bucket]],
+        intents: Sequence[Intent],
+        keys: Sequence[tuple[Bucket, str]],
     ) -> None:
         self._index = index
         self._store = store
         self._logs = logs
         self._recovery = recovery
-        self._intents = [intent for intent, _ in intents]
-        self._keys = [(bucket.uid, _key_of(intent)) for intent, bucket in intents]
-        self._by_bucket = _by_bucket(intents)
+        self._intents = intents
+        self._keys = [(bucket.uid, key) for bucket, key in keys]
+        self._by_bucket = _by_bucket(keys)
         # The names of the buckets to lock as a whole. Otherwise two writers could each find that their own bytes fit.
-        self._with_quota = {bucket.name for _, bucket in intents if bucket.quota is not None}
+        self._with_quota = {bucket.name for bucket, _ in keys if bucket.quota is not None}
         self._stale: list[Intent] = []
         self._unreconciled: list[_Found] = []
         self._is_reconciled = False
@@ -64,7 +65,7 @@ class Attempt:
         names = [(bucket.name, key) for bucket, keys in self._by_bucket for key in keys]
         transaction.lock_keys(names, whole_buckets=self._with_quota)
         open_ = [each for bucket, keys in self._by_bucket for each in transaction.intents_on(bucket.uid, *keys)]
-        self._stale, self._unreconciled = self._recovery.stale(open_) if open_ else [], []
+        self._stale, self._unreconciled = self._recovery.stale(transaction, open_) if open_ else [], []
         recorded = {each.id for each in open_}
         for intent in self._intents:
             self._logs.claim(transaction, intent, recorded)
@@ -158,14 +159,14 @@ def _found(transaction: Transaction, store: BlobStore, bucket: Bucket, keys: Seq
     return [_Found(store, *found, key, rows.get(key)) for key in keys]
 
 
-def _by_bucket(intents: Sequence[tuple[Intent, Bucket]]) -> list[tuple[Bucket, list[str]]]:
-    """Return each bucket with the keys that `intents` name in it."""
+def _by_bucket(keys: Sequence[tuple[Bucket, str]]) -> list[tuple[Bucket, list[str]]]:
+    """Return each bucket with its `keys`."""
     found: dict[str, tuple[Bucket, list[str]]] = {}
-    for intent, bucket in intents:
-        found.setdefault(bucket.uid, (bucket, []))[1].append(_key_of(intent))
+    for bucket, key in keys:
+        found.setdefault(bucket.uid, (bucket, []))[1].append(key)
     return list(found.values())
 
 
-def _key_of(intent: Intent) -> str:
+def key_of(intent: Intent) -> str:
     assert intent.key is not None, "the key of a change is known at its commit"
     return intent.key

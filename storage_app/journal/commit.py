@@ -15,7 +15,7 @@ from ..domain.times import now
 from ..errors import StorageError
 from ..host.blocking import detach
 from ..index import Index, Transaction, Work
-from .attempt import Attempt, LockedKey
+from .attempt import Attempt, LockedKey, key_of
 from .log import IntentLogs
 from .reconcile import reconcile_bucket
 from .recovery import Recovery
@@ -57,12 +57,29 @@ class Commit(_Announcing):
 
         Switches the row, and schedules a replaced blob for deletion. Raises what `BlobStore.place` raises.
         """
+        self._place(locked, sidecar, blob)
+        self.emit(Change(_kind_of(locked.current, sidecar.file), locked.bucket.name, locked.key))
+
+    def move(self, source: LockedKey, target: LockedKey, sidecar: StagedSidecar, blob: StagedBlob) -> None:
+        """Place `sidecar` and its bytes at `target`, and then delete the file of `source`, which must have one.
+
+        Raises what `BlobStore.place`, `sync` and `remove` raise.
+        """
+        assert source.current is not None, "there is nothing to move"
+        self._place(target, sidecar, blob)
+        self.emit(Change(ChangeKind.FILE_MOVED, target.bucket.name, target.key, (source.bucket.name, source.key)))
+        # The two are in different directories. A power cut may leave both of them, and must not leave neither.
+        self._store.sync(target.bucket, target.key)
+        self._store.remove(source.bucket, source.key)
+        self._transaction.drop_file(source.current)
+        self._transaction.schedule_deletion(source.bucket.uid, source.key, source.current.blob, now())
+
+    def _place(self, locked: LockedKey, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         file, before = sidecar.file, locked.current
         self._store.place(locked.bucket, sidecar, blob)
         self._transaction.put_file(file, before)
         if before is not None and before.blob != file.blob:
             self._transaction.schedule_deletion(file.bucket_uid, file.key, before.blob, now())
-        self.emit(Change(_kind_of(before, file), locked.bucket.name, locked.key))
 
     def delete(self, locked: LockedKey) -> None:
         """Delete the file of `locked`, which must have one, and schedule its blob for deletion.
@@ -189,7 +206,24 @@ class Commits:
         and `delete`. After it, the change is made durable and then announced. Raises `BucketNotFound` if a bucket was
         deleted, `Unavailable` if this process was declared dead, and what `Index.write` raises.
         """
-        attempt = Attempt(self._index, self._store, self._logs, self._recovery, intents)
+        keys = [(bucket, key_of(intent)) for intent, bucket in intents]
+        with self._begun([intent for intent, _ in intents], keys) as commit:
+            yield commit
+
+    @contextmanager
+    def move(self, intent: Intent, target: Bucket, source: Bucket) -> Iterator[Commit]:
+        """Commit the move that `intent` names, like `keys`. Its keys are the destination and the source.
+
+        One intent is recorded for both, so that recovery looks at both.
+        """
+        assert intent.source_key is not None, "the intent is that of a move"
+        detach()  # the destination is synced under the locks
+        with self._begun([intent], [(target, key_of(intent)), (source, intent.source_key)]) as commit:
+            yield commit
+
+    @contextmanager
+    def _begun(self, intents: Sequence[Intent], keys: Sequence[tuple[Bucket, str]]) -> Iterator[Commit]:
+        attempt = Attempt(self._index, self._store, self._logs, self._recovery, intents, keys)
         commit = None
         try:
             while commit is None:
@@ -198,7 +232,7 @@ class Commits:
                     locked = attempt.lock(transaction)
                     if locked is not None:
                         commit = Commit(transaction, self._store, locked, locked_at=locked_at)
-                        with self._noticed_if_cut_short(commit, *(intent for intent, _ in intents)):
+                        with self._noticed_if_cut_short(commit, *intents):
                             yield commit
                         attempt.clear(transaction)
                 attempt.prepare_next()
@@ -214,7 +248,7 @@ class Commits:
         while commit is None:
             with self._index.write() as transaction:
                 transaction.lock_bucket(bucket.name)
-                stale = self._recovery.stale(transaction.intents_on_bucket(bucket.name))
+                stale = self._recovery.stale(transaction, transaction.intents_on_bucket(bucket.name))
                 self._logs.claim(transaction, intent)
                 if not stale:
                     current = reconcile_bucket(transaction, self._store, bucket.name)

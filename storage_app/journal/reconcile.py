@@ -4,6 +4,7 @@
 """
 
 import logging
+from functools import partial
 
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals
@@ -18,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile_intent(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
-    """Lock the key or bucket of `intent`, and reconcile its row.
+    """Lock the key or bucket of `intent`, and reconcile its row. Finish a move that was placed.
 
     The intent's blob is scheduled for deletion unless the sidecar names it. If the sidecar cannot be read, it is
     damaged, which the intent does not explain: the error is logged, and row and bytes stay as they are.
@@ -27,6 +28,8 @@ def reconcile_intent(transaction: Transaction, store: BlobStore, intent: Intent)
         if intent.kind is IntentKind.BUCKET and intent.key is not None:
             transaction.lock_bucket(intent.key)
             reconcile_bucket(transaction, store, intent.key, adopt=True)
+        elif intent.kind is IntentKind.MOVE:
+            _finish_move(transaction, store, intent)
         elif intent.key is not None:
             _reconcile_key(transaction, store, intent, intent.key)
     except DamagedFile as error:
@@ -40,9 +43,62 @@ def _reconcile_key(transaction: Transaction, store: BlobStore, intent: Intent, k
         found = transaction.bucket(intent.bucket_uid)
     if found is None:  # the bucket is in the trash, with all its bytes
         return
-    file = reconcile_file(transaction, store, found[0], key)
-    if intent.blob is not None and (file is None or file.blob != intent.blob):
-        transaction.schedule_deletion(intent.bucket_uid, key, intent.blob, now())
+    _reconcile_blob(transaction, store, found[0], key, intent.blob)
+
+
+def _reconcile_blob(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, blob: str | None) -> None:
+    """Reconcile the row of `key`, and schedule `blob` for deletion unless the sidecar names it."""
+    file = reconcile_file(transaction, store, bucket, key)
+    if blob is not None and (file is None or file.blob != blob):
+        transaction.schedule_deletion(bucket.uid, key, blob, now())
+
+
+def is_half_done(transaction: Transaction, store: BlobStore, intent: Intent) -> bool:
+    """Return whether `intent` is a move whose file is at its destination. The caller holds the lock of a key of it."""
+    found = transaction.bucket(intent.bucket_uid) if intent.kind is IntentKind.MOVE else None
+    try:
+        return found is not None and _is_placed(store, found[0], intent)
+    except DamagedFile:  # it cannot be finished
+        return False
+
+
+def _finish_move(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
+    """Lock both keys of a move, remove the source if the file is at its destination, and reconcile both rows.
+
+    This is the only recovery that touches a sidecar. The source is removed only if it is still the version moved: any
+    other was written since.
+    """
+    assert intent.key is not None, "the keys of a move are known"
+    assert intent.source_uid is not None
+    assert intent.source_key is not None
+    names = [(bucket.name, key) for bucket, key in _places(transaction, intent).values()]
+    transaction.lock_keys(names)
+    places = _places(transaction, intent)
+    target, source = places.get("target"), places.get("source")
+    is_placed = target is not None and _is_placed(store, target[0], intent)
+    if target is not None and source is not None and is_placed:
+        file = store.read(*source)
+        store.sync(*target)  # or a power cut could leave neither
+        if file is not None and file.blob == intent.source_blob:
+            store.remove(*source)
+        transaction.sync(partial(store.sync, *source))  # or it could leave both
+    if target is not None:
+        _reconcile_blob(transaction, store, *target, intent.blob)
+    if source is not None:
+        _reconcile_blob(transaction, store, *source, intent.source_blob if is_placed else None)
+
+
+def _places(transaction: Transaction, intent: Intent) -> dict[str, tuple[Bucket, str]]:
+    """Return the destination and the source of a move, each with its bucket, unless that is in the trash."""
+    named = {"target": (intent.bucket_uid, intent.key), "source": (intent.source_uid, intent.source_key)}
+    found = {name: (transaction.bucket(uid or ""), key or "") for name, (uid, key) in named.items()}
+    return {name: (bucket[0], key) for name, (bucket, key) in found.items() if bucket is not None}
+
+
+def _is_placed(store: BlobStore, bucket: Bucket, intent: Intent) -> bool:
+    """Return whether the sidecar at the destination of a move, in `bucket`, names the bytes that it brought."""
+    file = store.read(bucket, intent.key or "")
+    return file is not None and file.blob == intent.blob
 
 
 def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
@@ -73,7 +129,8 @@ def reconcile_row(
 
 
 def _was_deleted(transaction: Transaction, row: File) -> bool:
-    return any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(row.bucket_uid, row.key))
+    intents = transaction.intents_on(row.bucket_uid, row.key)
+    return any(intent.takes_away(row.bucket_uid, row.key) for intent in intents)
 
 
 def reconcile_bucket(

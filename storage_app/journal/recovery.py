@@ -8,10 +8,10 @@ from ..blobstore import BlobStore
 from ..domain.intents import Intent
 from ..errors import StorageError
 from ..host.ballast import Ballast
-from ..index import Index
+from ..index import Index, Transaction
 from .liveness import Processes
 from .log import IntentLog, IntentLogs
-from .reconcile import reconcile_intent
+from .reconcile import is_half_done, reconcile_intent
 
 log = logging.getLogger(__name__)
 
@@ -61,13 +61,22 @@ class Recovery:
                 count += self._recover(process)
         return count
 
-    def stale(self, intents: Iterable[Intent]) -> list[Intent]:
-        """Return the `intents`, all from the index, that no living process and no thread of this one is working on."""
-        return [intent for intent in intents if self._is_stale(intent)]
+    def stale(self, transaction: Transaction, intents: Iterable[Intent]) -> list[Intent]:
+        """Return the `intents`, all from the index, that no living process and no thread of this one is working on.
+
+        The caller holds, in `transaction`, the lock of a key of each. So a move whose file is at its destination is not
+        in its commit any more: it has failed, and is finished before anything else happens to its keys.
+        """
+        return [
+            intent for intent in intents if self._is_stale(intent) or is_half_done(transaction, self._store, intent)
+        ]
 
     def resolve_stale(self, intent: Intent) -> None:
-        """Fence the process of `intent`, which is from the index, and resolve the intent. Raises as the index does."""
-        if intent.process != self._logs.process:
+        """Resolve `intent`, which is from the index. Fence its process before, if that is dead.
+
+        Raises as the index does.
+        """
+        if intent.process != self._logs.process and self._processes.is_dead(intent.process):
             self._processes.fence(intent.process)
         self._resolve(self._logs.of(intent), intent)
 
@@ -82,6 +91,7 @@ class Recovery:
             if current is not None:
                 reconcile_intent(transaction, self._store, current)
                 intent_log.clear_in(transaction, current)
+        self._store.tidy()  # of the sidecar that a move has left
         intent_log.finish(intent)
 
     def _recover(self, process: str) -> int:

@@ -8,7 +8,6 @@ from enum import StrEnum
 from ..blobstore import DamagedRecord, Inventory
 from ..domain.buckets import Bucket
 from ..domain.files import File
-from ..domain.intents import IntentKind
 from ..errors import DamagedFile, Unavailable
 from ..index import Index
 from ..journal.commit import Commits
@@ -126,7 +125,9 @@ class Check:
         """Return whether, under the key's lock, the row has no sidecar and no delete in progress explains that."""
         with self._index.write() as transaction:
             transaction.lock_keys([(bucket.name, file.key)])
-            deleting = any(intent.kind is IntentKind.DELETE for intent in transaction.intents_on(bucket.uid, file.key))
+            deleting = any(
+                intent.takes_away(bucket.uid, file.key) for intent in transaction.intents_on(bucket.uid, file.key)
+            )
             is_missing = self._store.read(bucket, file.key) is None
             return is_missing and not deleting and transaction.file(bucket.uid, file.key) == file
 

@@ -75,11 +75,13 @@ def raw(key: str, *headers: tuple[str, str], body: bytes = CONTENT) -> Row:
     return sized(f"{RAW}{key}", body, ALICE, *headers)
 
 
-def to_place(key: str, *headers: tuple[str, str], source: str = "old.txt", **fields: object) -> Row:
-    """A copy within the bucket."""
+def to_place(
+    key: str, *headers: tuple[str, str], source: str = "old.txt", route: str = "copy", **fields: object
+) -> Row:
+    """A copy or a move within the bucket."""
     places = {"source": {"bucket_id": "{bucket}", "file_id": source}}
     body = places | {"destination": {"bucket_id": "{bucket}", "file_id": key}} | fields
-    return with_json("POST /files/copy", body, *(headers or [ALICE]))
+    return with_json(f"POST /files/{route}", body, *(headers or [ALICE]))
 
 
 def chunked(line: str, body: bytes, *headers: tuple[str, str]) -> Row:
@@ -283,6 +285,18 @@ CHANGES: dict[str, list[Row]] = {
         with_json("POST /files/copy?x=1", {}),
         Row("GET /files/copy", [ALICE]),
         Row("GET /files/download/{bucket}/%C3%A4/copy.txt", [ALICE]),
+    ],
+    "moves": [
+        to_place("ä/new.txt", BOB, route="move"),
+        to_place("ä/new.txt", ("If-Match", "*"), ALICE, route="move"),
+        to_place("ä/new.txt", route="move", metadata={"a": "ä"}),
+        to_place("ä/new.txt", route="move"),
+        raw("old.txt"),
+        to_place("ä/new.txt", route="move"),
+        to_place("ä/new.txt", route="move", overwrite=True),
+        to_place("old.txt", route="move"),
+        Row("POST /files/move", [ALICE]),
+        Row("GET /files/download/{bucket}/old.txt", [ALICE]),
     ],
     "deletes and buckets": [
         sized("DELETE /files/{bucket}/none.txt", b"", ALICE),

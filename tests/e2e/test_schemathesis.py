@@ -87,7 +87,7 @@ expected-statuses = {accepted_or_422}
 
 # A file is not copied to its own place.
 [[operations]]
-include-path = "/files/copy"
+include-path = ["/files/copy", "/files/move"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = {accepted_or_422}
 

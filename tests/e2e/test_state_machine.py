@@ -55,6 +55,14 @@ CONDITIONS = st.none() | st.sampled_from(
 OVERWRITE, FOLDERS = st.booleans(), st.booleans()
 FORCE = st.sampled_from([False, False, False, False, True])  # seldom, so that buckets fill
 LIMITS = st.integers(1, 4)
+TO_ANOTHER_PLACE = {
+    "key": KEYS,
+    "to_letter": LETTERS,
+    "to": KEYS,
+    "metadata": st.none() | METADATA,
+    "overwrite": OVERWRITE,
+    "condition": CONDITIONS,
+}
 # What can be done, by the name of the method that does it, and what that takes besides a bucket's letter.
 KINDS_OF_STEPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "put": {"key": KEYS, "content": CONTENTS, "overwrite": OVERWRITE, "condition": CONDITIONS},
@@ -69,14 +77,8 @@ KINDS_OF_STEPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "delete": {"key": KEYS, "condition": CONDITIONS},
     "delete_many": {"keys": st.lists(KEYS, min_size=1, max_size=3)},
     "delete_prefix": {"prefix": PREFIXES.filter(bool)},
-    "copy": {
-        "key": KEYS,
-        "to_letter": LETTERS,
-        "to": KEYS,
-        "metadata": st.none() | METADATA,
-        "overwrite": OVERWRITE,
-        "condition": CONDITIONS,
-    },
+    "copy": TO_ANOTHER_PLACE,
+    "move": TO_ANOTHER_PLACE,
     "download": {"key": KEYS},
     "archive": {"prefix": PREFIXES},
     "list_by_key": {"prefix": PREFIXES, "folders": FOLDERS, "limit": LIMITS},
@@ -93,7 +95,7 @@ ANY_STEP = st.one_of(
     ]
 )
 # What each run must have done, or it shows little.
-TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many", "copy"}
+TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many", "copy", "move"}
 
 
 class Machine(RuleBasedStateMachine):
@@ -116,7 +118,8 @@ class Machine(RuleBasedStateMachine):
         # Each change once at least: of those that are drawn, many are refused.
         self.compared.put(letter, "a", b"again", overwrite=True, condition=None)
         self.compared.edit(letter, "a", {"edited": 1}, None, None)
-        self.compared.copy(letter, "a", letter, "a/b/c.txt", {"copied": 1}, overwrite=False, condition=None)
+        self.compared.copy(letter, "a", letter, "a/b/c.txt", metadata={"n": 1}, overwrite=False, condition=None)
+        self.compared.move(letter, "a", letter, "ж/%41?.txt", metadata=None, overwrite=False, condition=None)
         self.compared.delete(letter, "a0", None)
         self.compared.delete_many(letter, ["a/b/c.txt"])
 

@@ -39,21 +39,24 @@ class Operation:
 
     It says when it has been answered, which may be several times; then the store holds the next state, whatever happens
     to the process. `upload` is what a client tries next: a bucket and a key. `halfway` are the states in which it may
-    also end without an answer, because each of many files is changed by itself.
+    also end without an answer, because each of many files is changed by itself. In one of `torn` only a lost index, or
+    a power cut, may leave it.
     """
 
     run: Callable[[Core, Answered], None]
     states: tuple[State, ...]
     upload: tuple[str, str] = ("photos", "old.txt")
     halfway: tuple[State, ...] = ()
+    torn: tuple[State, ...] = ()
 
     @property
     def every(self) -> tuple[State, ...]:
-        return self.states + self.halfway
+        return self.states + self.halfway + self.torn
 
-    def allowed(self, answered: int) -> tuple[State, ...]:
-        """Return the states that the store may be in after that many answers."""
-        return self.states[answered : answered + 2] + (self.halfway if answered < len(self.states) - 1 else ())
+    def allowed(self, answered: int, *, explained: bool) -> tuple[State, ...]:
+        """Return the states that the store may be in after that many answers; `explained`: its index lost nothing."""
+        others = self.halfway if explained else self.halfway + self.torn
+        return self.states[answered : answered + 2] + (others if answered < len(self.states) - 1 else ())
 
 
 OLD = Version(b"old " * 10)
@@ -171,6 +174,23 @@ def _copy(core: Core, answered: Answered) -> None:
     answered()
 
 
+def _move(core: Core, answered: Answered) -> None:
+    core.services.copies.move(
+        ALICE, CopyRequest(Place("photos", "old.txt"), Place("photos", "other.txt"), overwrite=True)
+    )
+    answered()
+
+
+def _move_across(core: Core, answered: Answered) -> None:
+    core.services.copies.move(ALICE, CopyRequest(Place("photos", "old.txt"), Place("empty", "moved.txt")))
+    answered()
+
+
+def _refuse_move(core: Core, answered: Answered) -> None:
+    asked = CopyRequest(Place("photos", "old.txt"), Place("photos", "other.txt"))
+    _refused(core, FileExists, lambda: core.services.copies.move(ALICE, asked), answered)
+
+
 def _create_bucket(core: Core, answered: Answered) -> None:
     core.bucket("new")
     answered()
@@ -210,6 +230,8 @@ def _sweep(core: Core, answered: Answered) -> None:
 _CREATED = _photos(old=OLD, other=OTHER, new=NEW)
 _WITHOUT = {name: held for name, held in BEFORE.items() if name != "photos"}
 _RECREATED = Held(same=False)
+_MOVED = replace(OLD, same=False)
+_WITH_MOVED = Held({"moved.txt": _MOVED})
 
 OPERATIONS: dict[str, Operation] = {
     "create": Operation(_create, (BEFORE, _CREATED), ("photos", "new.txt")),
@@ -223,6 +245,19 @@ OPERATIONS: dict[str, Operation] = {
     "delete": Operation(_delete, (BEFORE, _photos(other=OTHER))),
     "delete many": Operation(_delete_many, (BEFORE, _photos()), halfway=(_photos(other=OTHER),)),
     "copy": Operation(_copy, (BEFORE, _photos(old=OLD, other=replace(OLD, same=False))), ("photos", "other.txt")),
+    "move": Operation(
+        _move,
+        (BEFORE, _photos(other=_MOVED)),
+        ("photos", "other.txt"),
+        torn=(_photos(old=OLD, other=_MOVED),),
+    ),
+    "move across": Operation(
+        _move_across,
+        (BEFORE, {**_photos(other=OTHER), "empty": _WITH_MOVED}),
+        ("empty", "moved.txt"),
+        torn=({**BEFORE, "empty": _WITH_MOVED},),
+    ),
+    "refused move": Operation(_refuse_move, (BEFORE, BEFORE)),
     "create bucket": Operation(_create_bucket, (BEFORE, {**BEFORE, "new": Held(same=False)}), ("new", "a.txt")),
     "refused bucket": Operation(_refuse_bucket, (BEFORE, BEFORE)),
     "change bucket": Operation(

@@ -36,7 +36,9 @@ def check_promises(core: Core, operation: Operation, answered: int, before: Reco
     Returns the number of the state that it is in.
     """
     state = check_whole(core, before)
-    _expect(state in operation.allowed(answered), f"after {answered} answers the store holds {state}")
+    _expect(
+        state in operation.allowed(answered, explained=explained), f"after {answered} answers the store holds {state}"
+    )
     _expect(not core.intents(), f"intents are left: {core.intents()}")
     _expect(not core.staged(), f"staged files are left: {core.staged()}")
     left = _unexplained(core)

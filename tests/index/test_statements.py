@@ -56,7 +56,8 @@ def test_changed_intent_has_nothing_of_what_it_said_before(index: Index) -> None
     after = changed(
         before,
         {"id"},
-        {"process": "p2", "kind": IntentKind.DELETE, "bucket_uid": "uid-2", "key": "k", "blob": "b", "size": 7},
+        {"process": "p2", "kind": IntentKind.MOVE, "bucket_uid": "uid-2", "key": "k", "blob": "b", "size": 7}
+        | {"source_uid": "uid-3", "source_key": "s", "source_blob": "c"},
     )
     other = Intent("process", IntentKind.WRITE, "uid", None)
     with index.write() as transaction:

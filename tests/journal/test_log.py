@@ -117,6 +117,7 @@ def no_check(_: Transaction) -> None:
         (IntentKind.WRITE, no_check, "table", "table"),
         (IntentKind.DELETE, None, "table", "table"),
         (IntentKind.DELETE, no_check, "table", "table"),
+        (IntentKind.MOVE, None, "table", "table"),
         (IntentKind.BUCKET, None, "table", "table"),
     ],
 )

@@ -127,34 +127,44 @@ class Comparison:
                 contents = sorted(archive.read(name) for name in archive.namelist())
             assert contents == sorted(held.content for held in files.values())
 
-    def copy(
+    def copy(self, letter: str, key: str, to_letter: str, to: str, **fields: Any) -> None:
+        held = self.held(letter, key)
+        if self.taken_to("copy", (letter, key), (to_letter, to), held, **fields):
+            self.done["copy"] += 1
+
+    def move(self, letter: str, key: str, to_letter: str, to: str, **fields: Any) -> None:
+        held = self.held(letter, key)
+        if self.taken_to("move", (letter, key), (to_letter, to), held, **fields):
+            del self.model[letter][key]
+            self.done["move"] += 1
+
+    def taken_to(
         self,
-        letter: str,
-        key: str,
-        to_letter: str,
-        to: str,
-        metadata: dict[str, Any] | None,
+        route: str,
+        source: tuple[str, str],
+        target: tuple[str, str],
+        held: Held | None,
         *,
+        metadata: dict[str, Any] | None,
         overwrite: bool,
         condition: Condition | None,
-    ) -> None:
-        source, target = (letter, key), (to_letter, to)
+    ) -> bool:
+        """Copy or move the file `held` at its source, and return whether that was done."""
         response = self.http.post(
-            "/files/copy",
+            f"/files/{route}",
             json={"source": self.place(*source), "destination": self.place(*target), "overwrite": overwrite}
             | ({} if metadata is None else {"metadata": metadata}),
             headers=self.header(*target, condition),
         )
-        held = self.held(*source)
         if source == target or held is None:
             assert response.status_code == (422 if source == target else 404)
-            return
+            return False
         told = {name: held.record[name] for name in ("content_type", "metadata", "cache_control")}
-        told |= {"filename": following(held.record["filename"], key, to)}
+        told |= {"filename": following(held.record["filename"], source[1], target[1])}
         told |= {} if metadata is None else {"metadata": metadata}
-        self.uploaded(response, *target, held.content, told, overwrite=overwrite, condition=condition)
-        if response.is_success:
-            self.done["copy"] += 1
+        since = held.record["created_at"] if route == "move" and source[0] == target[0] else None
+        self.uploaded(response, *target, held.content, told, since=since, overwrite=overwrite, condition=condition)
+        return response.is_success
 
     def download(self, letter: str, key: str) -> None:
         held = self.held(letter, key)
@@ -219,8 +229,9 @@ class Comparison:
         *,
         overwrite: bool,
         condition: Condition | None = None,
+        since: str | None = None,
     ) -> None:
-        """Hold the answer to an upload against the model, and the model to it."""
+        """Hold the answer to an upload against the model, and the model to it. `since`: when a new key is created."""
         held = self.held(letter, key)
         assert response.status_code == self.status(letter, held, overwrite=overwrite, condition=condition)
         if not response.is_success:
@@ -230,7 +241,8 @@ class Comparison:
         expected = {"kind": "file", "id": key, "size": len(content), "sha256": digest, "etag": f'"{digest}"'}
         names = {"bucket": self.name(letter), "bucket_id": self.name(letter), "owner_id": "alice"}
         times = {"created_at": record["created_at"], "updated_at": record["updated_at"]}
-        kept = {} if held is None else {"created_at": held.record["created_at"]}
+        created = since if held is None else held.record["created_at"]
+        kept = {} if created is None else {"created_at": created}
         assert record == expected | names | times | told | kept
         self.model[letter][key] = Held(content, record)
         self.done["upload" if held is None else "overwrite"] += 1
