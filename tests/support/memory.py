@@ -5,6 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+def family(pid: int) -> list[int]:
+    """Return the process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [pid, *map(int, children.split())]
+
+
 def resident_bytes(pids: Iterable[int]) -> int:
     """Return the resident memory of these processes together, shared pages counted once in proportion (PSS)."""
     return sum(_pss_bytes(pid) for pid in pids)
