@@ -130,6 +130,24 @@ class Reads:
         found = self._all(page_queries.by_creation_query(bucket_uid, before=before, limit=limit))
         return [rows.FILES.from_row(row) for row in found]
 
+    def entries_by_key(
+        self, bucket_uid: str, *, prefix: str, delimiter: str, start: str, after: bool, limit: int
+    ) -> list[File]:
+        """Return the first files of up to `limit` entries, from `start` on; `after` leaves out `start` itself.
+
+        An entry is a file with `prefix`, or the files whose keys share the part up to the first `delimiter` behind it.
+        """
+        values = page_queries.entry_values(bucket_uid, prefix, delimiter, start, after=after)
+        return [rows.FILES.from_row(row) for row in self._run(page_queries.FIRST_FILES, **values, limit=limit)]
+
+    def entry_after(
+        self, bucket_uid: str, *, prefix: str, delimiter: str, start: str, after: bool, skip: int
+    ) -> str | None:
+        """Return the key of the last of `skip` files that `entries_by_key` would return. None if there are fewer."""
+        values = page_queries.entry_values(bucket_uid, prefix, delimiter, start, after=after)
+        found = self._run(page_queries.FIRST_KEYS, **values, limit=skip)
+        return found[-1][0] if len(found) == skip else None
+
     def names_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[Name]:
         """Return the names of the files that `files_by_key` returns."""
         query = page_queries.by_key_query(

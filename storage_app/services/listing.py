@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 from ..domain.buckets import Bucket
-from ..domain.files import File, Folder
+from ..domain.files import Folder
 from ..domain.pages import Listed, Position
 from ..index import Index
 from ..index.page_queries import successor
@@ -12,7 +13,7 @@ from ..index.rows import to_microseconds
 
 # The most rows of one query. A file may have 16 KiB of metadata, so a page of them ends after 64 rows.
 MAX_BATCH = 100
-# The most entries that one request skips where each may cost a query, as a folder does.
+# The most entries that one request skips where each costs a look-up in the index, as with folders.
 MAX_SKIPPED = 1000
 
 
@@ -37,8 +38,8 @@ def list_by_key(
 ) -> Iterator[Listed]:
     """Yield up to `limit` files, ordered by key. Keys that share the part up to a `delimiter` make one folder.
 
-    A folder costs one query however many files it holds, because the next query begins after it. If `position` skips
-    more entries than MAX_SKIPPED and there is a delimiter, the only entry is None.
+    A folder costs one look-up in the index of the database, however many files it holds. If `position` skips more
+    entries than MAX_SKIPPED and there is a delimiter, the only entry is None.
     """
     following: Position | None = position or Position(prefix, after=False)
     if following is not None and following.skip:
@@ -46,16 +47,12 @@ def list_by_key(
         if following is not None and following.skip:
             yield Listed(None, following)
             return
-    batch = MAX_BATCH if delimiter is None else 1
     while following is not None and limit > 0:
-        batch = min(batch, limit, MAX_BATCH)
-        files = index.files_by_key(bucket.uid, prefix=prefix, start=following.key, after=following.after, limit=batch)
-        found = _fold(files, prefix, delimiter)
+        batch = min(limit, MAX_BATCH)
+        found = _read(index, bucket, prefix, delimiter, following, batch)
         yield from found
-        limit -= len(found)
-        following = found[-1].following if len(files) == batch or _ends_in_folder(found) else None
-        # Doubling reads long runs of files in a few queries, and wastes little where folders are many.
-        batch = batch * 2 if len(found) == len(files) else 1
+        limit -= batch
+        following = found[-1].following if len(found) == batch else None
 
 
 def _skipped(index: Index, bucket: Bucket, prefix: str, delimiter: str | None, position: Position) -> Position | None:
@@ -63,39 +60,35 @@ def _skipped(index: Index, bucket: Bucket, prefix: str, delimiter: str | None, p
 
     With a delimiter it is MAX_SKIPPED entries later at most, and skips the others.
     """
+    place: Any = {"prefix": prefix, "start": position.key, "after": position.after}
     if delimiter is None:
-        key = index.key_after(bucket.uid, prefix=prefix, start=position.key, after=position.after, skip=position.skip)
+        key = index.key_after(bucket.uid, **place, skip=position.skip)
         return None if key is None else Position(key)
-    count, following = min(position.skip, MAX_SKIPPED), replace(position, skip=0)
-    entries = list_by_key(index, bucket, prefix=prefix, delimiter=delimiter, position=following, limit=count)
-    positions = [after for _, after in entries]
-    if len(positions) < count or positions[-1] is None:
-        return None
-    return replace(positions[-1], skip=position.skip - count)
+    count = min(position.skip, MAX_SKIPPED)
+    key = index.entry_after(bucket.uid, **place, delimiter=delimiter, skip=count)
+    following = None if key is None else _position_after(_folder_of(key, prefix, delimiter), key)
+    return None if following is None else replace(following, skip=position.skip - count)
 
 
-def _fold(files: list[File], prefix: str, delimiter: str | None) -> list[Listed]:
-    """Return the entries up to the first folder, which may hold unread files."""
-    entries: list[Listed] = []
-    for file in files:
-        folder = _folder_of(file.key, prefix, delimiter)
-        if folder is not None:
-            return [*entries, Listed(folder, _position_after(folder))]
-        entries.append(Listed(file, Position(file.key)))
-    return entries
-
-
-def _ends_in_folder(entries: list[Listed]) -> bool:
-    return bool(entries) and isinstance(entries[-1].entry, Folder)
-
-
-def _folder_of(key: str, prefix: str, delimiter: str | None) -> Folder | None:
+def _read(
+    index: Index, bucket: Bucket, prefix: str, delimiter: str | None, position: Position, limit: int
+) -> list[Listed]:
+    place: Any = {"prefix": prefix, "start": position.key, "after": position.after, "limit": limit}
     if delimiter is None:
-        return None
+        return [Listed(file, Position(file.key)) for file in index.files_by_key(bucket.uid, **place)]
+    first_files = index.entries_by_key(bucket.uid, **place, delimiter=delimiter)
+    entries = ((_folder_of(file.key, prefix, delimiter), file) for file in first_files)
+    return [Listed(folder or file, _position_after(folder, file.key)) for folder, file in entries]
+
+
+def _folder_of(key: str, prefix: str, delimiter: str) -> Folder | None:
     end = key.find(delimiter, len(prefix))
     return None if end < 0 else Folder(key[: end + len(delimiter)])
 
 
-def _position_after(folder: Folder) -> Position | None:
+def _position_after(folder: Folder | None, key: str) -> Position | None:
+    """Return the position after `folder`, or after the file of `key`. None if no key can follow."""
+    if folder is None:
+        return Position(key)
     end = successor(folder.id)
     return None if end is None else Position(end, after=False)

@@ -1,6 +1,7 @@
 """The reads of lists on each database: names, and positions that are any number of entries later."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -59,3 +60,30 @@ def test_position_is_found_behind_any_number_of_files(full: Index) -> None:
 def test_buckets_may_be_skipped(full: Index, after: str | None, skip: int, names: list[str]) -> None:
     found = full.buckets(BucketFilter(every=True), after=after, limit=10, skip=skip)
     assert [bucket.name for bucket, _ in found] == names
+
+
+@pytest.mark.parametrize("delimiter", ["/", "a", "\U0010ffff"])
+def test_entries_are_files_and_folders(index: Index, delimiter: str) -> None:
+    keys = ["a", "a/", "a/b", "a/b/c", "a0", "b/d", "b/\U0010ffff", "B/x", "é/é", "\U0010ffff", "\U0010ffff/x"]
+    with index.write() as transaction:
+        transaction.put_bucket(a_bucket())
+        transaction.add_files(UID, [a_file(key) for key in keys])
+        transaction.add_files("uid-of-other", [a_file("c/x", bucket_uid="uid-of-other")])
+    for prefix in ("", "a", "a/", "b/", "\U0010ffff", "none"):
+        for start, after in (("", False), ("a/b", False), ("a/b", True)):
+            expected = first_keys(sorted(keys), prefix, delimiter, start, after=after)
+            place: Any = {"prefix": prefix, "delimiter": delimiter, "start": start, "after": after}
+            for limit in (1, 2, 100):
+                found = index.entries_by_key(UID, **place, limit=limit)
+                assert [file.key for file in found] == expected[:limit]
+            for skip in range(1, len(expected) + 2):
+                assert index.entry_after(UID, **place, skip=skip) == dict(enumerate(expected, start=1)).get(skip)
+
+
+def first_keys(keys: list[str], prefix: str, delimiter: str, start: str, *, after: bool) -> list[str]:
+    entries: dict[str, str] = {}
+    for key in keys:
+        if key.startswith(prefix) and (key > start if after else key >= start):
+            head, cut, _ = key[len(prefix) :].partition(delimiter)
+            entries.setdefault(head + cut, key)
+    return list(entries.values())
