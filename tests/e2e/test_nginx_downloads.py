@@ -59,8 +59,19 @@ def test_carried_answer_varies_as_that_of_the_service(
     assert particular(carried) == particular(sent)
 
 
+DECIDED = {"If-Match": "*"}
+
+
 @pytest.mark.parametrize(
-    "headers", [{}, {"Range": "bytes=2-5"}, {"Origin": ORIGIN}, {**bearer(), "Content-Length": "0"}]
+    "headers",
+    [
+        {},
+        {"Range": "bytes=2-5"},
+        {"Origin": ORIGIN},
+        {**bearer(), "Content-Length": "0"},
+        DECIDED,
+        {**DECIDED, "Range": "bytes=2-5"},
+    ],
 )
 def test_service_sends_the_bytes_that_nginx_cannot_open(
     service: RunningService, tmp_path: Path, headers: dict[str, str]
@@ -75,15 +86,16 @@ def test_service_sends_the_bytes_that_nginx_cannot_open(
     assert particular(got) == particular(sent)
 
 
+@pytest.mark.parametrize("headers", [{}, DECIDED])
 def test_bucket_deleted_before_nginx_opens_the_file_is_not_found(
-    service: RunningService, bucket: httpx.Client, tmp_path: Path
+    service: RunningService, bucket: httpx.Client, tmp_path: Path, headers: dict[str, str]
 ) -> None:
     with (
         Relay(service) as relay,
         NginxGateway(service, tmp_path / "nginx", service_port=relay.port) as gateway,
         ThreadPoolExecutor(1) as pool,
     ):
-        download = pool.submit(httpx.get, f"{gateway.url}{PATH}", headers=bearer(), timeout=30)
+        download = pool.submit(httpx.get, f"{gateway.url}{PATH}", headers=bearer() | headers, timeout=30)
         assert relay.answered.wait(30)
         bucket.delete("/buckets/opened", params={"force": "true"}).raise_for_status()
         relay.may_go.set()

@@ -107,15 +107,34 @@ def without_what_varies(asked: list[dict[str, str]]) -> list[dict[str, str]]:
         "/etc/passwd",
     ],
 )
-def test_nginx_sends_nothing_but_blobs(recording: RecordingService, tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("location", ["/_blobs/", "/_decided/"])
+def test_nginx_sends_nothing_but_blobs(recording: RecordingService, tmp_path: Path, path: str, location: str) -> None:
     file = recording.storage_path / path.removeprefix("/_blobs/").lstrip("/")
     if not path.endswith("/"):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("not for clients")
-    recording.reply = lambda asked: Reply(200, {"X-Accel-Redirect": path})
+    named = path.replace("/_blobs/", location)
+    recording.reply = lambda asked: Reply(200, {"X-Accel-Redirect": named})
     with NginxGateway(recording, tmp_path / "nginx") as gateway:
         answer = send(gateway, "GET /files/download/photos/a.txt")
     assert (answer.status, answer.json["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(("secret", "status"), [(None, 404), ("", 404), ("wrong", 404), (SECRET, 200)])
+def test_server_for_decided_files_knows_its_one_client(
+    recording: RecordingService, tmp_path: Path, secret: str | None, status: int
+) -> None:
+    """It is on loopback, where others of this machine may ask it."""
+    path = BLOB.removeprefix("/_blobs/")
+    (recording.storage_path / path).parent.mkdir(parents=True)
+    (recording.storage_path / path).write_text("bytes")
+    headers = {} if secret is None else {"X-Offload-Secret": secret}
+    with NginxGateway(recording, tmp_path / "nginx") as gateway:
+        server = f"http://127.0.0.1:{gateway.own_port}"
+        asked = httpx.get(f"{server}/typed/{path}", headers=headers)
+        assert (asked.status_code, asked.text == "bytes") == (status, status == 200)
+        assert httpx.get(f"{server}/blobs/{path}", headers=headers).status_code == 404
+        assert httpx.get(f"{server}/named/{path}", headers=headers).text == ""
 
 
 @dataclass(frozen=True)

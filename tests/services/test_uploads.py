@@ -15,6 +15,7 @@ from storage_app.errors import (
     BucketNotFound,
     DigestMismatch,
     FileExists,
+    FileTooLarge,
     InsufficientStorage,
     InvalidName,
     InvalidRequest,
@@ -168,6 +169,17 @@ def test_upload_whose_reservation_cannot_be_ended_leaves_nothing(core: Core, mon
     with pytest.raises(Unavailable):
         core.uploads.receive(ALICE, UploadRequest("photos", key="a.txt"), body, reservation_id="one")
     core.check()
+
+
+def test_refused_upload_ends_its_reservation(core: Core) -> None:
+    body = Pieces([b"abc"], lambda _: None, {}, DeclaredBody(size=3))
+    request = UploadRequest("photos", key="a.txt")
+    assert core.uploads.reserve(ALICE, request, body, reservation_id="one")
+    assert core.index.reserved_bytes() == 3
+    core.services.buckets.change(ALICE, "photos", {"max_file_size": 2})
+    with pytest.raises(FileTooLarge):
+        core.uploads.receive(ALICE, request, body, reservation_id="one")
+    assert core.index.reserved_bytes() == 0
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
