@@ -16,6 +16,7 @@ from tests.support.disk import SmallDisk, read_only, small_disk
 from tests.support.operations import (
     DELETE,
     DELETE_BUCKET,
+    DELETE_MANY,
     EVERYTHING,
     MORE_WRITES,
     NEW,
@@ -156,7 +157,7 @@ def test_deletes_work_on_a_full_disk(service: RunningService, disk: SmallDisk, c
         wait_for_reserve(service)
         doomed = [
             (operation, target)
-            for operation, count in ((DELETE, 4), (DELETE_BUCKET, 2))
+            for operation, count in ((DELETE, 4), (DELETE_MANY, 4), (DELETE_BUCKET, 2))
             for target in itertools.islice(fresh_targets(client, operation), count)
         ]
         for operation, target in doomed:

@@ -97,6 +97,12 @@ def delete(site: Site) -> httpx.Request:
     return site.client.build_request("DELETE", f"/files/{site.bucket}/{site.key}")
 
 
+def delete_many(site: Site) -> httpx.Request:
+    for key in (site.key, "other"):
+        site.client.send(upload(replace(site, key=key))).raise_for_status()
+    return site.client.build_request("POST", f"/files/delete/{site.bucket}", json={"file_ids": [site.key, "other"]})
+
+
 def copy(site: Site) -> httpx.Request:
     site.client.send(upload(replace(site, key="source"))).raise_for_status()
     places = {"source": "source", "destination": site.key}
@@ -131,6 +137,7 @@ ORDERS: Mapping[str, tuple[Callable[[Site], httpx.Request], Sequence[str]]] = {
     "edit": (edit, ["fsync staged 1", "rename staged 1 to sidecar", "fsync subdirectory"]),
     "copy": (copy, [*WRITTEN, *PLACED]),
     "delete": (delete, ["rename sidecar to staged 1", "fsync subdirectory"]),
+    "delete many": (delete_many, ["rename sidecar to staged 1", "fsync subdirectory"]),
     "create bucket": (
         create_bucket,
         ["mkdir staged 1", "fsync record in staged 1", "fsync staged 1", "rename staged 1 to bucket", "fsync root"],

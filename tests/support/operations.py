@@ -57,6 +57,11 @@ def delete(target: Target) -> httpx.Response:
     return target.client.delete(f"/files/{target.bucket}/{target.key}")
 
 
+def delete_many(target: Target) -> httpx.Response:
+    keys = [target.key, "never-there"]
+    return target.client.post(f"/files/delete/{target.bucket}", json={"file_ids": keys})
+
+
 def create_bucket(target: Target) -> httpx.Response:
     return target.client.post("/buckets", json={"name": target.other_bucket})
 
@@ -123,8 +128,9 @@ MORE_WRITES = [
     Operation("change-bucket", a_bucket, change_bucket, before=None, after="changed", look=bucket_there, staged=1),
 ]
 DELETE = Operation("delete", an_old_file, delete, before=(OLD, {}), after=None)
+DELETE_MANY = Operation("delete-many", an_old_file, delete_many, before=(OLD, {}), after=None)
 DELETE_BUCKET = Operation("delete-bucket", a_bucket, delete_bucket, before=None, after=False, look=bucket_there)
-EVERYTHING = [*WRITES, *MORE_WRITES, DELETE, DELETE_BUCKET]
+EVERYTHING = [*WRITES, *MORE_WRITES, DELETE, DELETE_MANY, DELETE_BUCKET]
 
 _buckets = itertools.count(1)
 
