@@ -110,7 +110,7 @@ def archive_out() -> Document:
     """Describe the response to a download of an archive."""
     headers = {
         "Content-Length": _sent("The length of the archive, which is known before it is made."),
-        "Content-Disposition": file_headers()["Content-Disposition"],
+        "Content-Disposition": _sent("`attachment`, with the name of the folder or the bucket."),
     }
     # Generators of clients know no application/zip, and would leave the response out.
     return {"200": {"description": "The archive, as application/zip", "content": _BYTES, "headers": headers}}

@@ -24,6 +24,7 @@ ACCEPTED = ["2xx", "3xx", 401, 403, 404, 409, 412, 413, 415, 416]
 REFUSED = [400, 401, 403, 404, 405, 409, 411, 412, 413, 414, 415, 416, 422]
 
 SENDS_BYTES = [
+    "/files/archive/{bucket_id}",
     "/files/download/{bucket_id}/{file_id}",
     "/files/view/{bucket_id}/{file_id}",
     "/storage/{bucket_id}/{file_id}",
@@ -88,6 +89,12 @@ expected-statuses = {accepted_or_422}
 # A file is not copied to its own place.
 [[operations]]
 include-path = ["/files/copy", "/files/move"]
+[operations.checks.positive_data_acceptance]
+expected-statuses = {accepted_or_422}
+
+# Files are named by keys or by a prefix, and a link is for a file or a prefix.
+[[operations]]
+include-path = ["/files/delete/{{bucket_id}}", "/files/initiate-download"]
 [operations.checks.positive_data_acceptance]
 expected-statuses = {accepted_or_422}
 
