@@ -28,6 +28,7 @@ from .services.bulk import Bulk
 from .services.copies import Copies
 from .services.deletions import Deletions
 from .services.files import Files
+from .services.folders import Folders
 from .services.lookups import Lookups
 from .services.reservations import Reservations
 from .services.signed_urls import Signing
@@ -55,6 +56,7 @@ class Services:
     archives: Archives
     uploads: Uploads
     copies: Copies
+    folders: Folders
     reservations: Reservations
     signing: Signing
     spool: Spool
@@ -172,6 +174,7 @@ class Storage:
         reservations = Reservations(index, spool, limits, max_uploads=settings.max_uploads)
         uploads = Uploads(index, store, commits, lookups, slots, reservations, limits)
         archives = Archives(index, store, lookups, layout.slots)
+        copies, bulk = Copies(store, commits, lookups, uploads, limits), Bulk(layout.slots)
         return Services(
             index=index,
             store=store,
@@ -180,10 +183,11 @@ class Storage:
             recovery=recovery,
             buckets=Buckets(index, store, commits, lookups, ballast),
             files=Files(index, store, commits, lookups, ballast),
-            deletions=Deletions(index, commits, lookups, ballast, Bulk(layout.slots)),
+            deletions=Deletions(index, commits, lookups, ballast, bulk),
             archives=archives,
             uploads=uploads,
-            copies=Copies(store, commits, lookups, uploads, limits),
+            copies=copies,
+            folders=Folders(index, lookups, copies, bulk),
             reservations=reservations,
             signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,

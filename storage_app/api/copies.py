@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import marshmallow as ma
 from flask import Response, request
 from flask.views import MethodView
 
@@ -21,7 +22,9 @@ from . import uploads
 from .blueprint import JSON_REFUSALS, Access, Blueprint
 from .context import g
 from .http.conditions import write_conditions
+from .http.responses import json_response
 from .openapi_parts import WRITE_CONDITIONS, written_headers
+from .schemas.bulk import CopiedSchema, MovedSchema, bulk_json
 from .schemas.copies import CopySchema
 from .schemas.responses import FileRecordSchema
 
@@ -43,6 +46,13 @@ _EXAMPLE = {
     "source": {"bucket_id": "photos", "file_id": "2026/cat.jpg"},
     "destination": {"bucket_id": "photos", "file_id": "best/cat.jpg"},
 }
+
+
+def _or_file(schema: type[ma.Schema]) -> dict[str, Any]:
+    """Describe an answer that is a file or, if many were asked for, `schema`."""
+    return {"oneOf": [FileRecordSchema, schema]}
+
+
 _ATTRIBUTES = ("metadata", "content_type", "filename", "cache_control")
 
 
@@ -52,15 +62,18 @@ class FileCopy(MethodView):
     @blueprint.doc(operationId="copyFiles", parameters=WRITE_CONDITIONS)
     @blueprint.arguments(CopySchema, example=_EXAMPLE)
     @blueprint.alt_response(
-        200, schema=FileRecordSchema, headers=written_headers(), description="Replaced", success=True
+        200, schema=_or_file(CopiedSchema), headers=written_headers(), description="Replaced, or many", success=True
     )
     @blueprint.response(201, FileRecordSchema, headers=written_headers())
     def post(self, body: dict[str, Any]) -> Response:
         """Copy a file, within its bucket or to another. Its bytes are shared if the disk can do that.
 
-        The conditions in the headers are about the destination.
+        With `prefix` in place of `file_id`, copy all files whose keys begin with it. If that answer is not complete,
+        send the request again. The conditions in the headers are about the destination.
         """
         asked = _request(body)
+        if _is_of_folder(body):
+            return json_response(bulk_json(g.services.folders.copy(g.principal, asked), "copied"), 200)
         file, created = g.services.copies.copy(g.principal, asked)
         return uploads.written(asked.destination.bucket_name, file, created=created)
 
@@ -71,15 +84,18 @@ class FileMove(MethodView):
     @blueprint.doc(operationId="moveFiles", parameters=WRITE_CONDITIONS)
     @blueprint.arguments(CopySchema, example=_EXAMPLE)
     @blueprint.alt_response(
-        200, schema=FileRecordSchema, headers=written_headers(), description="Replaced", success=True
+        200, schema=_or_file(MovedSchema), headers=written_headers(), description="Replaced, or many", success=True
     )
     @blueprint.response(201, FileRecordSchema, headers=written_headers())
     def post(self, body: dict[str, Any]) -> Response:
         """Move a file, within its bucket or to another, in one step.
 
-        The conditions in the headers are about the destination.
+        With `prefix` in place of `file_id`, move all files whose keys begin with it, each in one step. If that answer
+        is not complete, send the request again. The conditions in the headers are about the destination.
         """
         asked = _request(body)
+        if _is_of_folder(body):
+            return json_response(bulk_json(g.services.folders.move(g.principal, asked), "moved"), 200)
         file, created = g.services.copies.move(g.principal, asked)
         return uploads.written(asked.destination.bucket_name, file, created=created)
 
@@ -96,4 +112,8 @@ def _request(body: dict[str, Any]) -> CopyRequest:
 
 
 def _place(place: dict[str, str]) -> Place:
-    return Place(place["bucket_id"], place["file_id"])
+    return Place(place["bucket_id"], place.get("file_id", place.get("prefix", "")))
+
+
+def _is_of_folder(body: dict[str, Any]) -> bool:
+    return "prefix" in body["source"]

@@ -153,7 +153,7 @@ class Copies:
             bucket_uid=target.bucket.uid,
             key=key,
             blob=new_blob_name(key),
-            filename=_following_filename(source, key),
+            filename=following_filename(source, key),
             created_at=written,
             updated_at=written,
         )
@@ -234,7 +234,7 @@ def _keeping(file: File, source: File, target: Target, *, kept: bool) -> File:
     return replace(file, owner_id=source.owner_id, created_at=source.created_at)
 
 
-def _following_filename(source: File, key: str) -> str:
+def following_filename(source: File, key: str) -> str:
     """Return the filename of a copy at `key`: a filename that comes from the key follows it, and any other stays."""
     if source.filename == source.key:
         return key

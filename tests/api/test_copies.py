@@ -80,3 +80,42 @@ def test_wrong_request_is_explained(unchanged: FlaskClient, body: dict[str, Any]
 
 def assert_problem_of(answer: Any, status: int, code: str) -> None:
     assert (answer.status_code, answer.json["code"]) == (status, code)
+
+
+def test_move_is_answered_as_an_upload_is(filled: FlaskClient) -> None:
+    answer = filled.post("/files/move", json=COPY, headers=bearer())
+    assert (answer.status_code, answer.headers["Location"]) == (201, "../storage/photos/new.txt")
+    assert filled.get("/files/info/photos/new.txt", headers=bearer()).json == answer.json
+    assert_problem_of(filled.get("/files/info/photos/there.txt", headers=bearer()), 404, "file_not_found")
+    assert_problem_of(filled.post("/files/move", json=COPY, headers=bearer()), 404, "file_not_found")
+
+
+@pytest.mark.parametrize(("route", "done"), [("copy", "copied"), ("move", "moved")])
+def test_folder_is_answered_as_a_bulk_delete_is(filled: FlaskClient, route: str, done: str) -> None:
+    body = {
+        name: {"bucket_id": "photos", "prefix": prefix} for name, prefix in (("source", "th"), ("destination", "n/"))
+    }
+    answer = filled.post(f"/files/{route}", json=body, headers=bearer())
+    assert (answer.status_code, answer.json) == (200, {done: 1, "failed": [], "complete": True})
+    assert filled.get("/files/download/photos/n/ere.txt", headers=bearer()).data == b"there"
+
+
+A_FOLDER = {"bucket_id": "photos", "prefix": "a/"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"source": A_FOLDER, "destination": SOURCE},
+        {"source": A_FOLDER, "destination": A_FOLDER},
+        {"source": A_FOLDER, "destination": A_FOLDER | {"prefix": "a/b/"}},
+        {"source": A_FOLDER | {"file_id": "a"}, "destination": A_FOLDER | {"prefix": "b/"}},
+        {"source": {"bucket_id": "photos"}, "destination": A_FOLDER},
+        {"source": A_FOLDER, "destination": A_FOLDER | {"prefix": "b/"}, "metadata": {}},
+        {"source": A_FOLDER, "destination": A_FOLDER | {"prefix": "x" * 1025}},
+    ],
+)
+def test_wrong_folder_is_refused(unchanged: FlaskClient, body: dict[str, Any]) -> None:
+    for route in ("copy", "move"):
+        answer = ask(unchanged, f"POST /files/{route}", json.dumps(body).encode(), JSON)
+        assert_problem(answer, 422, "validation_failed")

@@ -53,3 +53,34 @@ def test_nothing_is_deleted_by_mistake(filled: Flask) -> None:
     for arguments in (["photos", ""], ["-r", "photos", ""], ["photos"], ["missing", "a"], ["-r", "missing", "a"]):
         assert run(filled, "rm", *arguments).exit_code != 0
     assert len(keys(filled)) == 4
+
+
+def test_file_is_copied_and_moved(filled: Flask) -> None:
+    assert run(filled, "cp", "photos", "2026/a", "photos", "copied").exit_code == 0
+    assert run(filled, "mv", "photos", "2026/b", "photos", "moved").exit_code == 0
+    assert keys(filled) == ["2026/a", "2026/c", "copied", "moved", "other"]
+    result = run(filled, "cp", "photos", "2026/a", "photos", "moved")
+    assert (result.exit_code, "overwrite=true" in result.stderr) == (1, True)
+    assert run(filled, "cp", "--overwrite", "photos", "2026/a", "photos", "moved").exit_code == 0
+
+
+@pytest.mark.parametrize(("command", "done"), [("cp", "copied"), ("mv", "moved")])
+def test_folder_is_taken_whatever_its_number_of_rounds(
+    filled: Flask, command: str, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "MAX_FAILED", 2)
+    client = filled.test_client()
+    client.put("/files/upload-direct/photos/new/b", data=b"in the way", headers=bearer())
+    result = run(filled, command, "-r", "photos", "2026/", "photos", "new/")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-2:] == [f"2 files {done}", f"not {done}: 2026/b (file_exists)"]
+    result = run(filled, command, "-r", "--overwrite", "photos", "2026/", "photos", "new/")
+    assert (result.exit_code, result.stderr) == (0, f"{'3 files' if command == 'cp' else '1 file'} {done}\n")
+    left = ["2026/a", "2026/b", "2026/c"] if command == "cp" else []
+    assert keys(filled) == [*left, "new/a", "new/b", "new/c", "other"]
+
+
+def test_folder_is_not_taken_into_itself(filled: Flask) -> None:
+    for command in ("cp", "mv"):
+        assert run(filled, command, "-r", "photos", "2026/", "photos", "2026/a/").exit_code == 2
+    assert len(keys(filled)) == 4

@@ -84,6 +84,13 @@ def to_place(
     return with_json(f"POST /files/{route}", body, *(headers or [ALICE]))
 
 
+def to_folder(route: str, prefix: str, to: str, *headers: tuple[str, str], **fields: object) -> Row:
+    """A copy or a move of a folder within the bucket."""
+    prefixes = {"source": prefix, "destination": to}
+    body = {name: {"bucket_id": "{bucket}", "prefix": each} for name, each in prefixes.items()} | fields
+    return with_json(f"POST /files/{route}", body, *(headers or [ALICE]))
+
+
 def chunked(line: str, body: bytes, *headers: tuple[str, str]) -> Row:
     return Row(line, [("Transfer-Encoding", "chunked"), *headers], b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
 
@@ -295,6 +302,12 @@ CHANGES: dict[str, list[Row]] = {
         to_place("ä/new.txt", route="move"),
         to_place("ä/new.txt", route="move", overwrite=True),
         to_place("old.txt", route="move"),
+        to_folder("copy", "o", "copies/"),
+        to_folder("copy", "o", "copies/"),
+        to_folder("move", "copies/", "ä/", overwrite=True),
+        to_folder("move", "ä/", "ä/b/"),
+        to_folder("move", "ä/", "b/", metadata={}),
+        to_folder("move", "ä/", "b/", BOB),
         Row("POST /files/move", [ALICE]),
         Row("GET /files/download/{bucket}/old.txt", [ALICE]),
     ],

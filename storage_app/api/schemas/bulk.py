@@ -88,6 +88,20 @@ class DeletedSchema(BulkSchema):
     )
 
 
+class CopiedSchema(BulkSchema):
+    """How many files were copied."""
+
+    copied = fields.Integer(
+        required=True, metadata={"description": "Files that had been copied before count too.", "example": 2}
+    )
+
+
+class MovedSchema(BulkSchema):
+    """How many files were moved."""
+
+    moved = fields.Integer(required=True, metadata={"example": 2})
+
+
 def bulk_json(result: BulkResult, name: str) -> dict[str, Any]:
     """Return how far an operation got, as JSON, with the number of files that it is done with under `name`."""
     failed = [{"file_id": failure.key, "code": failure.code} for failure in result.failed]
