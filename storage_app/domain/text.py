@@ -58,9 +58,11 @@ def parse_json(text: bytes | str) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode()  # section 8.1 demands UTF-8; json.loads would guess
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    except (ValueError, RecursionError) as error:
+        return json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
+    except ValueError as error:
         raise InvalidJson(f"The JSON cannot be read: {error}.") from error
+    except RecursionError as error:
+        raise InvalidJson("The JSON cannot be read: it is nested too deeply.") from error
 
 
 class JsonObject(Mapping[str, Any]):
@@ -103,6 +105,13 @@ def counted(number: int, noun: str) -> str:
 
 def shortened(text: str, max_characters: int) -> str:
     return text if len(text) <= max_characters else text[:max_characters] + "…"
+
+
+def _whole(digits: str) -> int:
+    try:
+        return int(digits)
+    except ValueError as error:
+        raise ValueError(f"a number has {len(digits)} digits, which are too many") from error
 
 
 def _finite(digits: str) -> float:

@@ -53,7 +53,12 @@ def test_text_that_is_no_json_is_refused(text: bytes | str, why: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("NaN", "NaN is no JSON value"), ("1e999", "1e999 is larger than any number that can be kept")],
+    [
+        ("NaN", "NaN is no JSON value"),
+        ("1e999", "1e999 is larger than any number that can be kept"),
+        ("9" * 5000, r"read: a number has 5000 digits, which are too many\.$"),
+        ("[" * 100_000, r"read: it is nested too deeply\.$"),
+    ],
 )
 def test_refusal_says_what_was_met(text: str, sentence: str) -> None:
     with pytest.raises(InvalidJson, match=sentence):
