@@ -7,6 +7,7 @@ from http.client import HTTPResponse
 import pytest
 from gunicorn import util
 
+from storage_app.errors import Unavailable
 from storage_app.logs import RequestIdFilter
 from storage_app.server import bad_requests
 from tests.support.raw_http import Answer, assert_problem
@@ -91,3 +92,17 @@ def test_failure_says_nothing_of_the_inside_and_is_in_the_log(message: str, capl
     assert vars(record)["request_id"] == problem["request_id"]
     assert RequestIdFilter().filter(record)
     assert vars(record)["request_id"] == problem["request_id"]
+
+
+def test_request_without_room_is_refused_as_the_application_does() -> None:
+    there, here = socket.socketpair()
+    with closing(there), closing(here):
+        bad_requests.refuse(there, Unavailable("Too many wait; try again in a moment.", retry_after=3))
+        there.shutdown(socket.SHUT_WR)
+        response = HTTPResponse(here)
+        response.begin()
+        answer = Answer(response.status, response.headers, response.read())
+    problem = assert_problem(answer, 503, "unavailable")
+    assert problem["detail"] == "Too many wait; try again in a moment."
+    assert answer.headers["Retry-After"] == "3"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
