@@ -110,6 +110,11 @@ def copy(site: Site) -> httpx.Request:
     return site.client.build_request("POST", "/files/copy", json=body)
 
 
+def move(site: Site) -> httpx.Request:
+    request = copy(site)
+    return site.client.build_request("POST", "/files/move", content=request.content, headers=request.headers)
+
+
 def create_bucket(site: Site) -> httpx.Request:
     return site.client.build_request("POST", "/buckets", json={"name": f"{site.bucket}-too"})
 
@@ -136,6 +141,7 @@ ORDERS: Mapping[str, tuple[Callable[[Site], httpx.Request], Sequence[str]]] = {
     "overwrite": (overwrite, [*WRITTEN, *PLACED]),
     "edit": (edit, ["fsync staged 1", "rename staged 1 to sidecar", "fsync subdirectory"]),
     "copy": (copy, [*WRITTEN, *PLACED]),
+    "move": (move, [*WRITTEN, *PLACED, "rename sidecar to staged 3", "fsync subdirectory"]),
     "delete": (delete, ["rename sidecar to staged 1", "fsync subdirectory"]),
     "delete many": (delete_many, ["rename sidecar to staged 1", "fsync subdirectory"]),
     "create bucket": (

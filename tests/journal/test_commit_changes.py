@@ -9,6 +9,7 @@ import pytest
 
 from storage_app.domain.buckets import Bucket
 from storage_app.domain.changes import Change, ChangeKind
+from storage_app.domain.copies import CopyRequest, Place
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import FileExists, FileNotFound, Forbidden, StorageError, Unavailable
@@ -53,6 +54,8 @@ def edit(core: Core, **changes: Any) -> None:
     core.files.edit(ALICE, "photos", "old.txt", changes=changes, conditions=UNCONDITIONAL)
 
 
+TO_A_NEW_KEY = CopyRequest(Place("photos", "old.txt"), Place("photos", "new.txt"))
+
 CHANGES: dict[str, tuple[Callable[[Core], object], Heard]] = {
     "create": (lambda core: core.put("new.txt"), ("file.created", "photos", "new.txt")),
     "overwrite": (lambda core: core.put("old.txt", b"newer"), ("file.replaced", "photos", "old.txt")),
@@ -60,6 +63,14 @@ CHANGES: dict[str, tuple[Callable[[Core], object], Heard]] = {
     "delete": (
         lambda core: core.files.delete(ALICE, "photos", "old.txt", conditions=UNCONDITIONAL),
         ("file.deleted", "photos", "old.txt"),
+    ),
+    "copy": (
+        lambda core: core.services.copies.copy(ALICE, TO_A_NEW_KEY),
+        ("file.created", "photos", "new.txt"),
+    ),
+    "move": (
+        lambda core: core.services.copies.move(ALICE, TO_A_NEW_KEY),
+        ("file.moved", "photos", "new.txt"),
     ),
     "create bucket": (lambda core: core.bucket("videos"), ("bucket.created", "videos", None)),
     "change bucket": (
