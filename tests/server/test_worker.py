@@ -304,9 +304,10 @@ def test_an_idle_connection_goes_to_the_main_thread_and_back(
         for _ in range(requests):
             client.get("/")
         wait_until(lambda: len(server.worker.keepalived_conns) == 1 and not server.is_led())
+        before = server.worker.enqueued
         assert client.get("/again") == "/again"
         wait_until(lambda: len(server.worker.keepalived_conns) == 1)
-        assert server.worker.enqueued == 2
+        assert server.worker.enqueued == before + 1
 
 
 @pytest.mark.parametrize("raised", [ValueError, SystemExit])
