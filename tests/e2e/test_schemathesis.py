@@ -1,6 +1,7 @@
 """Schemathesis reads the OpenAPI document and tries to catch the service at doing something else.
 
-`--long`: many more examples. A finding says how to repeat it with curl; run it again with the same seed.
+`--ci`: twice as many examples; `--long`: many more. A finding says how to repeat it with curl; run it again with the
+same seed.
 """
 
 import re
@@ -132,12 +133,12 @@ def signed_tokens(service: RunningService) -> list[str]:
     return [link.get("upload_url", link.get("download_url")).split("/files/signed/")[1].split("/")[0] for link in links]
 
 
-def test_document_and_service_agree(target: RunningService, long: bool, tmp_path: Path) -> None:
+def test_document_and_service_agree(target: RunningService, tmp_path: Path, *, ci: bool, long: bool) -> None:
     configuration = tmp_path / "schemathesis.toml"
     configuration.write_text(
         CONFIGURATION.format(
             seed=SEED,
-            examples=300 if long else 12,
+            examples=300 if long else 12 if ci else 6,
             login=token(LOGIN, expires_in=24 * 3600),
             key=KEY,
             tokens=signed_tokens(target),
