@@ -70,7 +70,11 @@ class RunningService:
     def start(self) -> "RunningService":
         """Start and wait until it answers; raises `RuntimeError` with its log when it does not."""
         self.launch()
-        self.wait_until_healthy()
+        try:
+            self.wait_until_healthy()
+        except BaseException:
+            self.kill()  # no context would end it
+            raise
         return self
 
     def launch(self) -> None:
