@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage_app.domain.buckets import Totals
+from storage_app.domain.copies import CopyRequest, Place
 from storage_app.domain.files import UNCONDITIONAL, File
 from storage_app.domain.uploads import FileAttributes
 from storage_app.errors import BucketNotEmpty, BucketNotFound, FileNotFound, Unavailable
@@ -193,3 +194,17 @@ def test_index_is_made_again_from_the_store(core: Core, store: FailingStore) -> 
     assert (rebuilding.files, rebuilding.total, rebuilding.damaged) == (3, 3, [])
     assert shown(core) == before
     assert_agreed(core, store, 2, 6)
+
+
+def test_files_are_copied_and_moved(core: Core, store: FailingStore) -> None:
+    """The store shares no bytes, so they are copied through the port."""
+    core.put("a", b"abc")
+    core.bucket("other")
+    core.services.copies.copy(ALICE, CopyRequest(Place("photos", "a"), Place("photos", "b")))
+    core.services.copies.move(ALICE, CopyRequest(Place("photos", "a"), Place("other", "c")))
+    assert (core.file("a"), core.totals("other")) == (None, Totals(1, 3))
+    for key, bucket in (("b", "photos"), ("c", "other")):
+        file = core.file(key, bucket=bucket)
+        assert file is not None
+        assert core.read(file, bucket=bucket) == b"abc"
+    assert_agreed(core, store, files=1, size=3)
