@@ -29,6 +29,9 @@ def row(name: str, kind: str, size: int) -> dict[str, Any]:
         "key": "it's 50% :of",
         "blob": None,
         "size": size,
+        "source_uid": None,
+        "source_key": None,
+        "source_blob": None,
     }
 
 
