@@ -16,6 +16,7 @@ class BodySchema(ma.Schema):
     """
 
     max_bytes: ClassVar[int] = MAX_JSON_BYTES
+    error_messages = {"type": "Send a JSON object, as in {}."}  # noqa: RUF012 -- marshmallow declares it so
 
     def on_bind_field(self, field_name: str, field_obj: ma.fields.Field[Any]) -> None:
         """Let `null` through to optional fields, and into their description."""

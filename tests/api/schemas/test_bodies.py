@@ -106,3 +106,9 @@ def test_null_still_means_no_limit(client: FlaskClient) -> None:
 )
 def test_null_is_refused_where_a_value_is_needed(unchanged: FlaskClient, line: str, body: bytes) -> None:
     assert_problem(ask(unchanged, line, body, JSON), 422, "validation_failed")
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"1", b'"text"', b"[{}]"])
+def test_body_that_is_no_object_is_refused_by_what_is_expected(client: FlaskClient, body: bytes) -> None:
+    answer = ask(client, "POST /buckets", body, JSON)
+    assert (answer.status, answer.json["detail"]) == (422, "The request is not valid: Send a JSON object, as in {}.")
