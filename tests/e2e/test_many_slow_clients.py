@@ -171,14 +171,13 @@ def test_transfers_end_beside_slow_clients_and_memory_stays(way: Listener, busy:
     usual = transfer_seconds(way, {200}, {200, 201})
     pids = [pid for each in {busy, way} for pid in family(running_pid(each))]
     before = resident_bytes(pids)
-    with ExitStack() as stack:
-        for kind in BESIDE:
-            crowd = stack.enter_context(closing(Crowd(way, KINDS[kind], form.clients)))
+    for kind in BESIDE:
+        with closing(Crowd(way, KINDS[kind], form.clients)) as crowd:
             crowd.go_on()
-        wait_until(lambda: answer_seconds(way, "/health") < form.seconds)
-        # A busy machine may take its time for a short transfer.
-        assert transfer_seconds(way, {200, 503}, {200, 201, 503}) < max(10 * usual, 0 if form is LONG else 10)
-        assert resident_bytes(pids) - before < GROWTH_BYTES
+            wait_until(lambda: answer_seconds(way, "/health") < form.seconds)
+            # A busy machine may take its time for a short transfer.
+            assert transfer_seconds(way, {200, 503}, {200, 201, 503}) < max(10 * usual, 0 if form is LONG else 10)
+            assert resident_bytes(pids) - before < GROWTH_BYTES, kind
     wait_until(lambda: resident_bytes(pids) - before < GROWTH_BYTES / 2)
 
 
