@@ -15,7 +15,7 @@ from ..domain.principals import Principal
 from ..domain.text import quoted
 from ..domain.times import now
 from ..domain.uploads import DeclaredBody, UploadRequest
-from ..errors import Conflict, DamagedFile, FileNotFound, PreconditionFailed, Unavailable
+from ..errors import DamagedFile, FileNotFound, PreconditionFailed, Unavailable
 from ..journal.attempt import LockedKey
 from ..journal.commit import Commits
 from . import upload_rules as rules
@@ -31,7 +31,7 @@ _PIECE_BYTES = 64 * 1024 * 1024
 _TRIES = 3
 
 
-class _ReplacedError(Conflict):
+class _ReplacedError(Exception):
     """The source of a move was replaced after it was looked up, so other bytes must be staged."""
 
 
@@ -109,7 +109,7 @@ class Copies:
         if current == copying.source:
             return copying
         if current.blob != copying.source.blob:
-            raise _ReplacedError("The file was replaced while it was moved; try again.")
+            raise _ReplacedError
         described = self._described(source.bucket, current, request, copying.target)
         return replace(copying, source=current, file=replace(described, blob=copying.file.blob))
 
@@ -213,7 +213,7 @@ def _with_current_bytes(request: CopyRequest, action: Callable[[], tuple[File, b
         except (_ReplacedError, FileNotFoundError) as error:
             failure = error
     if isinstance(failure, _ReplacedError):
-        raise Unavailable(failure.detail) from failure
+        raise Unavailable("The file was replaced while it was moved; try again.") from failure
     raise DamagedFile(f"The bytes of file {quoted(request.source.key)} are missing; ask the operator.") from failure
 
 
