@@ -21,7 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     end_without_collection()
     logs.configure(settings.log_level, settings.log_format)
     app = Flask(__name__, static_folder=None)
-    app.extensions["storage"] = Storage(settings)
+    app.extensions["storage"] = Storage(settings, api.audit.on_change if settings.audit_log else None)
     api.init_app(app, settings)
     cli.init_app(app)
     if hops := settings.trusted_proxies:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ from .auth.credentials import Logins
 from .auth.permissions import Policy
 from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
+from .domain.changes import Change
 from .errors import StoreUnusable, Unavailable
+from .host.append_log import AppendLog
 from .host.ballast import Ballast
 from .host.files import remove_tree
 from .host.layout import Layout
@@ -66,8 +69,11 @@ class Services:
 class Storage:
     """The store at STORAGE_PATH, as this process uses it. Threads may share it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, listener: Callable[[Change], None] | None = None) -> None:
+        """`listener` is told of each change, as `Commits` does it."""
         self.settings = settings
+        self.audit_log = AppendLog(settings.audit_log) if settings.audit_log else None
+        self._listener = listener
         self.logins = Logins(settings.secret_key, settings.algorithm, settings.anon_key, settings.service_key)
         self.signed_urls = SignedUrls(settings.secret_key)
         self._layout = Layout(settings.storage_path)
@@ -112,6 +118,8 @@ class Storage:
         with self._opening:
             self._close(wait=True)
             self._runs_background = False
+        if self.audit_log is not None:
+            self.audit_log.close()
 
     def _is_current(self, services: Services) -> bool:
         presence = self._presence
@@ -166,7 +174,7 @@ class Storage:
         ballast, spool = Ballast(layout.ballast), Spool(layout.spool)
         logs = IntentLogs(index, layout.intents, process=process)
         recovery = Recovery(index, store, processes_of(layout), logs, ballast)
-        commits = Commits(index, store, logs, recovery)
+        commits = Commits(index, store, logs, recovery, self._listener)
         policy = Policy(anonymous_uploads=settings.anonymous_uploads, authenticated_read=settings.authenticated_read)
         lookups = Lookups(index, policy)
         limits = UploadLimits(max_file_size=settings.max_file_size, min_free_bytes=settings.min_free_bytes)

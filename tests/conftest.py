@@ -80,7 +80,8 @@ def make_app(make_settings: Callable[..., Settings], empty_store: Path) -> Itera
             maintenance.recover(settings.storage_path, durable=False)
         else:
             shutil.copytree(empty_store, settings.storage_path)
-        app = create_app(settings) if made else application(settings)  # the first one's may be in use still
+        # The first one's may be in use, and one with an audit log is wired otherwise.
+        app = create_app(settings) if made or settings.audit_log else application(settings)
         made.append(app.extensions["storage"])
         return app
 

@@ -31,6 +31,7 @@ FLASK = {"flask", "flask_smorest", "flask_cors", "flask_swagger_ui", "marshmallo
 LIBRARIES: dict[str, set[str]] = {
     **{library: {"api", "cli", "logs", "__init__", "__main__"} for library in FLASK},
     "werkzeug": {"api", "__init__", "server"},
+    "concurrent_log_handler": {"host"},
     "click": {"cli", "maintenance", "__main__"},
     "dotenv": {"settings"},
     "environs": {"settings"},

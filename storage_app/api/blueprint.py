@@ -86,7 +86,10 @@ class JsonParser(FlaskParser):
         """Return the JSON body, or `missing` if there is none."""
         assert isinstance(schema, BodySchema), "each JSON body has a limit"
         body = _read_json_body(req, schema.max_bytes)
-        return parse_json(body) if body.strip() else missing
+        if not body.strip():
+            return missing
+        g.body = parse_json(body)
+        return g.body
 
     def handle_error(self, error: ma.ValidationError, req: Request, schema: ma.Schema, **_: Any) -> NoReturn:
         # webargs nests the errors by location: {"json": {"name": [...]}}

@@ -35,6 +35,9 @@ class Context(_AppCtxGlobals):
     request_id: str
     log_level = logging.INFO
     code: str | None = None  # of a refusal
+    body: Any = None  # the JSON of the request, once it is read
+    link_token: str | None = None  # of the signed URL that this request has made
+    has_changed = False  # whether this request has changed anything
     waited = 0.0  # for how many seconds the client's request had lasted when it reached this service
 
     @cached_property
@@ -125,13 +128,19 @@ def _line(response: Response) -> dict[str, Any]:
         "principal": principal.kind.value if principal is not None else None,
         "sub": principal.sub if principal is not None else None,
         "bytes_in": answered.content_length,
-        "bytes_out": 0 if answered.method == "HEAD" else response.content_length,
+        "bytes_out": bytes_out(response),
         "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
         "client": answered.remote_addr,
-        "user_agent": _user_agent(answered.environ),
+        "user_agent": user_agent(answered.environ),
     }
 
 
-def _user_agent(environ: "WSGIEnvironment") -> str | None:
+def bytes_out(response: Response) -> int | None:
+    """Return the length of the body that `response` announces. nginx sends the bytes of a download itself."""
+    return 0 if current_request().method == "HEAD" else response.content_length
+
+
+def user_agent(environ: "WSGIEnvironment") -> str | None:
+    """Return the beginning of the User-Agent, fit for a log."""
     sent: str | None = environ.get("HTTP_USER_AGENT")
     return loggable(sent)[:_USER_AGENT_CHARACTERS] if sent else None

@@ -124,7 +124,8 @@ def _deliver(
 ) -> Response:
     asked = current_request()
     by_nginx = nginx.sends_downloads(asked)
-    cached_seconds = _cached_seconds(bucket, file, expires_at) if by_nginx and not _varies() else 0
+    may_cache = by_nginx and not _varies() and not g.storage.settings.audit_reads
+    cached_seconds = _cached_seconds(bucket, file, expires_at) if may_cache else 0
     if expires_at is not None:
         expires_at -= timedelta(seconds=cached_seconds)  # nginx sends the same max-age until then
     response = delivery.deliver(

@@ -154,6 +154,7 @@ def _download_link(link: SignedLink) -> dict[str, str]:
 
 
 def _url(link: SignedLink) -> str:
+    g.link_token = link.token
     url = f"{g.storage.settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
     if len(f"HEAD {urlsplit(url).path} HTTP/1.1") > MAX_REQUEST_LINE_BYTES:
         raise InvalidRequest(

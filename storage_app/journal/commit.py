@@ -139,8 +139,17 @@ class BucketCommit(_Announcing):
 class Commits:
     """Makes the changes of one process: records their intents, and commits them."""
 
-    def __init__(self, index: Index, store: BlobStore, logs: IntentLogs, recovery: Recovery) -> None:
+    def __init__(
+        self,
+        index: Index,
+        store: BlobStore,
+        logs: IntentLogs,
+        recovery: Recovery,
+        listener: Callable[[Change], None] | None = None,
+    ) -> None:
+        """`listener` is called with each durable change. It must not raise, because that change has not failed."""
         self._index = index
+        self._listener = listener
         self._store = store
         self._logs = logs
         self._recovery = recovery
@@ -288,11 +297,12 @@ class Commits:
                 self._cut_short.update(intent.id for intent in intents)
             raise
 
-    @staticmethod
-    def _announce(changes: Sequence[Change]) -> None:
-        """Log durable `changes`. No other code announces any. Must not raise: a durable change has not failed."""
+    def _announce(self, changes: Sequence[Change]) -> None:
+        """Log durable `changes`, and tell the listener. No other code announces any."""
         for change in changes:
             log.debug("%s", change.kind, extra={"bucket": change.bucket, "key": change.key})
+            if self._listener is not None:
+                self._listener(change)
 
 
 def _kind_of(before: File | None, file: File) -> ChangeKind:

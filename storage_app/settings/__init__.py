@@ -18,6 +18,7 @@ from .kinds import (
     Environment,
     Kind,
     database_url,
+    file,
     flag,
     folder,
     header_value,
@@ -191,6 +192,14 @@ class Settings:
     )
     log_level: str = declare("LOG_LEVEL", log_level(), "The least that is logged.", "INFO")
     log_format: str = declare("LOG_FORMAT", one_of("text", "json"), "How log lines look.", "text")
+    audit_log: Path | None = declare(
+        "AUDIT_LOG",
+        file(ROOT),
+        "The file that lists who changed what; without it there is none.",
+    )
+    audit_reads: bool = declare(
+        "AUDIT_READS", flag(), "Whether AUDIT_LOG also lists who read what; nginx then caches no file.", "false"
+    )
 
 
 FIELDS: dict[str, Setting] = {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
@@ -275,6 +284,8 @@ def _check_together(settings: Settings) -> None:
                 f"{name} is a sample that anybody can look up: set a new one from 'openssl rand -hex 32', here and in "
                 "the backend. For a trial, set TRIAL=true."
             )
+    if settings.audit_log is not None and settings.audit_log.is_relative_to(settings.storage_path):
+        raise SettingsError("AUDIT_LOG must not lie in STORAGE_PATH, whose folders are buckets: set another path.")
     for name, offload in (
         ("DOWNLOAD_OFFLOAD", settings.download_offload),
         ("UPLOAD_OFFLOAD", settings.upload_offload),

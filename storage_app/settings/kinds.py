@@ -106,6 +106,18 @@ def folder(base: Path) -> Kind:
     return Kind("the path of a folder", lambda env, name: base / env.path(name).expanduser())
 
 
+def file(base: Path) -> Kind:
+    """Accept the path of a file in a folder that is there. Relative paths are read as `folder` does."""
+
+    def read(env: Environment, name: str) -> Path:
+        path = base / env.path(name).expanduser()
+        if path.is_dir() or not path.parent.is_dir():
+            raise ValueError("a folder, or none to write it in")
+        return path
+
+    return Kind("the path of a file, in a folder that is there", read)
+
+
 def flag() -> Kind:
     """Accept a boolean in any spelling of marshmallow's, such as true, yes, on or 1."""
     return Kind("true or false", lambda env, name: env.bool(name))

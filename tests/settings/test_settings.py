@@ -157,6 +157,13 @@ def test_nginx_needs_the_offload_secret() -> None:
     assert load(DOWNLOAD_OFFLOAD="nginx", OFFLOAD_SECRET="s" * 16).download_offload == "nginx"
 
 
+def test_audit_log_lies_outside_the_store(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    with pytest.raises(SettingsError, match=r"^AUDIT_LOG must not lie in STORAGE_PATH"):
+        load(STORAGE_PATH=str(tmp_path / "store"), AUDIT_LOG=str(tmp_path / "store" / "audit.log"))
+    assert load(STORAGE_PATH=str(tmp_path / "store"), AUDIT_LOG=str(tmp_path / "audit.log")).audit_reads is False
+
+
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_empty_value_counts_as_not_set(setting: module.Setting) -> None:
     if not setting.required:
