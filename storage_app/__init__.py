@@ -6,6 +6,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from . import api, cli, logs
 from .host.files import keep_private
 from .host.memory import end_without_collection
+from .metrics import Metrics
 from .node import Storage
 from .settings import Settings, load_settings
 
@@ -22,6 +23,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     logs.configure(settings.log_level, settings.log_format)
     app = Flask(__name__, static_folder=None)
     app.extensions["storage"] = Storage(settings, api.audit.on_change if settings.audit_log else None)
+    app.extensions["metrics"] = Metrics()
     api.init_app(app, settings)
     cli.init_app(app)
     if hops := settings.trusted_proxies:

@@ -58,6 +58,7 @@ class Services:
     deletions: Deletions
     archives: Archives
     uploads: Uploads
+    slots: UploadSlots
     copies: Copies
     folders: Folders
     reservations: Reservations
@@ -104,6 +105,11 @@ class Storage:
         """Open the store on first use. Later calls do not touch the disk. Raises as `services` does."""
         if self._services is None:
             _ = self.services
+
+    def uploads_in_progress(self) -> int:
+        """Return how many bodies of uploads this process receives. Never waits."""
+        services = self._services
+        return 0 if services is None else services.slots.held()
 
     def start(self) -> None:
         """Open the store, and run the background thread from now on. Raises as `services` does.
@@ -194,6 +200,7 @@ class Storage:
             deletions=Deletions(index, commits, lookups, ballast, bulk),
             archives=archives,
             uploads=uploads,
+            slots=slots,
             copies=copies,
             folders=Folders(index, lookups, copies, bulk),
             reservations=reservations,

@@ -11,10 +11,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from storage_app import create_app, logs
+from storage_app.host import measures
 from storage_app.maintenance import recover as maintenance
 from storage_app.node import Services, Storage
 from storage_app.settings import Settings, load_settings
 from tests.support.environment import isolate
+from tests.support.measured import Kept
 from tests.support.postgres import PostgresServer, binaries
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
 
@@ -104,6 +106,15 @@ def client(app: Flask) -> FlaskClient:
 def services(app: Flask) -> Services:
     storage: Storage = app.extensions["storage"]
     return storage.services
+
+
+@pytest.fixture
+def kept() -> Iterator[Kept]:
+    """Whatever is told to `host/measures.py` during the test."""
+    recorder = Kept()
+    measures.install(recorder)
+    yield recorder
+    measures.install(None)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
     {"journal"},
     {"services", "maintenance"},
     {"node"},
+    {"metrics"},
     {"api", "cli"},
     {"__init__"},  # create_app
     {"server"},
@@ -37,6 +38,7 @@ LIBRARIES: dict[str, set[str]] = {
     "environs": {"settings"},
     "gunicorn": {"server"},
     "jwt": {"auth"},
+    "prometheus_client": {"metrics"},
     "psycopg": {"index"},
     "sqlalchemy": {"index"},
     "sqlite3": {"index"},

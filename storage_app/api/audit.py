@@ -14,7 +14,8 @@ from ..domain.times import now
 from ..logs import loggable
 from . import nginx
 from .blueprint import Access
-from .context import bytes_out, current_request, g, user_agent
+from .context import bytes_in, bytes_out, current_request, g, user_agent
+from .http.routing import route_of
 from .schemas.responses import rfc3339
 
 _READS = ("GET", "HEAD")
@@ -64,13 +65,13 @@ def _request() -> dict[str, Any]:
         "time": rfc3339(now()),
         "request_id": g.request_id,
         "method": asked.method,
-        "route": asked.url_rule.rule if asked.url_rule is not None else None,
+        "route": route_of(asked),
         "principal": principal.kind.value if principal is not None else None,
         "sub": principal.sub if principal is not None else None,
         "link": link_id(token) if token else None,
         "client": asked.remote_addr,
         "user_agent": user_agent(asked.environ),
-        "bytes_in": asked.content_length,
+        "bytes_in": bytes_in(asked),
     }
 
 

@@ -53,6 +53,7 @@ class Access(Enum):
     ANYONE = "anyone"  # a credential is optional, but must be valid if sent
     CREDENTIAL = "credential"  # a credential is required
     SIGNED = "signed"  # the token in the path is the credential
+    METRICS = "metrics"  # METRICS_TOKEN, if it is set
 
 
 _PROBLEM = {problems.MEDIA_TYPE: {"schema": ProblemSchema}}
@@ -76,6 +77,7 @@ SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     Access.ANYONE: [{}, {"bearer": []}, {"apikey": []}],
     Access.CREDENTIAL: [{"bearer": []}, {"apikey": []}],
     Access.SIGNED: [],
+    Access.METRICS: [{}, {"metrics": []}],
 }
 
 

@@ -4,7 +4,7 @@ import logging
 import re
 import secrets
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes
 
@@ -15,7 +15,11 @@ from flask.ctx import _AppCtxGlobals
 from ..domain.principals import Principal
 from ..errors import InvalidRequest, NotFound
 from ..logs import loggable
+from ..metrics import Metrics
+from ..metrics.counters import Counters
 from ..node import Services, Storage
+from .http.bodies import RECEIVED
+from .http.routing import route_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -33,7 +37,7 @@ class Context(_AppCtxGlobals):
 
     began: float  # on the clock of `time.perf_counter`
     request_id: str
-    log_level = logging.INFO
+    is_aside = False  # whether nginx asks on its own, beside the request of a client
     code: str | None = None  # of a refusal
     body: Any = None  # the JSON of the request, once it is read
     link_token: str | None = None  # of the signed URL that this request has made
@@ -68,7 +72,8 @@ def init_app(app: Flask) -> None:
     """Register the hooks that run before and after every request of `app`, and the class of its `g`."""
     app.app_ctx_globals_class = Context
     app.before_request(_begin)
-    app.after_request(_end)
+    metrics: Metrics = app.extensions["metrics"]
+    app.after_request(partial(_end, metrics.counters))
 
 
 def current_request() -> Request:
@@ -107,37 +112,66 @@ def _check_encoding(environ: "WSGIEnvironment") -> None:
         raise InvalidRequest("The URL is not valid UTF-8; percent-encode its path and query as UTF-8.") from error
 
 
-def _end(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
+def _end(counters: Counters, response: Response) -> Response:
+    context, answered = cast(Context, flask_g._get_current_object()), current_request()  # noqa: SLF001
+    seconds = time.perf_counter() - context.began
+    response.headers["X-Request-ID"] = context.request_id
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if log.isEnabledFor(g.log_level):
-        log.log(g.log_level, "answered", extra=_line(response))
+    if not context.is_aside:
+        counters.answered(
+            route_of(answered),
+            answered.method,
+            response.status_code,
+            seconds=seconds,
+            received=bytes_in(answered),
+            sent=bytes_out(response) or 0,
+        )
+    level = logging.DEBUG if context.is_aside else logging.INFO
+    if log.isEnabledFor(level):
+        log.log(level, "answered", extra=_line(response, seconds))
     return response
 
 
-def _line(response: Response) -> dict[str, Any]:
+def _line(response: Response, seconds: float) -> dict[str, Any]:
     """Return the fields of the request's line in the access log."""
     answered = current_request()
     principal = flask_g.get("principal")  # only if the view asked for it
     return {
         "method": answered.method,
         "path": loggable(answered.path),
-        "route": answered.url_rule.rule if answered.url_rule is not None else None,
+        "route": route_of(answered),
         "status": response.status_code,
         "code": g.code,
         "principal": principal.kind.value if principal is not None else None,
         "sub": principal.sub if principal is not None else None,
-        "bytes_in": answered.content_length,
+        "bucket": _bucket(answered),
+        "bytes_in": bytes_in(answered),
         "bytes_out": bytes_out(response),
-        "milliseconds": round((time.perf_counter() - g.began) * 1000, 1),
+        "milliseconds": round(seconds * 1000, 1),
         "client": answered.remote_addr,
         "user_agent": user_agent(answered.environ),
     }
 
 
+def bytes_in(answered: Request) -> int:
+    """Return how many bytes of the body of a request were received, by nginx if that has spooled it."""
+    received: int = answered.environ.get(RECEIVED, 0)
+    return received
+
+
 def bytes_out(response: Response) -> int | None:
-    """Return the length of the body that `response` announces. nginx sends the bytes of a download itself."""
-    return 0 if current_request().method == "HEAD" else response.content_length
+    """Return the length of the body that the client is sent, from here or by nginx, or None if it is not known."""
+    if current_request().method == "HEAD":
+        return 0
+    return getattr(response, "nginx_bytes", 0) or response.content_length
+
+
+def _bucket(answered: Request) -> str | None:
+    """Return the name of the bucket in the path or, if it has none, in the JSON of the request."""
+    name = (answered.view_args or {}).get("bucket_id")
+    if name is None and isinstance(g.body, dict):
+        name = g.body.get("bucket_id") or g.body.get("name")
+    return loggable(name) if isinstance(name, str) else None
 
 
 def user_agent(environ: "WSGIEnvironment") -> str | None:

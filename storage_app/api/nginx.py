@@ -26,7 +26,6 @@ We trust these headers only beside the right `X-Offload-Secret`, which only ngin
 """
 
 import hmac
-import logging
 import math
 import os
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ from ..host.files import translated
 from ..host.spool import Spool
 from ..settings import Settings
 from .context import g
-from .http.bodies import RawBody, Write, raw_attributes
+from .http.bodies import RECEIVED, RawBody, Write, raw_attributes
 
 _READ_BACK_BYTES = 1024 * 1024
 
@@ -110,6 +109,8 @@ class SpooledBody:
         self._request = request
         self._spool = spool
         self._size = int(_value(request, "X-Upload-Length") or 0)
+        if not is_check(request):
+            request.environ[RECEIVED] = self._size
 
     def declare(self) -> DeclaredBody:
         attributes = raw_attributes(self._request)
@@ -157,13 +158,13 @@ def _begin() -> Response | None:
     if g.storage.settings.upload_offload != "nginx":  # or every upload would arrive without its body
         raise Unavailable("nginx spools the bodies of uploads, but UPLOAD_OFFLOAD is off here: set it to nginx.")
     if _asks_for_verdict(request):
-        g.log_level = logging.DEBUG  # one upload is one line in the log
+        g.is_aside = True  # one upload is one request
     return None
 
 
 def _end() -> Response:
     """End the reservation of a client that has gone before its body was complete."""
-    g.log_level = logging.DEBUG
+    g.is_aside = True
     name = upload_id(request)
     if name is not None:
         g.storage.services.reservations.end(name)

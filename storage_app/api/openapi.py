@@ -12,7 +12,7 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from ..settings import Settings
 from ..version import __version__
-from . import archives, buckets, copies, downloads, files, folders, health, selfdb, signed_urls, uploads
+from . import archives, buckets, copies, downloads, files, folders, health, metrics, selfdb, signed_urls, uploads
 from .blueprint import Access
 from .schemas.bodies import BodySchema
 from .schemas.requests import FormSchema
@@ -36,6 +36,7 @@ _CONTACT = {"name": "SelfDB", "url": "https://github.com/Selfdb-io/SelfDB"}
 _SECURITY_SCHEMES = {
     "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A JWT, or a key."},
     "apikey": {"type": "apiKey", "in": "header", "name": "apikey", "description": "The ANON_KEY or the SERVICE_KEY."},
+    "metrics": {"type": "http", "scheme": "bearer", "description": "The METRICS_TOKEN."},
 }
 
 
@@ -70,7 +71,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     api = Api(app)
     for describe in (_property_names, _default_in_words):
         api.ma_plugin.converter.add_attribute_function(describe)
-    for module in (buckets, uploads, downloads, files, copies, folders, archives, signed_urls, health):
+    for module in (buckets, uploads, downloads, files, copies, folders, archives, signed_urls, health, metrics):
         api.register_blueprint(module.blueprint)
     if settings.service_key is not None:
         api.register_blueprint(selfdb.blueprint)

@@ -3,12 +3,14 @@
 import errno
 import io
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ..errors import InsufficientStorage, StorageError, Unavailable
 from .blocking import blocking
+from .measures import Duration, observe
 
 # Larger than nearly every small file, so that one read suffices.
 _PIECE_BYTES = 64 * 1024
@@ -125,8 +127,10 @@ def replace_durably(path: Path, content: bytes) -> None:
 def sync(*descriptors: int) -> None:
     """Sync open files to the disk, one after the other. A sync takes milliseconds. Raises OSError."""
     with blocking():
+        began = time.perf_counter()
         for descriptor in descriptors:
             os.fsync(descriptor)
+        observe(Duration.SYNC, began)
 
 
 def sync_directory(directory: Path | str) -> None:

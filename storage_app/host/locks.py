@@ -42,15 +42,22 @@ class Slots:
         directory.mkdir(parents=True, exist_ok=True)
         self._paths = [directory / f"{name}{number}" for number in range(count)]
         self._full = full
+        self._held: set[int] = set()
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold one slot. Raise the refusal at once if all are taken."""
         descriptor = self._take()
+        self._held.add(descriptor)
         try:
             yield
         finally:
+            self._held.discard(descriptor)
             close(descriptor)
+
+    def held(self) -> int:
+        """Return how many slots this process holds."""
+        return len(self._held)
 
     def _take(self) -> int:
         # A random start keeps processes from all trying the same taken slots first.

@@ -1,5 +1,6 @@
 """The index as an open database: how it is created, filled and written to."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 
 from ..errors import StoreUnusable, Unavailable
+from ..host.measures import Duration, observe
 from . import schema
 from .group_commit import GroupCommit, Work
 from .postgres import Postgres
@@ -149,6 +151,7 @@ class Index(Reads):
         unknown. Raises `InsufficientStorage`.
         """
         syncs: list[Sync] = []
+        began = time.perf_counter()
         try:
             with self._database.transaction(syncs) as connection:
                 transaction = Transaction(connection, self._database, syncs)
@@ -158,6 +161,8 @@ class Index(Reads):
                 transaction.flush()
         except self._errors as error:
             raise self._translated(error) from error
+        finally:
+            observe(Duration.TRANSACTION, began)
 
     def write_grouped(self, work: Work) -> None:
         """Do `work` in a write transaction that other threads may share. If `work` raises, it must not have written.

@@ -1,6 +1,7 @@
 """Group commit: threads that arrive while another one commits share the next transaction."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -8,6 +9,7 @@ from contextlib import AbstractContextManager
 
 from ..errors import StorageError
 from ..host.blocking import acquired
+from ..host.measures import Duration, observe_wait
 from .transaction import Transaction
 
 # Something to do in a write transaction. If it raises, it must not have written.
@@ -26,7 +28,9 @@ class GroupCommit:
         """Return when `work` is done and committed. Raises what `work` raises, and what `write` raises."""
         done: Future[None] = Future()
         self._waiting.append((work, done))
+        began = time.perf_counter()
         acquired(self._running)
+        observe_wait(Duration.LOCK_WAIT, began)
         try:
             if not done.done():  # another thread may have done it along with its own
                 self._run_all()

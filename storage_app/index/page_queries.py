@@ -67,6 +67,14 @@ def buckets_query(visible: BucketFilter, *, after: str | None, limit: int, skip:
     return query.where(sa.or_(*conditions))
 
 
+def largest_buckets_query(limit: int) -> sa.Select[Any]:
+    """Select name and totals of the largest buckets and, in each row, the number and the totals of all of them."""
+    columns = buckets.c
+    every = (sa.func.count(), sa.func.sum(columns.file_count), sa.func.sum(columns.total_size))
+    query = sa.select(columns.name, columns.file_count, columns.total_size, *(each.over() for each in every))
+    return query.order_by(columns.total_size.desc(), columns.name).limit(limit)
+
+
 def by_keys_query(bucket_uid: str, keys: Collection[str]) -> sa.Select[Any]:
     """Select the files of `keys`."""
     return sa.select(files).where(files.c.bucket_uid == bucket_uid, files.c.key.in_(keys))

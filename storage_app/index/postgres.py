@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql
 
 from ..errors import Unavailable
 from ..host.blocking import detach
+from ..host.measures import Duration, observe_wait
 from . import schema
 from .compiled import Compiled, Driver, Statement
 from .transaction import Sync
@@ -103,7 +104,9 @@ class Postgres:
         take = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
         # `unnest` returns the numbers in their order, and the lock is taken for each row.
         number = sa.func.unnest(sa.cast(numbers, postgresql.ARRAY(sa.BigInteger))).column_valued("number")
+        began = time.perf_counter()
         connection.execute(sa.select(take(number)))
+        observe_wait(Duration.LOCK_WAIT, began)
 
     def sync_first(self, sync: Sync) -> None:
         """Sync now, because COMMIT is durable at once."""

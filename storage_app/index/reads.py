@@ -54,6 +54,14 @@ class Reads:
         )
         return any(self._one(query.limit(1)) for query in named)
 
+    def count_deletions(self) -> int:
+        """Return the number of pending deletions."""
+        return self._count(schema.pending_deletions)
+
+    def count_intents(self) -> int:
+        """Return the number of intents in the index, of all processes."""
+        return self._count(schema.intents)
+
     def intents_of(self, process: str) -> list[Intent]:
         """Return the intents of one process."""
         return [rows.INTENTS.from_row(row) for row in self._run(statements.INTENTS_OF, process=process)]
@@ -120,6 +128,17 @@ class Reads:
         query = sa.select(name).order_by(name).limit(limit)
         return [row[0] for row in self._all(query if after is None else query.where(name > after))]
 
+    def largest_buckets(self, *, limit: int) -> tuple[list[tuple[str, Totals]], int, Totals]:
+        """Return the names and totals of the `limit` largest buckets, the number of all buckets, and their totals.
+
+        All of it is of one moment.
+        """
+        found = self._all(page_queries.largest_buckets_query(limit))
+        if not found:
+            return [], 0, Totals(0, 0)
+        count, *every = map(int, found[0][3:])  # PostgreSQL's sums are decimals
+        return [(row[0], Totals(row[1], row[2])) for row in found], count, Totals(*every)
+
     def files_by_key(self, bucket_uid: str, *, prefix: str, start: str, after: bool, limit: int) -> list[File]:
         """Return up to `limit` files with `prefix` by key, from `start` on; `after` leaves out `start` itself."""
         found = self._all(page_queries.by_key_query(bucket_uid, prefix=prefix, start=start, after=after, limit=limit))
@@ -183,6 +202,10 @@ class Reads:
     def _row(self, statement: Statement, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
         return found[0] if found else None
+
+    def _count(self, table: sa.Table) -> int:
+        found = self._one(sa.select(sa.func.count()).select_from(table))
+        return 0 if found is None else int(found[0])
 
     def _one(self, query: sa.Select[Any]) -> Sequence[Any] | None:
         found = self._all(query)

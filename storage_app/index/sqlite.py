@@ -17,6 +17,7 @@ from sqlalchemy.dialects import sqlite
 from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import close, translated
+from ..host.measures import Duration, observe_wait
 from . import schema
 from .compiled import Compiled, Driver, Statement
 from .transaction import Sync
@@ -189,6 +190,13 @@ class Sqlite:
 
     def _keep_others_out(self) -> int:
         """Wait until no other writer of this host is in. Return the descriptor for `_let_others_in`."""
+        began = time.perf_counter()
+        try:
+            return self._taken()
+        finally:
+            observe_wait(Duration.LOCK_WAIT, began)
+
+    def _taken(self) -> int:
         deadline = time.monotonic() + _LOCK_WAIT_SECONDS
         if not acquired(self._writer, timeout=_LOCK_WAIT_SECONDS):
             raise Unavailable(_BUSY)

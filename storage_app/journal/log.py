@@ -114,6 +114,10 @@ class IntentLogs:
         """Return the ids of all processes that have open intents."""
         return {*self._index.processes_with_intents(), *self.files.processes()}
 
+    def count_open(self) -> int:
+        """Return the number of open intents of all processes."""
+        return self._index.count_intents() + sum(1 for _ in self.files.open_intents())
+
     def explains(self, bucket_uid: str, blob: str) -> bool:
         """Return whether an open intent in any log, or a pending deletion, names this blob."""
         in_files = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self.files.open_intents())

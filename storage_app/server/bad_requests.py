@@ -11,6 +11,7 @@ from gunicorn import util
 
 from ..api import EXPOSED_HEADERS
 from ..errors import InvalidRequest, StorageError, phrase
+from ..host import measures
 from ..logs import loggable
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def refuse(sock: Any, error: StorageError) -> None:
 
 
 def _send(sock: Any, error: StorageError, request_id: str, status: HTTPStatus) -> None:
+    measures.count(measures.Event.EARLY_REFUSAL, f"{status // 100}xx")
     body = json.dumps(error.problem(request_id, status)).encode() + b"\n"
     head = [
         f"HTTP/1.1 {status.value} {phrase(status)}",

@@ -1,9 +1,10 @@
 """The configuration of gunicorn: worker processes with threads, timeouts, and the hooks of the service."""
 
-import os
 from typing import Any
 
+from ..host.shared_memory import memory_folder
 from ..settings import Settings
+from . import counts
 from .lifecycle import WORKERS, Lifecycle, Logger, max_connections, raise_descriptor_limit
 
 # The values that no setting of the service changes.
@@ -22,11 +23,15 @@ FIXED: dict[str, Any] = {
     # gunicorn's maximum. The longest signed URL fits: a key of 1,024 bytes, percent-encoded.
     "limit_request_line": 8190,
     "limit_request_field_size": 8190,
-    # Send files by sendfile(2), even if SENDFILE in the environment says no. gunicorn 27 understands any value of its
-    # own setting `sendfile` as no, even True.
-    "raw_env": ["SENDFILE=true"],
+    "raw_env": [
+        # Send files by sendfile(2), even if SENDFILE in the environment says no. gunicorn 27 understands any value of
+        # its own setting `sendfile` as no, even True.
+        "SENDFILE=true",
+        # prometheus-client reads no other setting for it.
+        f"PROMETHEUS_MULTIPROC_DIR={counts.directory.path}",
+    ],
     # The heartbeat is the time stamp of a file. In memory, no busy disk can make a healthy worker look dead.
-    "worker_tmp_dir": "/dev/shm" if os.access("/dev/shm", os.W_OK) else None,  # noqa: S108
+    "worker_tmp_dir": memory_folder(),
     # By default gunicorn creates a control socket in the home folder, which nothing needs here.
     "control_socket_disable": True,
     # Proxies are trusted in one place, Werkzeug's ProxyFix, as TRUSTED_PROXIES says. gunicorn trusts none.
@@ -58,6 +63,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
         "pre_request": lifecycle.pre_request,
         "post_request": lifecycle.post_request,
         "worker_exit": lifecycle.worker_exit,
+        "child_exit": lifecycle.child_exit,
         "on_exit": lifecycle.on_exit,
     }
 

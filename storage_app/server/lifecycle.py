@@ -27,9 +27,10 @@ from ..host import clients
 from ..host.files import keep_private
 from ..host.memory import end_without_collection
 from ..maintenance.recover import mark_clean_stop
+from ..metrics import shared
 from ..settings import Settings
 from ..version import __version__
-from . import bad_requests
+from . import bad_requests, counts
 from .connection import ConnectionRules
 from .places import places
 from .worker import Worker
@@ -121,6 +122,7 @@ class Lifecycle:
         status = in_a_child(self.recover)
         if status != 0:
             sys.exit(status if status > 0 else 1)  # the child has said why
+        counts.directory.create()
         keep_signals_over_fork()
 
     def recover(self) -> None:
@@ -131,15 +133,16 @@ class Lifecycle:
         """Log the version and the addresses, now that the sockets listen."""
         server.log.info("SelfDB storage %s listens on %s", __version__, ", ".join(map(str, server.LISTENERS)))
 
-    def pre_fork(self, _server: Any, _worker: Any) -> None:
-        """Keep the garbage collector of the worker from what it shares with its master.
+    def pre_fork(self, server: Any, worker: Any) -> None:
+        """Number the worker, and keep its garbage collector from what it shares with its master.
 
         A collection writes to each object that it looks at, and so takes a copy of its page, some 10 MiB in all.
         """
+        counts.give_number(server, worker)
         gc.freeze()
 
-    def post_fork(self, _server: Any, _worker: Any) -> None:
-        """Make the worker reuse the memory of body pieces, and wake on time from short sleeps.
+    def post_fork(self, _server: Any, worker: Any) -> None:
+        """Make the worker share its counts, reuse the memory of body pieces, and wake on time from short sleeps.
 
         glibc maps each block of more than 128 KiB from the kernel, and returns free memory at the end of a heap. The
         page faults cost a fresh worker more than the bytes themselves. By default, glibc also gives each thread a heap
@@ -148,6 +151,7 @@ class Lifecycle:
         Linux may stretch a sleep of 20 microseconds, such as between two tries for the index's lock, to 100, because
         waking processes together saves power.
         """
+        shared.share(worker.number)
         libc = ctypes.CDLL(None)
         if hasattr(libc, "prctl"):
             libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)  # nanoseconds, for this thread and those that it starts
@@ -172,6 +176,7 @@ class Lifecycle:
             worker.lane_of = finder(worker.wsgi)
         try:
             signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+            counts.begin(worker.wsgi)
             worker.wsgi.extensions["storage"].start()
         except StorageError as error:
             worker.log.error("The store could not be opened yet: %s", error.detail)
@@ -191,6 +196,10 @@ class Lifecycle:
     def post_request(self, _worker: Any, _request: Any, _environ: Any, _response: Any) -> None:
         """Give up the place of the request that has ended in this thread. gunicorn calls this in every case."""
         places.end()
+
+    def child_exit(self, _server: Any, worker: Any) -> None:
+        """Forget the state of a worker that has ended, however it did. gunicorn calls this in its master."""
+        counts.forget(worker)
 
     def worker_exit(self, _server: Any, worker: Any) -> None:
         """Close the store. gunicorn calls this in the worker or, for a worker that it found dead, in its master."""

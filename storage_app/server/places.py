@@ -107,6 +107,10 @@ class Places:
         """Let there be `count` places; None: any number."""
         self._count = count
 
+    def free(self) -> int:
+        """Return how many places are free, 0 if there is no limit."""
+        return max(0, (self._count or 0) - len(self._taken))
+
     def begin(self, connection: socket.socket) -> None:
         """Record that a request of `connection` begins in this thread."""
         self._own.connection = connection

@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 
+from ..host.measures import Duration, observe_wait
+
 # Most requests finish in 1 % of this. One that overruns is probably blocked, so the next stops waiting for it.
 TURN_SECONDS = 0.025
 
@@ -37,10 +39,16 @@ class Scheduler:
             self._queue.append(turn)
             if self._current is None:
                 self._pass_on()
+        if not turn.came.acquire(blocking=False):
+            self._wait_for(turn)
+
+    def _wait_for(self, turn: "_Turn") -> None:
+        began = time.perf_counter()
         while not turn.came.acquire(timeout=self._seconds):
             with self._lock:
                 if self._current is not None and time.monotonic() - self._current.since > self._seconds:
                     self._pass_on()
+        observe_wait(Duration.TURN_WAIT, began)
 
     def end(self) -> None:
         """Pass the turn on, unless the thread has detached."""

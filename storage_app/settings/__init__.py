@@ -192,6 +192,12 @@ class Settings:
     )
     log_level: str = declare("LOG_LEVEL", log_level(), "The least that is logged.", "INFO")
     log_format: str = declare("LOG_FORMAT", one_of("text", "json"), "How log lines look.", "text")
+    metrics_token: str | None = declare(
+        "METRICS_TOKEN",
+        header_value(16),
+        "The token that Prometheus sends to read /metrics; without it anybody who reaches this port may.",
+        secret=True,
+    )
     audit_log: Path | None = declare(
         "AUDIT_LOG",
         file(ROOT),

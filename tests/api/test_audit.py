@@ -68,7 +68,7 @@ def test_line_of_a_change_has_every_field(audited: Audited) -> None:
     assert line == {
         "request_id": answer.headers["X-Request-ID"],
         "method": "PUT",
-        "route": "/files/upload-direct/<bucket_id>/<key:file_id>",
+        "route": "/files/upload-direct/{bucket_id}/{file_id}",
         "principal": "user",
         "sub": "alice",
         "link": None,
@@ -185,9 +185,9 @@ def test_each_read_has_a_line_if_asked_for(make_audited: Callable[..., Audited])
     answer = client.get("/files/list/photos", headers=bearer())
     fields = ("method", "route", "status", "outcome", "bytes_out")
     assert [tuple(line[name] for name in fields) for line in audited.new_lines()] == [
-        ("GET", "/storage/<bucket_id>/<key:file_id>", 206, "done", 2),
-        ("HEAD", "/files/download/<bucket_id>/<key:file_id>", 200, "done", 0),
-        ("GET", "/files/list/<bucket_id>", 200, "done", answer.content_length),
+        ("GET", "/storage/{bucket_id}/{file_id}", 206, "done", 2),
+        ("HEAD", "/files/download/{bucket_id}/{file_id}", 200, "done", 0),
+        ("GET", "/files/list/{bucket_id}", 200, "done", answer.content_length),
     ]
     client.get("/files/view/photos/a", headers={"apikey": ANON_KEY})
     refused = audited.line()

@@ -169,7 +169,38 @@ def test_access_log_groups_requests_by_their_route(unchanged: FlaskClient, caplo
     caplog.set_level(logging.INFO, logger="storage_app.access")
     send(unchanged, "HEAD /buckets/public")
     line = vars(caplog.records[-1])
-    assert (line["method"], line["route"], line["bytes_out"]) == ("HEAD", "/buckets/<bucket_id>", 0)
+    assert (line["method"], line["route"], line["bytes_out"]) == ("HEAD", "/buckets/{bucket_id}", 0)
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "bucket"),
+    [
+        ("GET /buckets/public", b"", "public"),
+        ("GET /files/download/photos/there.txt", b"", "photos"),
+        ("POST /files/initiate-download", b'{"bucket_id":"photos","file_id":"there.txt"}', "photos"),
+        ("POST /buckets", b'{"name":"photos"}', "photos"),
+        ("POST /buckets", b'{"name":17}', None),
+        ("GET /buckets", b"", None),
+        ("GET /nowhere", b"", None),
+    ],
+)
+def test_access_log_names_the_bucket(
+    unchanged: FlaskClient, caplog: pytest.LogCaptureFixture, line: str, body: bytes, bucket: str | None
+) -> None:
+    caplog.set_level(logging.INFO, logger="storage_app.access")
+    length = [("Content-Length", str(len(body))), ("Content-Type", "application/json")] if body else []
+    send(unchanged, line, [AUTHORIZATION, *length], body)
+    shown = vars(caplog.records[-1])
+    assert (shown["bucket"], shown["bytes_in"]) == (bucket, len(body))
+
+
+def test_bytes_that_were_refused_unread_are_not_received(
+    unchanged: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="storage_app.access")
+    send(unchanged, "PUT /files/upload-direct/photos/new", [("Content-Length", "5")], b"12345")
+    line = vars(caplog.records[-1])
+    assert (line["status"], line["bytes_in"]) == (401, 0)
 
 
 def test_user_agent_is_short_and_shows_no_token(unchanged: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:

@@ -23,6 +23,7 @@ OPEN = {
         "GET /files/signed/{token}/{bucket_id}/{file_id}",
         "PUT /files/signed/{token}/{bucket_id}/{file_id}",
     },
+    Access.METRICS: {"GET /metrics"},
     Access.ANYONE: {
         "GET /files/download/{bucket_id}/{file_id}",
         "GET /files/view/{bucket_id}/{file_id}",
@@ -233,8 +234,8 @@ def test_refusals_follow_from_what_an_operation_takes(app: Flask, document: dict
     for name, operation in operations(document):
         has_body = "requestBody" in operation
         expected = {
-            "401": accesses[name] in (Access.CREDENTIAL, Access.ANYONE),
-            "403": accesses[name] is not Access.PUBLIC and name != "GET /buckets",
+            "401": accesses[name] in (Access.CREDENTIAL, Access.ANYONE, Access.METRICS),
+            "403": accesses[name] not in (Access.PUBLIC, Access.METRICS) and name != "GET /buckets",
             "408": has_body,
             "413": has_body,
             "415": has_body,

@@ -31,7 +31,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
 @pytest.mark.parametrize(
     "line",
     [
-        "GET /metrics", "GET /metrics/", "GET /%6detrics", "GET /none", "GET /bucketsx/a", "PUT /filesx/a",
+        "GET /none", "GET /bucketsx/a", "PUT /filesx/a",
         "GET //files/download/reads/a.txt", "GET /_blobs/reads/.bucket.json", "PUT /_spooled", "PUT /_verdict",
         "GET /_problem", "PUT /_complete", "PUT /_streamed", "GET /_decided/reads/x", "GET /typed/x", "GET /_cached",
     ],
@@ -39,6 +39,13 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BothWays]:
 def test_what_is_no_route_of_the_gateway_is_not_found(both: BothWays, line: str) -> None:
     through, straight = both.read(Row(line, [*ALICE, ("Content-Length", "0")]))
     assert_same_problem(through, straight)
+
+
+@pytest.mark.parametrize("line", ["GET /metrics", "GET /metrics/", "GET /%6detrics"])
+def test_metrics_are_no_route_of_the_gateway(both: BothWays, line: str) -> None:
+    through, _ = both.read(Row(line, ALICE))
+    _, unknown = both.read(Row("GET /none", ALICE))
+    assert_same_problem(through, unknown)
 
 
 def assert_same_problem(through: Seen, straight: Seen) -> None:

@@ -18,7 +18,9 @@ from storage_app.host.files import (
     write_all,
     write_new,
 )
+from storage_app.host.measures import Duration
 from tests.support.disk import failing_closes, files_end_at, open_below, refuse, syncs
+from tests.support.measured import Kept
 
 
 @pytest.mark.parametrize(
@@ -168,3 +170,10 @@ def test_directory_is_synced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(NotADirectoryError):
         sync_directory(tmp_path / "file")
     assert open_below(tmp_path) == []
+
+
+def test_syncs_are_told(tmp_path: Path, kept: Kept) -> None:
+    sync_directory(tmp_path)
+    write_new(tmp_path / "a", b"1", durable=True)
+    write_new(tmp_path / "b", b"1", durable=False)
+    assert len(kept.seconds(Duration.SYNC)) == 2

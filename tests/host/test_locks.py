@@ -111,3 +111,14 @@ def test_lock_that_is_taken_is_not_waited_for(tmp_path: Path) -> None:
         assert (first, second) == (True, False)
     with if_free(tmp_path / "lock") as again:
         assert again
+
+
+def test_slots_know_how_many_this_process_holds(tmp_path: Path) -> None:
+    slots = UploadSlots(tmp_path, 3)
+    with slots.hold():
+        with slots.hold():
+            assert slots.held() == 2
+        assert slots.held() == 1
+    with pytest.raises(ZeroDivisionError), slots.hold():
+        raise ZeroDivisionError
+    assert slots.held() == 0

@@ -9,8 +9,10 @@ from typing import cast
 import pytest
 
 from storage_app.errors import QuotaExceeded, Unavailable
+from storage_app.host.measures import Duration
 from storage_app.index import Transaction
 from storage_app.index.group_commit import GroupCommit
+from tests.support.measured import Kept
 
 THREADS = 8
 
@@ -103,3 +105,17 @@ def test_other_failure_ends_the_whole_transaction() -> None:
     with pytest.raises(OneDriverError):
         GroupCommit(transactions.write).run(fail)
     assert transactions.committed == []
+
+
+def test_wait_for_the_transaction_of_others_is_told(kept: Kept) -> None:
+    transactions = Transactions()
+    group = GroupCommit(transactions.write)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(group.run, work(1))
+        transactions.begun.wait(10)
+        second = pool.submit(group.run, work(2))
+        wait([second], timeout=0.05)
+        transactions.go.set()
+        wait([first, second], timeout=10)
+
+    assert [seconds >= 0.01 for seconds in kept.seconds(Duration.LOCK_WAIT)] == [True]

@@ -4,6 +4,7 @@ from dataclasses import fields
 from datetime import timedelta
 
 from storage_app.domain.buckets import Bucket, Grant, Totals
+from storage_app.domain.intents import Intent, IntentKind
 from storage_app.index import Index
 from tests.support.core import A_TIME, a_bucket, a_file
 
@@ -72,3 +73,26 @@ def test_bucket_names_come_in_pages(index: Index) -> None:
     assert index.bucket_names(after=expected[1], limit=9) == expected[2:]
     assert index.bucket_with("uid-of-ab") == a_bucket("ab")
     assert index.bucket_with("none") is None
+
+
+def test_largest_buckets_come_first_with_the_totals_of_all(index: Index) -> None:
+    assert index.largest_buckets(limit=2) == ([], 0, Totals(0, 0))
+    sizes = {"small": [1], "large": [50, 50], "other": [2, 2], "empty": []}
+    with index.write() as transaction:
+        for name, of_files in sizes.items():
+            transaction.put_bucket(a_bucket(name))
+            for number, size in enumerate(of_files):
+                transaction.put_file(a_file(str(number), bucket_uid=f"uid-of-{name}", size=size), None)
+
+    largest = [("large", Totals(2, 100)), ("other", Totals(2, 4))]
+    assert index.largest_buckets(limit=2) == (largest, 4, Totals(5, 105))
+    assert len(index.largest_buckets(limit=9)[0]) == 4
+
+
+def test_intents_and_pending_deletions_are_counted(index: Index) -> None:
+    assert (index.count_intents(), index.count_deletions()) == (0, 0)
+    with index.write() as transaction:
+        for name in ("a", "b"):
+            transaction.add_intent(Intent("process", IntentKind.DELETE, "uid", name))
+        transaction.schedule_deletion("uid", "key", "blob", A_TIME)
+    assert (index.count_intents(), index.count_deletions()) == (2, 1)

@@ -8,8 +8,10 @@ import pytest
 from gunicorn import util
 
 from storage_app.errors import Unavailable
+from storage_app.host.measures import Event
 from storage_app.logs import RequestIdFilter
 from storage_app.server import bad_requests
+from tests.support.measured import Kept
 from tests.support.raw_http import Answer, assert_problem
 
 
@@ -106,3 +108,10 @@ def test_request_without_room_is_refused_as_the_application_does() -> None:
     assert problem["detail"] == "Too many wait; try again in a moment."
     assert answer.headers["Retry-After"] == "3"
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.usefixtures("_replaced")
+def test_refusal_is_counted_by_the_class_of_its_status(kept: Kept) -> None:
+    for status in (400, 414, 500):
+        refused(status, "No.")
+    assert kept.events == [(Event.EARLY_REFUSAL, each) for each in ("4xx", "4xx", "5xx")]

@@ -13,7 +13,8 @@ import pytest
 from gunicorn import util
 
 from storage_app.errors import StoreUnusable
-from storage_app.host import clients
+from storage_app.host import clients, measures
+from storage_app.metrics import Metrics
 from storage_app.server import lifecycle
 from storage_app.server.lifecycle import Lifecycle, Logger
 from storage_app.server.places import places
@@ -28,6 +29,7 @@ def hooks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lifecycle]:
     monkeypatch.setattr(Logger, "settings", None, raising=False)
     yield Lifecycle(load_settings({"SECRET_KEY": "k" * 32}))
     clients.install(None)
+    measures.install(None)
     places.limit(None)
 
 
@@ -118,9 +120,13 @@ class Storage:
     def stop(self) -> None:
         self.calls.append("stop")
 
+    def uploads_in_progress(self) -> int:
+        return 0
+
 
 def worker(storage: Storage | None, **more: object) -> SimpleNamespace:
-    wsgi = {} if storage is None else {"wsgi": SimpleNamespace(extensions={"storage": storage}, wsgi_app=None)}
+    extensions = {"storage": storage, "metrics": Metrics()}
+    wsgi = {} if storage is None else {"wsgi": SimpleNamespace(extensions=extensions, wsgi_app=None)}
     return SimpleNamespace(**({"pid": os.getpid(), "alive": True} | wsgi | more))
 
 
@@ -248,12 +254,13 @@ def test_some_threads_never_wait_for_clients(threads: int, count: int) -> None:
 def test_garbage_collection_in_a_worker_copies_no_memory_of_its_master() -> None:
     script = """if True:
         import gc, os, re
+        from types import SimpleNamespace
         from storage_app.server.lifecycle import Lifecycle
         from storage_app.settings import load_settings
         def copied():
             with open("/proc/self/smaps_rollup") as rollup:
                 return int(re.search(r"Private_Dirty:\\s+(\\d+) kB", rollup.read())[1])
-        Lifecycle(load_settings()).pre_fork(None, None)
+        Lifecycle(load_settings()).pre_fork(SimpleNamespace(WORKERS={}), SimpleNamespace())
         if os.fork() == 0:
             before = copied()
             gc.collect()

@@ -103,8 +103,10 @@ def test_a_request_has_one_place() -> None:
     with socket.socket() as connection:
         places.begin(connection)
         assert places.hold() is places.hold()
+        assert places.free() == 0
         places.end()
         assert not places._taken
+        assert places.free() == 1
 
 
 def test_the_client_that_is_silent_for_longest_loses_its_place(requests: Requests) -> None:

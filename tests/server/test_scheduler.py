@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 import pytest
 
+from storage_app.host.measures import Duration
 from storage_app.server.scheduler import Scheduler
 from tests.support.disruptions import wait_until
+from tests.support.measured import Kept
 
 FOREVER = 10.0  # a bound for what must come
 OPENED = threading.Event()
@@ -128,3 +130,14 @@ def test_without_a_turn_there_is_nothing_to_leave_or_to_come_back_to(crowd: Crow
         pass
     assert crowd.scheduler._current is not None
     held.set()
+
+
+def test_only_a_wait_for_the_turn_is_told(crowd: Crowd, kept: Kept) -> None:
+    ends = threading.Event()
+    first = crowd.come("first", ends)
+    crowd.wait_until_began("first")
+    second = crowd.come("second", OPENED)
+    wait([second], timeout=0.02)
+    ends.set()
+    wait([first, second], timeout=FOREVER)
+    assert len(kept.seconds(Duration.TURN_WAIT)) == 1

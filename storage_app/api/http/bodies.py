@@ -26,6 +26,9 @@ STEP_BYTES = 1024 * 1024
 _FIRST_STEP_BYTES = 128 * 1024
 
 
+# The environment of a request holds the number of bytes of its body that were received under this name.
+RECEIVED = "storage_app.received"
+
 # A function that receives the bytes of a body, piece by piece.
 Write = Callable[[bytes], int]
 
@@ -42,6 +45,7 @@ class RequestBody:
         self._seconds = seconds
         if seconds is not None:
             expect_body_within(seconds)
+        self._environ = request.environ
         self._stream = request.environ["wsgi.input"]
         self._taken = 0
         self._step = _FIRST_STEP_BYTES
@@ -58,6 +62,7 @@ class RequestBody:
             return b""
         data = self._received(left)
         self._taken += len(data)
+        self._environ[RECEIVED] = self._taken
         self._step = STEP_BYTES if len(data) == left else _FIRST_STEP_BYTES
         if self._hash is not None:
             self._hash.update(data)

@@ -72,9 +72,9 @@ def deliver(
     if request.method == "HEAD":
         headers["Content-Length"] = str(file.size)
         return Response(headers=headers)
-    if nginx_path is not None:
-        return _accelerated(nginx_path, ranges, headers, is_decided=not _nginx_agrees(request, ranges))
     length = file.size if ranges is None else sum(span.length for span in ranges)
+    if nginx_path is not None:
+        return _accelerated(nginx_path, ranges, headers, length, is_decided=not _nginx_agrees(request, ranges))
     expect_answer(length)
     return _send(request, file, ranges, headers, _opened(open_blob, file), length)
 
@@ -173,7 +173,7 @@ def _nginx_agrees(request: Request, ranges: tuple[ByteRange, ...] | None) -> boo
 
 
 def _accelerated(
-    path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], *, is_decided: bool
+    path: str, ranges: tuple[ByteRange, ...] | None, headers: dict[str, str], length: int, *, is_decided: bool
 ) -> Response:
     """Return a response that names the blob to nginx. deploy/nginx.conf reassembles its headers.
 
@@ -187,7 +187,9 @@ def _accelerated(
     for name in _KEPT_BY_NGINX & headers.keys():
         headers[f"X-Accelerated-{name}"] = headers.pop(name)
     headers["Content-Length"] = "0"
-    return ReadyResponse(headers=headers)
+    response = ReadyResponse(headers=headers)
+    response.nginx_bytes = length
+    return response
 
 
 def _opened(open_blob: Callable[[], BinaryIO], file: File) -> BinaryIO:

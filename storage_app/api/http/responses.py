@@ -28,6 +28,7 @@ class ReadyResponse(Response):
     """A response with all its headers. Werkzeug would copy and check them again, to add missing ones."""
 
     default_mimetype = None
+    nginx_bytes = 0  # how many bytes nginx sends instead of the body
 
     def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
         return self.headers

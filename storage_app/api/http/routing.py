@@ -1,11 +1,14 @@
 """Routing of paths with bucket names and keys: no merged slashes, no redirects, and slashes in keys."""
 
 import re
+from functools import lru_cache
 
-from flask import Flask
+from flask import Flask, Request
 from werkzeug.routing import BaseConverter
 
 from ...domain.buckets import RESERVED_BUCKET_NAMES
+
+_VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 class KeyConverter(BaseConverter):
@@ -29,3 +32,13 @@ def init_app(app: Flask) -> None:
     app.url_map.strict_slashes = False
     app.url_map.converters["key"] = KeyConverter
     app.url_map.converters["bucket"] = FileBucketConverter
+
+
+def route_of(request: Request) -> str | None:
+    """Return the route of `request` as the OpenAPI document spells it, such as `/buckets/{bucket_id}`, or None."""
+    return None if request.url_rule is None else _template(request.url_rule.rule)
+
+
+@lru_cache  # one of few, for each request
+def _template(rule: str) -> str:
+    return _VARIABLE.sub(r"{\1}", rule)
