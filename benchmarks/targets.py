@@ -264,9 +264,9 @@ def deployed(folder: Path, *, durability: str) -> tuple[Server, Server]:
     # All clients of a measurement come from one address, and hundreds of them upload at once.
     behind = service(folder, {**offload, "DURABILITY": durability, "MAX_UPLOADS": "1000"})
     port, front, deploy = free_port(), folder / "nginx", ROOT / "deploy"
-    (front / "conf.d").mkdir(parents=True)
+    front.mkdir(parents=True)
     place = {"${STORAGE_ADDRESS}": f"{HOST}:{behind.port}", "${OFFLOAD_SECRET}": SECRET_KEY}
-    (front / "conf.d" / "storage.conf").write_text(replaced((deploy / "storage.conf.template").read_text(), place))
+    (front / "storage.conf").write_text(replaced((deploy / "storage.conf.template").read_text(), place))
     here = {"listen 8080;": f"listen {HOST}:{port};", "/data/storage/": f"{folder}/store/"}
     here["limit_conn uploads 32;"] = ""
     here |= {"127.0.0.1:8081": f"{HOST}:{free_port()}", "/tmp/nginx": f"{front}/nginx"}  # noqa: S108

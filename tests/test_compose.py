@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -84,8 +85,11 @@ def test_nginx_is_given_all_that_its_files_ask_for(nginx: dict[str, Any]) -> Non
     assert set(re.findall(r"\$\{(\w+)\}", TEMPLATE)) <= set(nginx["environment"])
     for inside, outside in mounts(nginx).items():
         assert outside == "store" or (DEPLOY / outside).is_file(), inside
-    made = f"{nginx['environment']['NGINX_ENVSUBST_OUTPUT_DIR']}/storage.conf"
-    assert made.removeprefix("/etc/nginx/") in re.findall(r"include ([^;]+);", NGINX_CONF)
+    # What an include names lies beside the file that nginx is started with.
+    configuration = PurePosixPath(nginx["command"][nginx["command"].index("-c") + 1])
+    assert str(configuration) in mounts(nginx)
+    assert str(configuration.parent) == nginx["environment"]["NGINX_ENVSUBST_OUTPUT_DIR"]
+    assert "storage.conf" in re.findall(r"include ([^;]+);", NGINX_CONF)
 
 
 def test_nginx_writes_only_where_it_may(nginx: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ def change(project: Path, before: str, after: str) -> None:
 
 
 def test_commands_make_a_configuration_that_nginx_takes(project: Path) -> None:
-    place = project / "gateway" / "conf.d" / "storage.conf"
+    place = project / "gateway" / "storage.conf"
     assert place.read_text() == replaced(
         (DEPLOY / "storage.conf.template").read_text(),
         {"${STORAGE_ADDRESS}": "127.0.0.1:8001", "${OFFLOAD_SECRET}": SECRET},

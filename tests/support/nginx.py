@@ -71,8 +71,7 @@ class NginxGateway:
         nginx = installed()
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "nginx.conf").write_text(self.configuration())
-        (self.directory / "conf.d").mkdir(exist_ok=True)
-        (self.directory / "conf.d" / "storage.conf").write_text(self.place())
+        (self.directory / "storage.conf").write_text(self.place())
         if self.user is not None:
             for path in (self.directory, *self.directory.rglob("*")):
                 os.chown(path, self.user, self.user)
