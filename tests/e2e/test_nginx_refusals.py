@@ -48,6 +48,22 @@ def test_metrics_are_no_route_of_the_gateway(both: BothWays, line: str) -> None:
     assert_same_problem(through, unknown)
 
 
+@pytest.mark.parametrize(
+    ("line", "headers", "status"),
+    [
+        ("TRACE /api/v1/buckets", [], 405),
+        ("PUT /api/v1/buckets/reads", [JSON, ("Content-Length", "2000000")], 413),
+        ("GET /api/v1/buckets", [("Transfer-Encoding", "odd")], 400),
+    ],
+)
+def test_backend_of_selfdb_is_refused_in_the_type_that_it_parses(
+    both: BothWays, line: str, headers: list[tuple[str, str]], status: int
+) -> None:
+    through, _ = both.read(Row(line, [*ALICE, *headers]))
+    assert (through.status, dict(through.headers)["content-type"]) == (status, "application/json")
+    assert json.loads(through.body)["status"] == status
+
+
 def assert_same_problem(through: Seen, straight: Seen) -> None:
     """Assert that nginx, asked for something that it does not pass on, says what the service would, in other words."""
     assert without_words(through) == without_words(straight)
