@@ -5,6 +5,7 @@ from typing import Any
 from ..host import measures
 from ..host.shared_memory import SharedMemory
 from ..metrics import Metrics, shared
+from ..node import Storage
 from .places import places
 
 # One for each master, also after a SIGHUP.
@@ -22,11 +23,15 @@ def begin(application: Any) -> None:
     metrics: Metrics = application.extensions["metrics"]
     measures.install(metrics.counters)
     measures.count(measures.Event.WORKER_START)
-    metrics.of_worker.add("places_free", "Places for requests that wait for their clients.", places.free)
-    metrics.of_worker.add(
-        "uploads_in_progress", "Uploads of which bytes come in.", application.extensions["storage"].uploads_in_progress
-    )
+    add_gauges(metrics, application.extensions["storage"])
     metrics.of_worker.start()
+
+
+def add_gauges(metrics: Metrics, storage: Storage) -> None:
+    """Add what this worker knows of itself."""
+    add = metrics.of_worker.add
+    add("places_free", "Free places for requests that wait for their clients.", places.free)
+    add("uploads_in_progress", "Uploads of which bytes come in.", storage.uploads_in_progress)
 
 
 def forget(worker: Any) -> None:
