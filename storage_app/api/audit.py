@@ -41,7 +41,8 @@ def on_change(change: Change) -> None:
 
 def _end(response: Response) -> Response:
     if _is_wanted(response):
-        answered = {"outcome": g.code or _DONE, "status": response.status_code, "bytes_out": bytes_out(response)}
+        sent = bytes_out(current_request(), response)
+        answered = {"outcome": g.code or _DONE, "status": response.status_code, "bytes_out": sent}
         _write(_request() | answered | _subject())
     return response
 
