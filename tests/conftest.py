@@ -54,6 +54,7 @@ def application(settings: Settings) -> Flask:
         settings.trusted_proxies,
         settings.offload_secret is not None,
         settings.service_key is not None,
+        settings.server_timing,
     )
     if made_from not in _APPLICATIONS:
         _APPLICATIONS[made_from] = create_app(settings)

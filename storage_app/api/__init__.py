@@ -4,7 +4,7 @@ from flask import Flask, Response, request
 from flask_cors import CORS
 
 from ..settings import Settings
-from . import audit, context, nginx, openapi
+from . import audit, context, nginx, openapi, server_timing
 from .http import problems, routing
 from .schemas.requests import MAX_SETTINGS_BYTES
 
@@ -22,6 +22,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     routing.init_app(app)
     problems.init_app(app)
     context.init_app(app)
+    if settings.server_timing:
+        server_timing.init_app(app)
     if settings.audit_log:
         audit.init_app(app)
     nginx.init_app(app, settings)

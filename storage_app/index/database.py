@@ -10,6 +10,7 @@ from sqlalchemy import exc
 
 from ..errors import StoreUnusable, Unavailable
 from ..host.measures import Duration, observe
+from ..host.parts import Part, part, part_of
 from . import schema
 from .group_commit import GroupCommit, Work
 from .postgres import Postgres
@@ -153,7 +154,7 @@ class Index(Reads):
         syncs: list[Sync] = []
         began = time.perf_counter()
         try:
-            with self._database.transaction(syncs) as connection:
+            with part(Part.INDEX), self._database.transaction(syncs) as connection:
                 transaction = Transaction(connection, self._database, syncs)
                 yield transaction
                 for sync in syncs:
@@ -164,6 +165,7 @@ class Index(Reads):
         finally:
             observe(Duration.TRANSACTION, began)
 
+    @part_of(Part.INDEX)
     def write_grouped(self, work: Work) -> None:
         """Do `work` in a write transaction that other threads may share. If `work` raises, it must not have written.
 

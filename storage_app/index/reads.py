@@ -14,6 +14,7 @@ from ..domain.intents import Intent, PendingDeletion
 from ..domain.pages import Name
 from ..domain.times import now
 from ..errors import InsufficientStorage, StorageError, Unavailable
+from ..host.parts import Part, part_of
 from . import page_queries, rows, schema, statements
 from .compiled import Statement
 from .postgres import Postgres
@@ -193,6 +194,7 @@ class Reads:
         found = self._all(query.offset(skip - 1))
         return (found[0][0], found[0][1]) if found else None
 
+    @part_of(Part.INDEX)
     def _run(self, statement: Statement, **values: Any) -> Sequence[Sequence[Any]]:
         try:
             return self._database.look_up(statement, values)
@@ -211,6 +213,7 @@ class Reads:
         found = self._all(query)
         return found[0] if found else None
 
+    @part_of(Part.INDEX)
     def _all(self, query: sa.Select[Any]) -> Sequence[Sequence[Any]]:
         try:
             with self._engine.connect() as connection:

@@ -192,6 +192,12 @@ class Settings:
     )
     log_level: str = declare("LOG_LEVEL", log_level(), "The least that is logged.", "INFO")
     log_format: str = declare("LOG_FORMAT", one_of("text", "json"), "How log lines look.", "text")
+    server_timing: bool = declare(
+        "SERVER_TIMING",
+        flag(),
+        "Whether each answer tells its client, in Server-Timing, how long the index and the store took.",
+        "false",
+    )
     metrics_token: str | None = declare(
         "METRICS_TOKEN",
         header_value(16),

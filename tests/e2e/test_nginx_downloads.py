@@ -1,6 +1,6 @@
 """What nginx adds to bytes, and files that it cannot open: the service answers as if there were no nginx."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,3 +107,18 @@ def test_bucket_deleted_before_nginx_opens_the_file_is_not_found(
     assert got.json() | {"request_id": ""} == now.json() | {"request_id": ""}
     assert got.json()["request_id"] == got.headers["X-Request-ID"]
     assert particular(got) == particular(now)
+
+
+@pytest.mark.parametrize("headers", [{}, {"If-Match": "*"}])
+def test_carried_answer_tells_how_long_the_service_took(
+    start_service: Callable[..., RunningService], tmp_path: Path, headers: dict[str, str]
+) -> None:
+    timed = start_service(**OFFLOAD, SERVER_TIMING="true")
+    with httpx.Client(base_url=timed.url, headers=bearer()) as client:
+        client.post("/buckets", json={"name": "opened", "is_public": True}).raise_for_status()
+        client.put("/files/upload-direct/opened/a.txt", content=CONTENT).raise_for_status()
+    with NginxGateway(timed, tmp_path / "nginx") as gateway:
+        carried = httpx.get(f"{gateway.url}{PATH}", headers=headers)
+    assert gateway.carried() == 1
+    assert carried.content == CONTENT
+    assert carried.headers["Server-Timing"].startswith("index;dur=")

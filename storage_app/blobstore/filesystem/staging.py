@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 from ...domain.files import File
 from ...host.blocking import detach
 from ...host.files import remove_tree, translated, write_all, write_new
+from ...host.parts import Part, part_of
 from ..sidecars import dump_file
 from . import copying
 
@@ -131,6 +132,7 @@ class BlobFile(_StagedFile):
         except OSError as error:
             raise translated(error) from error
 
+    @part_of(Part.STORE)
     def write(self, data: bytes) -> int:
         try:
             write_all(self.fileno(), data)
@@ -138,6 +140,7 @@ class BlobFile(_StagedFile):
             raise translated(error) from error
         return len(data)
 
+    @part_of(Part.STORE)
     def append(self, source: BinaryIO, size: int) -> int:
         try:
             return copying.append(source.fileno(), self.fileno(), size)

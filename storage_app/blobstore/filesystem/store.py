@@ -26,6 +26,7 @@ from ...domain.files import File
 from ...domain.text import quoted
 from ...errors import BucketNotFound, DamagedFile, Unavailable
 from ...host.files import ReadOnlyFile, read_whole, translated
+from ...host.parts import Part, part_of
 from ..base import DamagedRecord, NginxPath, StagedBlob, StagedSidecar
 from ..names import key_hash, key_hash_of
 from ..sidecars import UnreadableRecord, load_file
@@ -56,6 +57,7 @@ class FilesystemStore(BucketDirectories):
         except CannotShareError:
             return None
 
+    @part_of(Part.STORE)
     def stage_sidecar(self, bucket: Bucket, file: File, blob: StagedBlob | None = None) -> SidecarFile:
         # Not in `place`: a new subdirectory is synced, which should not happen under a lock.
         try:
@@ -64,6 +66,7 @@ class FilesystemStore(BucketDirectories):
             raise translated(error) from error
         return SidecarFile(self._staging, file, cast(BlobFile | None, blob))
 
+    @part_of(Part.STORE)
     def place(self, bucket: Bucket, sidecar: StagedSidecar, blob: StagedBlob | None) -> None:
         staged = cast(SidecarFile, sidecar)
         hashed = key_hash(staged.file.key)
@@ -81,6 +84,7 @@ class FilesystemStore(BucketDirectories):
         except OSError as error:
             raise translated(error) from error
 
+    @part_of(Part.STORE)
     def remove(self, bucket: Bucket, key: str) -> None:
         # Renamed into staging, not unlinked in place: the late delete of a process that was declared dead then fails,
         # because its staging directory is missing.
@@ -96,6 +100,7 @@ class FilesystemStore(BucketDirectories):
             raise translated(error) from error
         self._staging.discard_later(path)
 
+    @part_of(Part.STORE)
     def sync(self, bucket: Bucket, *keys: str) -> None:
         try:
             for subdirectory in {self._subdirectory(bucket, key_hash(key)) for key in keys}:
@@ -106,6 +111,7 @@ class FilesystemStore(BucketDirectories):
 
     # Reads
 
+    @part_of(Part.STORE)
     def read(self, bucket: Bucket, key: str) -> File | None:
         try:
             file = self._load_sidecar(self._sidecar_path(bucket, key_hash(key)))
@@ -119,6 +125,7 @@ class FilesystemStore(BucketDirectories):
             raise DamagedFile(f"The record of file {quoted(key)} belongs to another file; ask the operator to look.")
         return file
 
+    @part_of(Part.STORE)
     def open(self, bucket: Bucket, blob: str) -> BinaryIO:
         # Unbuffered, because callers read large pieces, or pass the whole file to the kernel.
         try:
