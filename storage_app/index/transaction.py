@@ -12,6 +12,9 @@ from .compiled import Compiled, Statement
 from .journal_rows import JournalRows
 from .schema import bucket_grants, buckets, files
 
+# Keys that a move within a bucket has.
+_FEW = 2
+
 # Makes something on the disk durable.
 Sync = Callable[[], object]
 
@@ -103,7 +106,10 @@ class Transaction(JournalRows):
         return None if row is None else rows.FILES.from_row(row)
 
     def files(self, bucket_uid: str, keys: Collection[str]) -> dict[str, File]:
-        """Return the files of `keys`, by key, in one query. A key without a file is left out."""
+        """Return the files of `keys`, by key. A key without a file is left out."""
+        if len(keys) <= _FEW:  # to build the query takes longer than to look these up
+            looked_up = [self.file(bucket_uid, key) for key in keys]
+            return {file.key: file for file in looked_up if file is not None}
         found = self._connection.execute(page_queries.by_keys_query(bucket_uid, keys))
         return {file.key: file for file in map(rows.FILES.from_row, found)}
 

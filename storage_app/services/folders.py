@@ -9,7 +9,7 @@ from ..domain.buckets import Bucket
 from ..domain.copies import CopyRequest, Place
 from ..domain.files import File
 from ..domain.principals import Principal
-from ..errors import DamagedFile, StorageError
+from ..errors import Conflict, DamagedFile, StorageError
 from ..index import Index
 from .bulk import Bulk, BulkResult, Progress
 from .copies import Copies, following_filename
@@ -17,6 +17,8 @@ from .lookups import Lookups
 
 # Each file has a commit of its own, so the time is looked at after a few.
 _BATCH = 10
+
+_AMONG_THE_SOURCES = "It would become one of the files to take; move those that begin with its new key first."
 
 # Copies or moves one file, as the request says that names its key.
 _Act = Callable[[File, CopyRequest], object]
@@ -55,7 +57,7 @@ class Folders:
     def _run(self, principal: Principal, request: CopyRequest, act: _Act, progress: Progress) -> BulkResult:
         bucket, _ = self._lookups.bucket(principal, request.source.bucket_name, Action.SEE_BUCKET)
         prefix, last = request.source.key, ""
-        written: set[str] = set()  # within one bucket, files may arrive further on: `a/a/b` at `a/b`
+        is_within = request.destination.bucket_name == bucket.name
 
         def take(limit: int) -> Sequence[File]:
             nonlocal last
@@ -66,11 +68,11 @@ class Folders:
 
         def work(files: Sequence[File], result: BulkResult) -> None:
             for file in files:
-                if file.key not in written:
-                    asked = _of_file(request, file)
-                    done = _count(file, partial(act, file, asked), result)
-                    if done and asked.destination.bucket_name == bucket.name:
-                        written.add(asked.destination.key)
+                asked = _of_file(request, file)
+                if is_within and asked.destination.key.startswith(prefix):
+                    result.fail(file.key, Conflict(_AMONG_THE_SOURCES))  # it would be taken again
+                else:
+                    _count(file, partial(act, file, asked), result)
 
         return self._bulk.run(take, work, progress=progress)
 
@@ -89,17 +91,13 @@ def _of_file(request: CopyRequest, file: File) -> CopyRequest:
     return replace(request, source=source, destination=Place(request.destination.bucket_name, key))
 
 
-def _count(file: File, act: Callable[[], object], result: BulkResult) -> bool:
-    """Call `act`, and count `file` as done, or as failed if it is refused. Return whether it is done.
-
-    Raises errors that are no refusals.
-    """
+def _count(file: File, act: Callable[[], object], result: BulkResult) -> None:
+    """Call `act`, and count `file` as done, or as failed if it is refused. Raises errors that are no refusals."""
     try:
         act()
     except StorageError as error:
         if error.status >= 500 and not isinstance(error, DamagedFile):
             raise
         result.fail(file.key, error)
-        return False
-    result.done += 1
-    return True
+    else:
+        result.done += 1

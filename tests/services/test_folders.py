@@ -54,11 +54,15 @@ def test_whole_bucket_is_copied_with_an_empty_prefix(core: Core) -> None:
     assert list(held(core, "other")) == [f"all/{key}" for key in KEYS]
 
 
-def test_folder_is_moved_up_and_no_file_twice(core: Core) -> None:
+@pytest.mark.parametrize("action", ["copy", "move"])
+def test_file_that_would_be_taken_again_stays(core: Core, action: str) -> None:
     core.put("a/a/b", b"a/a/b")
     core.put("a/c", b"a/c")
-    assert core.services.folders.move(ALICE, asked("a/", "")).done == 2
-    assert held(core).items() >= {"a/b": "a/a/b", "c": "a/c"}.items()
+    act = getattr(core.services.folders, action)
+    for done in (1, 0 if action == "move" else 1):  # asked again, nothing more happens
+        assert act(ALICE, asked("a/", "")) == BulkResult(done, [Failure("a/a/b", "conflict")], complete=True)
+    assert held(core).items() >= {"a/a/b": "a/a/b", "c": "a/c"}.items()
+    assert ("a/c" in held(core)) is (action == "copy")
     core.check()
 
 
