@@ -49,10 +49,10 @@ Rows = Sequence[Sequence[str]]
 class Store:
     """A store in `folder` with one bucket of `count` files, and the service over it."""
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, *, durability: str = "none") -> None:
         self.folder, self.count = folder, count
-        # A sync costs the same in every bucket, and would hide the difference.
-        self.server = service(folder, {"DURABILITY": "none", "LOG_LEVEL": "WARNING"})
+        # A sync costs the same in every bucket, and would hide the difference of two.
+        self.server = service(folder, {"DURABILITY": durability, "LOG_LEVEL": "WARNING"})
         bucket = folder / "store" / BUCKET
         for first in range(256):
             (bucket / f"{first:02x}").mkdir(parents=True)
