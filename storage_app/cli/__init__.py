@@ -1,20 +1,18 @@
 """Commands for operators: `selfdb-storage ...`, and `flask --app wsgi storage ...` in a checkout."""
 
-from typing import NoReturn
-
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup, ScriptInfo
+from flask.cli import AppGroup
 
 from ..auth.credentials import SERVICE_ROLE
 from ..domain.principals import MAX_SUB_BYTES, is_sub
 from ..errors import StorageError
-from ..maintenance.progress import RebuildProgress
 from ..maintenance.recover import recover as recover_store
 from ..maintenance.scan import Check
 from ..node import Storage
 from ..version import __version__
 from . import files, reports
+from .recovery import recover_for_an_operator
 
 storage_commands = AppGroup("storage", help="Look after the storage service.")
 click.version_option(__version__, message="SelfDB storage %(version)s")(storage_commands)
@@ -25,11 +23,6 @@ for _command in (*reports.COMMANDS, *files.COMMANDS):
 def init_app(app: Flask) -> None:
     """Add `flask storage` to the commands of `app`."""
     app.cli.add_command(storage_commands)
-
-
-def run(command: str, app: Flask) -> NoReturn:
-    """Run a command as `selfdb-storage` would, with the same output, and exit with its code."""
-    storage_commands.main([command], prog_name="selfdb-storage", obj=ScriptInfo(create_app=lambda: app))
 
 
 def _sub(_context: click.Context, _option: click.Parameter, value: str) -> str:
@@ -59,16 +52,17 @@ def token(sub: str, service: bool, expires_in: int) -> None:
 @storage_commands.command()
 def recover() -> None:
     """Make the store ready to serve. A start of the service does this by itself."""
-    _recover(rebuild_anyway=False)
+    recover_for_an_operator(_storage().settings)
 
 
 @storage_commands.command()
 @click.option("--take-over", is_flag=True, help="Make the index at INDEX_URL this store's, though it is another's.")
 def rebuild(take_over: bool) -> None:
     """Rebuild the index from the sidecars. Beside a running service, reconcile it with them instead."""
-    if take_over and _storage().settings.index_url is None:
+    settings = _storage().settings
+    if take_over and settings.index_url is None:
         raise click.UsageError("--take-over is for an index at INDEX_URL; that of a file is always its own store's.")
-    _recover(rebuild_anyway=True, take_over=take_over)
+    recover_for_an_operator(settings, rebuild_anyway=True, take_over=take_over)
 
 
 @storage_commands.command()
@@ -96,40 +90,6 @@ def check(repair: bool) -> None:
     click.echo(f"{found} found, {repaired} of them mended." if found else "Nothing is wrong.", err=True)
     if found > repaired:
         raise SystemExit(1)
-
-
-def _recover(*, rebuild_anyway: bool, take_over: bool = False) -> None:
-    settings = _storage().settings
-    progress = RebuildProgress()
-    try:
-        recovery = recover_store(
-            settings.storage_path,
-            durable=settings.durability == "fsync",
-            index_url=settings.index_url,
-            rebuild_anyway=rebuild_anyway,
-            take_over=take_over,
-            progress=progress.show,
-        )
-    except StorageError as error:
-        raise click.ClickException(error.detail) from error
-    finally:
-        progress.finish()
-    if recovery.files is not None:
-        click.echo(f"The index was made from the sidecars: {progress.summary(recovery.files)}.", err=True)
-    if settings.anon_key and settings.anonymous_uploads and recovery.unbounded:
-        click.echo(
-            "Whoever has ANON_KEY may fill the disk. Set a quota for each of these public buckets, or set "
-            f"ANONYMOUS_UPLOADS=false: {', '.join(recovery.unbounded)}.",
-            err=True,
-        )
-    if recovery.foreign:
-        click.echo(
-            f"These in {settings.storage_path} are no buckets, so they are not served: {', '.join(recovery.foreign)}. "
-            "Move them elsewhere, and upload their files if they are to be served.",
-            err=True,
-        )
-    for record in recovery.damaged:
-        click.echo(f"damaged, left out: {record}", err=True)
 
 
 def _storage() -> Storage:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,9 +11,13 @@ _LINE_SECONDS = 5
 
 
 class RebuildProgress:
-    """Shows how many files have been read, and how fast. The caller ends it with `finish`."""
+    """Shows how many files have been read, and how fast. The caller ends it with `finish`.
 
-    def __init__(self) -> None:
+    `say` gets the lines that are not for a terminal.
+    """
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        self._say = say
         self._bar: Any = None  # click does not export the type
         self._began = self._shown_at = time.monotonic()
         self._files = 0
@@ -23,10 +28,7 @@ class RebuildProgress:
             self._draw(files, total)
         elif time.monotonic() - self._shown_at >= _LINE_SECONDS:
             self._shown_at = time.monotonic()
-            click.echo(
-                f"{files:,} of {total:,} files read, {self._rate(files):,.0f} a second",
-                err=True,
-            )
+            self._say(f"{files:,} of {total:,} files read, {self._rate(files):,.0f} a second")
         self._files = files
 
     def finish(self) -> None:

@@ -20,8 +20,9 @@ from typing import Any, ClassVar, NoReturn
 from gunicorn import glogging
 from gunicorn.systemd import listen_fds
 
-from .. import cli, create_app, logs
+from .. import logs
 from ..api.lanes import finder
+from ..cli.recovery import recover_at_a_start
 from ..errors import StorageError
 from ..host import clients
 from ..host.files import keep_private
@@ -126,8 +127,9 @@ class Lifecycle:
         keep_signals_over_fork()
 
     def recover(self) -> None:
-        """Run `selfdb-storage recover`, and exit with its code."""
-        cli.run("recover", create_app(self.settings))
+        """Make the store ready to serve, and exit with 1 if that fails. The log has the reason."""
+        logs.configure(self.settings.log_level, self.settings.log_format)
+        sys.exit(recover_at_a_start(self.settings))
 
     def when_ready(self, server: Any) -> None:
         """Log the version and the addresses, now that the sockets listen."""

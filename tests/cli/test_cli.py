@@ -11,7 +11,6 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 
-from storage_app import cli
 from storage_app.domain.principals import PrincipalKind
 from storage_app.maintenance.recover import recover
 from storage_app.node import Storage
@@ -159,14 +158,6 @@ def test_index_of_another_store_is_one_sentence(
     done = run(app, "rebuild", "--take-over")
     assert (done.exit_code, done.stderr.startswith("The index was made from the sidecars: 0 files")) == (0, True)
     assert run(app, command).exit_code == 0
-
-
-def test_command_runs_without_flask_too(app: Flask, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a start of the service does: with the same words, and the code as its own."""
-    with pytest.raises(SystemExit) as ended:
-        cli.run("rebuild", app)
-    assert ended.value.code == 0
-    assert "The index was made from the sidecars: 0 files in " in capsys.readouterr().err
 
 
 def test_take_over_is_for_an_index_on_a_server(app: Flask) -> None:

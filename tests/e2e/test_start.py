@@ -1,5 +1,6 @@
 """A start that cannot work ends with one sentence that says what to do; a full disk is one refused upload."""
 
+import json
 import os
 import resource
 import socket
@@ -214,3 +215,23 @@ def test_file_size_limit_of_the_process_is_a_full_disk(start_service: Callable[.
 def test_disk_that_is_full_at_the_start_is_one_sentence(small_disk: Path) -> None:
     fill(small_disk / "filler")
     assert_one_sentence(start(STORAGE_PATH=str(small_disk / "store")), "No space left on device", "on a disk with room")
+
+
+def test_each_line_of_a_start_and_a_stop_is_json_if_wanted(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (store / "old-volume").mkdir(parents=True)
+    with RunningService(store, LOG_FORMAT="json", LOG_LEVEL="DEBUG") as running:
+        assert httpx.get(f"{running.url}/nowhere").status_code == 404
+    lines = [json.loads(line) for line in running.log().splitlines()]
+
+    assert all({"time", "level", "request_id", "logger", "message"} <= line.keys() for line in lines)
+    messages = "\n".join(line["message"] for line in lines)
+    for message in ("The index was made from the sidecars: 0 files", "old-volume", "listens on", "Shutting down"):
+        assert message in messages
+
+
+def test_failed_start_says_so_in_json_if_wanted(tmp_path: Path) -> None:
+    code, lines = start(STORAGE_PATH=str(a_file(tmp_path / "file")), LOG_FORMAT="json")
+    (said,) = map(json.loads, lines)
+    assert (code, said["level"]) == (1, "ERROR")
+    assert said["message"].startswith(f"STORAGE_PATH={tmp_path / 'file'} cannot be written")
