@@ -21,7 +21,9 @@ from tests.support.postgres import PostgresServer, binaries
 from tests.support.service import ANON_KEY, SECRET_KEY, RunningService, bearer
 
 # Their assertions say what they compared, as those of tests do.
-pytest.register_assert_rewrite("tests.support.clients", "tests.support.comparison", "tests.support.disruptions")
+pytest.register_assert_rewrite(
+    "tests.support.clients", "tests.support.comparison", "tests.support.folder_comparison", "tests.support.disruptions"
+)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tests.support.operations import (
     DELETE_MANY,
     EVERYTHING,
     MORE_WRITES,
+    MOVE,
     NEW,
     OLD,
     OVERWRITE,
@@ -182,7 +183,7 @@ def wait_for_reserve(service: RunningService) -> None:
 
 @pytest.mark.parametrize("lasting", [False, True], ids=["one_call", "every_call_from_there_on"])
 def test_call_that_fails_refuses_the_write(single: RunningService, tmp_path: Path, lasting: bool, long: bool) -> None:
-    few = (OVERWRITE, DELETE) if lasting else (*WRITES, DELETE)
+    few = (OVERWRITE, MOVE, DELETE) if lasting else (*WRITES, MOVE, DELETE)
     with client_of(single) as client:
         for operation in EVERYTHING if long else few:
             targets = fresh_targets(client, operation)

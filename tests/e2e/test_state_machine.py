@@ -21,8 +21,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.support.comparison import CURRENT, OTHER, Comparison, Condition
+from tests.support.comparison import CURRENT, OTHER, Condition
 from tests.support.disruptions import DISRUPTIONS, begin_upload, leftovers, wait_until
+from tests.support.folder_comparison import FolderComparison
 from tests.support.service import RunningService, bearer
 
 # Each takes seconds, so few examples have one.
@@ -63,6 +64,12 @@ TO_ANOTHER_PLACE = {
     "overwrite": OVERWRITE,
     "condition": CONDITIONS,
 }
+ALL_TO_ANOTHER_PLACE = {
+    "prefix": PREFIXES,
+    "to_letter": LETTERS,
+    "to": st.sampled_from(["", "a", "a/", "b/", "ж/"]),
+    "overwrite": OVERWRITE,
+}
 # What can be done, by the name of the method that does it, and what that takes besides a bucket's letter.
 KINDS_OF_STEPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "put": {"key": KEYS, "content": CONTENTS, "overwrite": OVERWRITE, "condition": CONDITIONS},
@@ -79,6 +86,8 @@ KINDS_OF_STEPS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "delete_prefix": {"prefix": PREFIXES.filter(bool)},
     "copy": TO_ANOTHER_PLACE,
     "move": TO_ANOTHER_PLACE,
+    "copy_prefix": ALL_TO_ANOTHER_PLACE,
+    "move_prefix": ALL_TO_ANOTHER_PLACE,
     "download": {"key": KEYS},
     "archive": {"prefix": PREFIXES},
     "list_by_key": {"prefix": PREFIXES, "folders": FOLDERS, "limit": LIMITS},
@@ -95,7 +104,7 @@ ANY_STEP = st.one_of(
     ]
 )
 # What each run must have done, or it shows little.
-TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many", "copy", "move"}
+TO_BE_DONE = {"upload", "overwrite", "edit", "delete", "delete many", "copy", "move", "copy many", "move many"}
 
 
 class Machine(RuleBasedStateMachine):
@@ -109,7 +118,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.compared = Comparison(self.http, f"example-{next(self.examples)}-")
+        self.compared = FolderComparison(self.http, f"example-{next(self.examples)}-")
 
     # Drawn, or else the second example would differ from the first by being over here.
     @initialize(letter=LETTERS)
@@ -120,6 +129,8 @@ class Machine(RuleBasedStateMachine):
         self.compared.edit(letter, "a", {"edited": 1}, None, None)
         self.compared.copy(letter, "a", letter, "a/b/c.txt", metadata={"n": 1}, overwrite=False, condition=None)
         self.compared.move(letter, "a", letter, "ж/%41?.txt", metadata=None, overwrite=False, condition=None)
+        self.compared.copy_prefix(letter, "a/", letter, "b/", overwrite=False)
+        self.compared.move_prefix(letter, "b/", letter, "c/", overwrite=False)
         self.compared.delete(letter, "a0", None)
         self.compared.delete_many(letter, ["a/b/c.txt"])
 

@@ -236,7 +236,14 @@ class Comparison:
         assert response.status_code == self.status(letter, held, overwrite=overwrite, condition=condition)
         if not response.is_success:
             return
-        record = shown(response)
+        self.recorded(shown(response), letter, key, content, told, since=since)
+        self.done["upload" if held is None else "overwrite"] += 1
+
+    def recorded(
+        self, record: dict[str, Any], letter: str, key: str, content: bytes, told: dict[str, Any], *, since: str | None
+    ) -> None:
+        """Hold the record of a file that was just written against the model, and keep it."""
+        held = self.held(letter, key)
         digest = hashlib.sha256(content).hexdigest()
         expected = {"kind": "file", "id": key, "size": len(content), "sha256": digest, "etag": f'"{digest}"'}
         names = {"bucket": self.name(letter), "bucket_id": self.name(letter), "owner_id": "alice"}
@@ -245,7 +252,6 @@ class Comparison:
         kept = {} if created is None else {"created_at": created}
         assert record == expected | names | times | told | kept
         self.model[letter][key] = Held(content, record)
-        self.done["upload" if held is None else "overwrite"] += 1
 
     def status(self, letter: str, held: Held | None, *, overwrite: bool, condition: Condition | None) -> int:
         if letter not in self.model:

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -30,6 +30,11 @@ class Target:
     @property
     def other_bucket(self) -> str:
         return f"{self.bucket}-{self.key}"
+
+    @property
+    def source(self) -> str:
+        """The key of what is copied or moved to this one."""
+        return f"source-{self.key}"
 
 
 # None of them says how long the bytes are: for want of room they would be refused before the first one.
@@ -62,6 +67,20 @@ def delete_many(target: Target) -> httpx.Response:
     return target.client.post(f"/files/delete/{target.bucket}", json={"file_ids": keys})
 
 
+def take_to(target: Target, route: str) -> httpx.Response:
+    places = {"source": target.source, "destination": target.key}
+    named = {name: {"bucket_id": target.bucket, "file_id": key} for name, key in places.items()}
+    return target.client.post(f"/files/{route}", json=named | {"overwrite": True})
+
+
+def copy(target: Target) -> httpx.Response:
+    return take_to(target, "copy")
+
+
+def move(target: Target) -> httpx.Response:
+    return take_to(target, "move")
+
+
 def create_bucket(target: Target) -> httpx.Response:
     return target.client.post("/buckets", json={"name": target.other_bucket})
 
@@ -82,6 +101,10 @@ def an_old_file(target: Target) -> None:
     upload(target, OLD).raise_for_status()
 
 
+def a_source(target: Target) -> None:
+    upload(replace(target, key=target.source), OLD).raise_for_status()
+
+
 def a_bucket(target: Target) -> None:
     create_bucket(target).raise_for_status()
 
@@ -93,6 +116,10 @@ def file_there(target: Target) -> object:
         return None
     described = target.client.get(f"/files/info/{target.bucket}/{target.key}").raise_for_status()
     return answer.raise_for_status().content, described.json()["metadata"]
+
+
+def file_and_source(target: Target) -> object:
+    return file_there(target), file_there(replace(target, key=target.source))
 
 
 def bucket_there(target: Target) -> object:
@@ -116,6 +143,9 @@ class Operation:
 
 UPLOAD = Operation("upload", nothing, upload, before=None, after=(NEW, {}), staged=2)
 OVERWRITE = Operation("overwrite", an_old_file, upload, before=(OLD, {}), after=(NEW, {}), staged=2)
+MOVE = Operation(
+    "move", a_source, move, before=(None, (OLD, {})), after=((OLD, {}), None), look=file_and_source, staged=1
+)
 WRITES = [
     UPLOAD,
     OVERWRITE,
@@ -125,6 +155,8 @@ WRITES = [
 MORE_WRITES = [
     Operation("upload-by-form", nothing, upload_form, before=None, after=(NEW, {}), staged=2),
     Operation("upload-by-signed-url", nothing, upload_signed, before=None, after=(NEW, {}), staged=2),
+    Operation("copy", a_source, copy, before=None, after=(OLD, {}), staged=1),
+    MOVE,
     Operation("change-bucket", a_bucket, change_bucket, before=None, after="changed", look=bucket_there, staged=1),
 ]
 DELETE = Operation("delete", an_old_file, delete, before=(OLD, {}), after=None)
