@@ -9,7 +9,7 @@ import pytest
 from flask import Flask
 
 from storage_app.blobstore import sidecars
-from storage_app.domain.buckets import Bucket
+from storage_app.domain.buckets import Bucket, check_bucket_name
 from storage_app.domain.files import File
 from storage_app.domain.times import now
 from storage_app.settings import SETTINGS
@@ -50,6 +50,21 @@ def test_readme_has_every_setting_with_its_default_and_no_other() -> None:
 @pytest.mark.parametrize("setting", [each for each in SETTINGS if each.also], ids=lambda each: each.name)
 def test_readme_has_the_other_names_of_settings(setting: object) -> None:
     assert f"`{setting.also}`" in section(read("README.md"), "## Settings")  # type: ignore[attr-defined]
+
+
+def buckets_in_examples(text: str) -> set[str]:
+    """Return the buckets that examples of ls, rm, cp, mv and of JSON name."""
+    pairs = re.findall(r"\b(?:cp|mv) (?:-r )?(\S+) \S+/\S* (\S+) \S+/", text)
+    single = re.findall(r"\b(?:selfdb-storage |`)(?:ls|rm) (?:-r )?(\S+) ", text)
+    requests = re.findall(r'"bucket_id": "([^"]+)"', text)
+    return {*single, *requests, *(name for pair in pairs for name in pair)}
+
+
+def test_examples_name_buckets_that_may_exist() -> None:
+    found = set[str]().union(*(buckets_in_examples(page.read_text()) for page in PAGES))
+    assert "photos" in found
+    for name in found:
+        check_bucket_name(name)
 
 
 def test_every_code_is_documented_with_its_status_and_no_other() -> None:
