@@ -239,7 +239,7 @@ class Public(Raw):
         return Request("GET", f"/storage/{self.bucket}/{key}")
 
 
-def service(folder: Path, environment: Mapping[str, str]) -> Server:
+def service(folder: Path, environment: Mapping[str, str], application: str = "wsgi:app") -> Server:
     """Describe gunicorn as `run.sh` starts it, over `folder`/store, with two workers of 32 threads.
 
     Raises `ValueError` when `.env` names a database: the benchmark must not write to it.
@@ -252,7 +252,7 @@ def service(folder: Path, environment: Mapping[str, str]) -> Server:
     defaults = dict(re.findall(r"^# ([A-Z_]+)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     own = {"HOST": HOST, "PORT": str(port), "WEB_CONCURRENCY": "2", "THREADS": "32"}
     store = {"SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(folder / "store")}
-    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
+    command = [sys.executable, "-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), application]
     server = Server("the service", command, folder, port, ready="/health")
     server.environment = {**defaults, **own, **store, **environment}
     return server
