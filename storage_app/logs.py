@@ -4,7 +4,10 @@ import json
 import logging
 import logging.config
 import re
+import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +18,22 @@ _TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 _MAX_ENCODINGS = 3
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
 _JSON = json.JSONEncoder(default=str)
+_IN_COMMON = vars(logging.makeLogRecord({"name": "storage_app.access", "msg": "answered"}))
+
+
+class Answered(logging.LogRecord):
+    """The record of a request in the access log, whose `fields` are its extras.
+
+    An ordinary record would find out anew what all of them have in common, and its extras would be picked out of forty
+    attributes: together, 5 % of a small download.
+    """
+
+    def __init__(self, level: int, request_id: str, fields: Mapping[str, Any]) -> None:
+        self.__dict__ = {**_IN_COMMON, **fields}
+        self.created = time.time()
+        self.levelno, self.levelname = level, logging.getLevelName(level)
+        self.request_id = request_id
+        self.fields = fields
 
 
 class RequestIdFilter(logging.Filter):
@@ -33,7 +52,7 @@ class TextFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        extras = "".join(f" {name}={_shown(value)}" for name, value in _extras(record).items() if value is not None)
+        extras = "".join([f" {name}={_shown(value)}" for name, value in _extras(record).items() if value is not None])
         line = (
             f"{_time(record)} {record.levelname} [{getattr(record, 'request_id', '-')}] {record.name}: "
             f"{loggable(record.getMessage())}{extras}"
@@ -90,10 +109,18 @@ def configure(level: str, form: str) -> None:
 
 
 def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, fraction = divmod(record.created, 1)
+    return f"{_date(second)}.{min(999, round(1_000_000 * fraction) // 1000):03}Z"
 
 
-def _extras(record: logging.LogRecord) -> dict[str, Any]:
+@lru_cache(maxsize=1)  # every line of a second needs it
+def _date(second: float) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _extras(record: logging.LogRecord) -> Mapping[str, Any]:
+    if isinstance(record, Answered):
+        return record.fields
     return {name: value for name, value in vars(record).items() if name not in _STANDARD}
 
 

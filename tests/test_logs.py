@@ -9,7 +9,7 @@ import sys
 import pytest
 from flask import Flask, g
 
-from storage_app.logs import JsonFormatter, RequestIdFilter, TextFormatter, configuration, loggable
+from storage_app.logs import Answered, JsonFormatter, RequestIdFilter, TextFormatter, configuration, loggable
 from tests.support.service import token
 
 
@@ -118,3 +118,15 @@ def test_level_is_that_of_our_loggers_and_gunicorns(
     lines = stderr.getvalue().splitlines()
     assert [name for name in ("ours", "gunicorn's") if any(name in line for line in lines)] == shown
     assert all(line.startswith(begins) for line in lines)
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_record_of_a_request_looks_like_any_other(formatter: logging.Formatter) -> None:
+    fields = {"status": 201, "code": None, "path": "/é"}
+    quick = Answered(logging.INFO, "id-1", fields)
+    attributes = {"levelname": "INFO", "msg": "answered", "created": quick.created, "request_id": "id-1"}
+    ordinary = logging.makeLogRecord({"name": "storage_app.access", **attributes, **fields})
+    assert formatter.format(quick) == formatter.format(ordinary)
+    assert logging.Formatter("%(levelname)s %(name)s:%(lineno)d %(message)s").format(quick) == (
+        "INFO storage_app.access:0 answered"
+    )

@@ -14,7 +14,7 @@ from flask.ctx import _AppCtxGlobals
 
 from ..domain.principals import Principal
 from ..errors import InvalidRequest, NotFound
-from ..logs import loggable
+from ..logs import Answered, loggable
 from ..metrics import Metrics
 from ..metrics.counters import Counters
 from ..node import Services, Storage
@@ -124,7 +124,8 @@ def _end(counters: Counters, response: Response) -> Response:
         )
     level = logging.DEBUG if context.is_aside else logging.INFO
     if log.isEnabledFor(level):
-        log.log(level, "answered", extra=_line(context, asked, response.status_code, received, sent, seconds))
+        fields = _line(context, asked, response.status_code, received, sent, seconds)
+        log.handle(Answered(level, context.request_id, fields))
     return response
 
 

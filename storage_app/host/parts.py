@@ -54,7 +54,9 @@ def part_of(entered: Part) -> Callable[[Callable[P, R]], Callable[P, R]]:
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def timed(*args: P.args, **kwargs: P.kwargs) -> R:
-            with part(entered):
+            if _own.seconds is None:
+                return function(*args, **kwargs)
+            with _Timed(entered):
                 return function(*args, **kwargs)
 
         return timed
