@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..api.lanes import Lane
+from ..host.measures import Duration, observe_wait
 from .scheduler import TURN_SECONDS
 
 
@@ -148,8 +149,10 @@ class _Parsed:
     def __init__(self, conn: Any) -> None:
         self._conn = conn
         self._parser = conn.parser
+        self._waits_since = time.perf_counter()
         self.unreader = conn.parser.unreader
 
     def __next__(self) -> Any:
+        observe_wait(Duration.TURN_WAIT, self._waits_since)
         self._conn.parser = self._parser
         return self._parser.mesg

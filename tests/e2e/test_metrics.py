@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.disruptions import begin_upload, wait_until
-from tests.support.metrics import Samples, requests, scrape
+from tests.support.metrics import Samples, lint, requests, scrape
 from tests.support.nginx import OFFLOAD, NginxGateway
 from tests.support.raw_http import send
 from tests.support.service import RunningService, bearer
@@ -55,6 +56,7 @@ def test_every_worker_shows_what_all_have_counted(start_service: Callable[..., R
     wait_until(lambda: scrape(running.url)["places_free"] == 2 * 24)
     found = scrape(running.url)
 
+    assert lint(httpx.get(f"{running.url}/metrics").text) == ""
     assert found["workers_started_total"] == 2
     assert found["received_bytes_total"] == len('{"name":"photos"}') + 5
     assert (found['bucket_files{bucket="photos"}'], found['bucket_bytes{bucket="photos"}']) == (1, 5)
@@ -71,10 +73,11 @@ def test_uploads_in_progress_are_counted(start_service: Callable[..., RunningSer
     wait_until(lambda: scrape(running.url)["uploads_in_progress"] == 0)
 
 
+@pytest.mark.parametrize("worker", ["scheduled", "gthread"])
 def test_counters_do_not_go_back_while_workers_are_replaced(
-    start_service: Callable[..., RunningService], long: bool
+    start_service: Callable[..., RunningService], worker: str, long: bool
 ) -> None:
-    running = start_service()
+    running = start_service(WORKER=worker)
     assert running.process is not None
     prepare(running)
     wait_until(lambda: scrape(running.url)["workers_started_total"] == 2)

@@ -6,8 +6,8 @@ import sys
 from tests.support.environment import clean_environment
 from tests.support.service import ROOT
 
-# What differs most with the worker: bodies that end early, slow and silent clients, and hooks.
-SHORT = ["test_bad_uploads.py", "test_metrics.py", "test_silent_clients.py"]
+# What differs most with the worker: bodies that end early, slow and silent clients.
+SHORT = ["test_bad_uploads.py", "test_silent_clients.py"]
 
 
 def test_answers_are_the_same_on_gunicorns_own_worker(long: bool) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -10,9 +11,11 @@ from typing import Any
 import pytest
 
 from storage_app.api.lanes import Lane
+from storage_app.host.measures import Duration
 from storage_app.server import lanes as module
 from storage_app.server.lanes import Lanes
 from tests.support.disruptions import wait_until
+from tests.support.measured import Kept
 
 LISTS, COPIES = Lane("lists", at_once=1), Lane("copies", at_once=2)
 MOST = 4
@@ -102,7 +105,7 @@ def test_others_have_the_leader_for_as_long_as_a_request_had_it(
     waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now, perf_counter=time.perf_counter))
     (conn,) = waiting.add(LISTS, 1)
     assert waiting.begin(COPIES, waiting.connect())
     clock.now += 0.01
@@ -166,3 +169,14 @@ def test_all_requests_can_be_removed(waiting: Waiting) -> None:
     conns = waiting.add(LISTS, 2) + waiting.add(COPIES, 1)
     assert waiting.lanes.remove_all() == conns
     assert waiting.lanes.is_empty()
+
+
+def test_wait_in_a_lane_is_a_wait_for_other_requests(waiting: Waiting, kept: Kept) -> None:
+    (conn,) = waiting.add(LISTS, 1)
+    asked, since = conn.parser._parser.mesg, time.perf_counter()
+    wait_until(lambda: time.perf_counter() - since >= 0.01)
+    assert kept.durations == []
+    assert next(conn.parser) is asked
+    ((what, seconds),) = kept.durations
+    assert what is Duration.TURN_WAIT
+    assert seconds >= 0.01

@@ -1,5 +1,6 @@
 """Metrics as Prometheus reads them."""
 
+import subprocess
 from collections.abc import Mapping
 
 import httpx
@@ -15,6 +16,13 @@ def parse(text: str) -> Samples:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def lint(text: str) -> str:
+    """Return what promtool has to say about the metrics, nothing if they are well-formed and well-named."""
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is (done.stdout + done.stderr == "")
+    return done.stdout + done.stderr
 
 
 def shown(name: str, labels: Mapping[str, str]) -> str:
