@@ -10,12 +10,18 @@ from pathlib import Path
 from .files import close, remove_tree
 
 _IN_MEMORY = "/dev/shm"  # noqa: S108  # tmpfs on every Linux (shm_overview(7))
+_LEAST_BYTES = 16 * 1024 * 1024  # what 20 workers take. Docker gives a container 64 MiB
 _HIDDEN = "."
 
 
 def memory_folder() -> str | None:
-    """Return the folder for temporary files in memory, or None if this machine has none that can be written."""
-    return _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) else None
+    """Return the folder for temporary files in memory, or None if this machine has none with room."""
+    return _IN_MEMORY if os.access(_IN_MEMORY, os.W_OK) and _free_bytes(_IN_MEMORY) >= _LEAST_BYTES else None
+
+
+def _free_bytes(folder: str) -> int:
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
 
 
 class SharedMemory:

@@ -12,6 +12,15 @@ from .places import places
 directory = SharedMemory("selfdb-storage")
 
 
+def prepare(server: Any, worker: Any) -> None:
+    """Number a worker that is about to start, and make the files in which it counts."""
+    give_number(server, worker)
+    try:
+        shared.prepare(worker.number, directory.path)
+    except OSError as error:
+        server.log.warning("There is no room to count in %s: %s", directory.path, error)
+
+
 def give_number(server: Any, worker: Any) -> None:
     """Give a worker that is about to start a number that no other one has."""
     taken = {each.number for each in server.WORKERS.values()}

@@ -140,7 +140,7 @@ class Lifecycle:
 
         A collection writes to each object that it looks at, and so takes a copy of its page, some 10 MiB in all.
         """
-        counts.give_number(server, worker)
+        counts.prepare(server, worker)
         gc.freeze()
 
     def post_fork(self, _server: Any, worker: Any) -> None:

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from storage_app.host import shared_memory
 from storage_app.host.shared_memory import SharedMemory
 from tests.support.checkout import ROOT
 
@@ -77,3 +80,9 @@ def test_directories_in_use_and_those_of_others_stay(tmp_path: Path) -> None:
     own.remove()
     living.end()
     assert {path.name for path in tmp_path.iterdir()} == {"others-1", "counts-file"}
+
+
+@pytest.mark.parametrize("least", [0, 2**62])
+def test_memory_without_room_is_none(monkeypatch: pytest.MonkeyPatch, least: int) -> None:
+    monkeypatch.setattr(shared_memory, "_LEAST_BYTES", least)
+    assert shared_memory.memory_folder() == (None if least else "/dev/shm")

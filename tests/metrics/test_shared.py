@@ -1,9 +1,14 @@
 """A worker goes on with the counts of the one that it replaces, and leaves nothing of that one's state."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from storage_app.metrics import shared
 from tests.support.checkout import ROOT
 from tests.support.metrics import Samples, parse
 
@@ -59,3 +64,23 @@ def test_state_of_a_dead_worker_is_forgotten_and_its_counts_are_kept(tmp_path: P
     run(0, tmp_path)
     left = run(1, tmp_path, "dead")
     assert (left["workers_started_total"], left["places_free"]) == (2, 24)
+
+
+def test_files_have_room_before_a_worker_writes_to_them(tmp_path: Path) -> None:
+    shared.prepare(0, tmp_path)
+    files = {path.name: path.stat() for path in tmp_path.iterdir()}
+    assert set(files) == {"counter_0.db", "histogram_0.db", "gauge_livesum_0.db"}
+    assert all(found.st_blocks * 512 >= found.st_size > 0 for found in files.values())
+    assert run(0, tmp_path)["workers_started_total"] == 1
+    shared.prepare(0, tmp_path)
+    assert run(0, tmp_path)["workers_started_total"] == 2
+
+
+def test_file_without_room_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space"):
+        shared.prepare(0, tmp_path)
+    assert list(tmp_path.glob("*.db")) == []

@@ -253,14 +253,14 @@ def test_some_threads_never_wait_for_clients(threads: int, count: int) -> None:
 
 def test_garbage_collection_in_a_worker_copies_no_memory_of_its_master() -> None:
     script = """if True:
-        import gc, os, re
+        import gc, logging, os, re
         from types import SimpleNamespace
         from storage_app.server.lifecycle import Lifecycle
         from storage_app.settings import load_settings
         def copied():
             with open("/proc/self/smaps_rollup") as rollup:
                 return int(re.search(r"Private_Dirty:\\s+(\\d+) kB", rollup.read())[1])
-        Lifecycle(load_settings()).pre_fork(SimpleNamespace(WORKERS={}), SimpleNamespace())
+        Lifecycle(load_settings()).pre_fork(SimpleNamespace(WORKERS={}, log=logging), SimpleNamespace())
         if os.fork() == 0:
             before = copied()
             gc.collect()
