@@ -144,3 +144,26 @@ def test_gateway_does_not_show_the_metrics(start_service: Callable[..., RunningS
             assert (path, answer.status, answer.json["code"]) == (path, 404, "not_found")
     assert httpx.get(f"{running.url}/metrics").status_code == 401
     assert httpx.get(f"{running.url}/metrics", headers=own).status_code == 200
+
+
+def test_bytes_that_nginx_takes_and_sends_are_counted_once(
+    start_service: Callable[..., RunningService], tmp_path: Path
+) -> None:
+    running, data = start_service(**OFFLOAD), b"x" * 3_000_000
+    prepare(running)
+    with (
+        NginxGateway(running, tmp_path / "nginx") as gateway,
+        httpx.Client(base_url=gateway.url, headers=bearer()) as client,
+    ):
+        before = scrape(running.url)
+        client.put("/files/upload-direct/photos/large", content=data).raise_for_status()
+        uploaded = scrape(running.url)
+        assert client.get("/files/download/photos/large").content == data
+    assert gateway.carried() == 1
+    downloaded = scrape(running.url)
+
+    put = [requests(each, "PUT", "/files/upload-direct/{bucket_id}/{file_id}") for each in (before, uploaded)]
+    assert put == [1, 2]
+    assert uploaded["received_bytes_total"] - before["received_bytes_total"] == len(data)
+    sent = downloaded["sent_bytes_total"] - uploaded["sent_bytes_total"]
+    assert len(data) < sent < len(data) + 100_000  # with the metrics themselves
