@@ -169,7 +169,7 @@ def environment_readers(path: Path) -> Iterator[int]:
 
 
 def test_only_settings_looks_at_the_environment() -> None:
-    assert {name_of(path) for path in sources() if list(environment_readers(path))} == {"settings"}
+    assert {name_of(path) for path in sources() if list(environment_readers(path))} == {"settings.environment"}
 
 
 def namers(identifier: str) -> set[str]:

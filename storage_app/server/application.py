@@ -9,7 +9,8 @@ from gunicorn.app.base import BaseApplication
 
 from .. import create_app
 from ..errors import SettingsError
-from ..settings import ROOT, Settings, load_settings
+from ..settings import Settings, load_settings
+from ..settings.environment import ROOT
 from .configuration import configuration
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Every setting: its name, default, check and meaning, read from the environment and from `.env`.
 
-No other module reads `os.environ`. Each field of `Settings` is the only declaration of its setting. `SETTINGS` lists
-all of them, for the documentation and for the tests that keep it complete.
+Each field of `Settings` is the only declaration of its setting. `SETTINGS` lists all of them, for the documentation and
+for the tests that keep it complete.
 """
 
 import dataclasses
@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from dotenv.main import DotEnv
 from environs import EnvError, ValidationError
 
 from ..errors import SettingsError
+from .environment import ROOT, drop_empty, environment_and_dotenv
 from .kinds import (
     Environment,
     Kind,
@@ -32,19 +32,6 @@ from .kinds import (
     url,
     whole_number,
 )
-
-
-def project_folder(package: Path) -> Path:
-    """Return the checkout that `package` lies in or, if it was installed, the current directory."""
-    checkout = package.resolve().parent
-    return checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()
-
-
-ROOT = project_folder(Path(__file__).parents[1])
-"""The folder that holds `.env`. Relative paths start here, wherever the process goes later."""
-
-# The values of PYTHON_DOTENV_DISABLED that python-dotenv takes for true.
-_DOTENV_DISABLED = {"1", "true", "t", "yes", "y"}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +211,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     The environment wins over `.env`, and an empty value counts as not set. With PYTHON_DOTENV_DISABLED=1, which
     python-dotenv documents, `.env` is not read. Raises `SettingsError`.
     """
-    values = _environment_and_dotenv() if environ is None else environ
+    values = environment_and_dotenv() if environ is None else environ
     given = {name: value for name, value in values.items() if value.strip()}
     settings = Settings(**{field: _read(setting, given) for field, setting in FIELDS.items()})
     _check_together(settings)
@@ -233,30 +220,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 def drop_empty_variables() -> None:
     """Remove the settings that are empty from the environment, because a library may read them from there too."""
-    for setting in SETTINGS:
-        if not os.environ.get(setting.name, "").strip():
-            os.environ.pop(setting.name, None)
-
-
-def sources() -> dict[str, dict[str, str]]:
-    """Return the variables of each source by its name, the one that wins first."""
-    environment = {name: value for name, value in os.environ.items() if value.strip()}
-    if environment.get("PYTHON_DOTENV_DISABLED", "").casefold() in _DOTENV_DISABLED:
-        return {"environment": environment}
-    return {"environment": environment, ".env": _dotenv(ROOT / ".env")}
-
-
-def _environment_and_dotenv() -> dict[str, str]:
-    return {name: value for source in reversed(sources().values()) for name, value in source.items()}
-
-
-def _dotenv(path: Path) -> dict[str, str]:
-    try:
-        # override=False: the environment wins inside .env too, where ${NAME} is expanded.
-        written = DotEnv(path, override=False, encoding="utf-8").dict()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read ({error}): make it a readable UTF-8 text file.") from error
-    return {name: value for name, value in written.items() if value is not None}
+    drop_empty(setting.name for setting in SETTINGS)
 
 
 def _read(setting: Setting, given: Mapping[str, str]) -> Any:

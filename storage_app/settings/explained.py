@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from . import FIELDS, Setting, load_settings, sources
+from . import FIELDS, Setting, load_settings
+from .environment import sources
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

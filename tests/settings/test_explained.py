@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from storage_app import settings
+from storage_app.settings import environment
 from storage_app.settings.explained import ExplainedSetting, explain
 
 
@@ -14,7 +14,7 @@ def test_environment_wins_over_the_file_and_the_file_over_the_default(
     (tmp_path / ".env").write_text(
         f"SECRET_KEY={'s' * 32}\nPORT=9001\nTHREADS=4\nSTORAGE_SERVICE_EXTERNAL_URL=http://x\n"
     )
-    monkeypatch.setattr(settings, "ROOT", tmp_path)
+    monkeypatch.setattr(environment, "ROOT", tmp_path)
     monkeypatch.delenv("PYTHON_DOTENV_DISABLED", raising=False)
     monkeypatch.setenv("PORT", "9002")
     explained = {each.name: each for each in explain()}
