@@ -1,9 +1,12 @@
 """A self-hosted file storage service: buckets and files over HTTP, plain files and JSON on disk."""
 
+from functools import partial
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from . import api, cli, logs
+from .api.schemas.responses import change_json
 from .host.files import keep_private
 from .host.memory import end_without_collection
 from .metrics import Metrics
@@ -22,7 +25,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     end_without_collection()
     logs.configure(settings.log_level, settings.log_format)
     app = Flask(__name__, static_folder=None)
-    app.extensions["storage"] = Storage(settings, api.audit.on_change if settings.audit_log else None)
+    app.extensions["storage"] = Storage(
+        settings,
+        listener=api.audit.on_change if settings.audit_log else None,
+        describe=partial(change_json, settings),
+    )
     app.extensions["metrics"] = Metrics()
     api.init_app(app, settings)
     cli.init_app(app)

@@ -2,9 +2,10 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from .auth.credentials import Logins
 from .auth.permissions import Policy
@@ -12,18 +13,21 @@ from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
 from .domain.changes import Change
 from .errors import StoreUnusable, Unavailable
+from .events.delivery import Deliverer
+from .events.endpoint import Endpoint
 from .host.append_log import AppendLog
 from .host.ballast import Ballast
 from .host.files import remove_tree
 from .host.layout import Layout
 from .host.locks import UploadSlots
 from .host.spool import Spool
-from .index import Index
+from .index import Index, Outbox
 from .journal.commit import Commits
 from .journal.liveness import Presence, open_liveness, processes_of
 from .journal.log import IntentLogs
 from .journal.recovery import Recovery
 from .maintenance.background import BackgroundThread
+from .maintenance.outbox import open_outbox
 from .maintenance.recover import is_recovered, open_index
 from .services.archives import Archives
 from .services.buckets import Buckets
@@ -65,14 +69,23 @@ class Services:
     signing: Signing
     spool: Spool
     background: BackgroundThread
+    outbox: Outbox | None
+    deliverer: Deliverer | None
 
 
 class Storage:
     """The store at STORAGE_PATH, as this process uses it. Threads may share it."""
 
-    def __init__(self, settings: Settings, listener: Callable[[Change], None] | None = None) -> None:
-        """`listener` is told of each change, as `Commits` does it."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        listener: Callable[[Change], None] | None = None,
+        describe: Callable[[Change], Mapping[str, Any]] = lambda _: {},
+    ) -> None:
+        """`listener` is told of each change, as `Commits` does it. `describe` returns the data of its event."""
         self.settings = settings
+        self._describe = describe
         self.audit_log = AppendLog(settings.audit_log) if settings.audit_log else None
         self._listener = listener
         self.logins = Logins(settings.secret_key, settings.algorithm, settings.anon_key, settings.service_key)
@@ -155,6 +168,8 @@ class Storage:
         self._presence = presence
         if self._runs_background:
             services.background.start()
+            if services.deliverer is not None:
+                services.deliverer.start()
         return services
 
     def _close(self, *, wait: bool) -> None:
@@ -167,8 +182,19 @@ class Storage:
             closing.callback(presence.release)
             closing.callback(self._discard_staging, presence.id)
             closing.callback(services.index.close)
+            if services.outbox is not None:
+                closing.callback(services.outbox.close)
             closing.callback(services.logs.close)
+            if services.deliverer is not None:
+                closing.callback(services.deliverer.stop, wait=wait)
             services.background.stop(wait=wait)
+
+    def endpoint(self) -> Endpoint:
+        """Return the receiver of webhooks, which the settings name."""
+        url, secret = self.settings.webhook_url, self.settings.webhook_secret
+        assert url is not None, "the caller has looked"
+        assert secret is not None, "the settings are checked together"
+        return Endpoint(url, secret, self._describe)
 
     def _discard_staging(self, process: str) -> None:
         with suppress(OSError):  # a rest is fenced by the next recovery
@@ -180,7 +206,8 @@ class Storage:
         ballast, spool = Ballast(layout.ballast), Spool(layout.spool)
         logs = IntentLogs(index, layout.intents, process=process)
         recovery = Recovery(index, store, processes_of(layout), logs, ballast)
-        commits = Commits(index, store, logs, recovery, self._listener)
+        outbox = open_outbox(layout, index, durable=settings.durability == "fsync") if settings.webhook_url else None
+        commits = Commits(index, store, logs, recovery, outbox=outbox, listener=self._listener)
         policy = Policy(anonymous_uploads=settings.anonymous_uploads, authenticated_read=settings.authenticated_read)
         lookups = Lookups(index, policy)
         limits = UploadLimits(max_file_size=settings.max_file_size, min_free_bytes=settings.min_free_bytes)
@@ -207,4 +234,6 @@ class Storage:
             signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,
             background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),
+            outbox=outbox,
+            deliverer=None if outbox is None else Deliverer(index, outbox, self.endpoint()),
         )

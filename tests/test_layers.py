@@ -18,7 +18,7 @@ LAYERS: list[set[str]] = [
     {"media_types", "auth", "host"},
     {"blobstore", "index"},
     {"journal"},
-    {"services", "maintenance"},
+    {"services", "maintenance", "events"},
     {"node"},
     {"metrics"},
     {"api", "cli"},
@@ -42,6 +42,8 @@ LIBRARIES: dict[str, set[str]] = {
     "psycopg": {"index"},
     "sqlalchemy": {"index"},
     "sqlite3": {"index"},
+    "standardwebhooks": {"events"},
+    "urllib3": {"events"},
 }
 
 

@@ -31,7 +31,12 @@ def init_app(app: Flask) -> None:
 def on_change(change: Change) -> None:
     """Write the line of a durable change, which the current request has made, or else a command."""
     of_request = has_request_context()
-    about: dict[str, Any] = {"change": change.kind, "outcome": _DONE, "bucket_id": change.bucket, "file_id": change.key}
+    about: dict[str, Any] = {
+        "change": change.kind,
+        "outcome": _DONE,
+        "bucket_id": change.bucket.name,
+        "file_id": change.key,
+    }
     if change.source is not None:
         about["source"] = dict(zip(("bucket_id", "file_id"), change.source, strict=True))
     if of_request:

@@ -63,6 +63,7 @@ class InitiateUpload(MethodView):
             size=body.get("size"),
             sha256=body.get("sha256"),
             metadata=body.get("metadata"),
+            notify=body.get("notify"),
         )
         request = UploadRequest(
             body["bucket_id"],

@@ -110,6 +110,7 @@ class SignedUrls:
                 size=claims.get("sz"),
                 sha256=claims.get("sha"),
                 metadata=claims.get("md"),
+                notify=claims.get("nt"),
             ),
         )
 
@@ -184,6 +185,7 @@ def _upload_claims(grant: SignedUpload) -> dict[str, Any]:
         "sz": grant.constraints.size,
         "sha": grant.constraints.sha256,
         "md": grant.constraints.metadata,
+        "nt": grant.constraints.notify,
     }
 
 

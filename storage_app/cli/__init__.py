@@ -11,12 +11,12 @@ from ..maintenance.recover import recover as recover_store
 from ..maintenance.scan import Check
 from ..node import Storage
 from ..version import __version__
-from . import files, reports
+from . import files, reports, webhooks
 from .recovery import recover_for_an_operator
 
 storage_commands = AppGroup("storage", help="Look after the storage service.")
 click.version_option(__version__, message="SelfDB storage %(version)s")(storage_commands)
-for _command in (*reports.COMMANDS, *files.COMMANDS):
+for _command in (*reports.COMMANDS, *files.COMMANDS, webhooks.webhooks):
     storage_commands.add_command(_command)
 
 
@@ -76,6 +76,7 @@ def check(repair: bool) -> None:
             storage.settings.storage_path,
             durable=storage.settings.durability == "fsync",
             index_url=storage.settings.index_url,
+            has_outbox=storage.settings.webhook_url is not None,
         )
         services = storage.services
         found = repaired = 0

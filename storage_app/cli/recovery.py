@@ -45,6 +45,7 @@ def _recover(settings: Settings, say: Say, *, rebuild_anyway: bool = False, take
             settings.storage_path,
             durable=settings.durability == "fsync",
             index_url=settings.index_url,
+            has_outbox=settings.webhook_url is not None,
             rebuild_anyway=rebuild_anyway,
             take_over=take_over,
             progress=progress.show,

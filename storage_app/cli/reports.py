@@ -92,10 +92,11 @@ COMMANDS = (config, buckets, ls, usage)
 def open_services() -> Iterator[tuple[Storage, Services]]:
     """Open the store, whether or not the service runs."""
     storage: Storage = current_app.extensions["storage"]
-    path, index_url = storage.settings.storage_path, storage.settings.index_url
+    settings = storage.settings
+    path, index_url, has_outbox = settings.storage_path, settings.index_url, settings.webhook_url is not None
     try:
         _check_started(path)
-        recover(path, durable=storage.settings.durability == "fsync", index_url=index_url)
+        recover(path, durable=settings.durability == "fsync", index_url=index_url, has_outbox=has_outbox)
         yield storage, storage.services
         storage.stop()
         mark_clean_stop(path, index_url=index_url)

@@ -21,7 +21,8 @@ class Intent:
 
     `key` is None until it is known. `blob` names the bytes that arrive or leave, and is None if there are none. The
     intent reserves `size` bytes of the bucket's quota. A move is an intent on its destination, and names the file that
-    it moves besides, by the fields that begin with `source`. For every other kind they are None.
+    it moves besides, by the fields that begin with `source`. For every other kind they are None. `notify` is told with
+    the change that an upload makes.
     """
 
     process: str
@@ -33,6 +34,7 @@ class Intent:
     source_uid: str | None = None
     source_key: str | None = None
     source_blob: str | None = None
+    notify: str | None = None
     id: str = field(default_factory=partial(secrets.token_hex, 12))
 
     @property

@@ -6,6 +6,8 @@ from typing import Any
 
 from .files import UNCONDITIONAL, WriteConditions
 
+MAX_NOTIFY_BYTES = 1024
+
 
 @dataclass(frozen=True, slots=True)
 class FileAttributes:
@@ -20,13 +22,17 @@ class FileAttributes:
 
 @dataclass(frozen=True, slots=True)
 class UploadConstraints:
-    """The attributes of the file that a signed URL binds. None = not bound. `size` is in bytes, `sha256` is hex."""
+    """The attributes of the file that a signed URL binds. None = not bound. `size` is in bytes, `sha256` is hex.
+
+    `notify` is no attribute: it comes back in the event of the upload.
+    """
 
     filename: str | None = None
     content_type: str | None = None
     size: int | None = None
     sha256: str | None = None
     metadata: Mapping[str, Any] | None = None
+    notify: str | None = None
 
 
 UNCONSTRAINED = UploadConstraints()

@@ -24,6 +24,10 @@ class Layout:
         return self.system / "index.sqlite3"
 
     @property
+    def events(self) -> Path:
+        return self.system / "events.sqlite3"
+
+    @property
     def alive(self) -> Path:
         return self.system / "alive"
 

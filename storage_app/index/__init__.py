@@ -2,7 +2,8 @@
 
 from .database import Index
 from .group_commit import Work
+from .outbox import Event, Outbox, State
 from .sqlite import damage_mark
 from .transaction import Transaction
 
-__all__ = ["Index", "Transaction", "Work", "damage_mark"]
+__all__ = ["Event", "Index", "Outbox", "State", "Transaction", "Work", "damage_mark"]

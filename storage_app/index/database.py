@@ -13,10 +13,13 @@ from ..host.measures import Duration, observe
 from ..host.parts import Part, part, part_of
 from . import schema
 from .group_commit import GroupCommit, Work
+from .outbox import Outbox
 from .postgres import Postgres
 from .reads import Reads
 from .sqlite import Sqlite
 from .transaction import Sync, Transaction
+
+_FORWARDED = 1000  # at a time
 
 
 class Index(Reads):
@@ -36,6 +39,15 @@ class Index(Reads):
         self.is_current = self._database.is_current
         self._group_commit = GroupCommit(self.write)
 
+    def outbox(self, path: Path, *, durable: bool) -> Outbox:
+        """Return the outbox: in the file `path` or, if the index is on a server, in the same database.
+
+        Without `durable`, a power cut may take the last events from the file.
+        """
+        return Outbox(
+            self._database, None if self.is_shared else Sqlite(path, synchronous="FULL" if durable else "NORMAL")
+        )
+
     def close(self) -> None:
         """Close every connection. The last one to close a SQLite file writes the log into it (a checkpoint)."""
         self._database.close()
@@ -45,14 +57,14 @@ class Index(Reads):
         try:
             schema.create(self._engine)
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     def checkpoint(self) -> None:
         """Write everything into the database file, and sync it."""
         try:
             self._database.checkpoint()
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     def version(self) -> int | None:
         """Return the version of a complete index, or None if it is incomplete or has no tables of ours.
@@ -95,7 +107,7 @@ class Index(Reads):
             with self._database.alone():
                 yield
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     @contextmanager
     def fill(self) -> Iterator[Transaction]:
@@ -117,7 +129,7 @@ class Index(Reads):
             try:
                 schema.CACHE.drop_all(self._engine)
             except self._errors as error:
-                raise self._translated(error) from error
+                raise self.translated(error) from error
         self.create()
         with self._alone() as transaction:
             if not take_over and transaction.owner() is not None:
@@ -137,11 +149,21 @@ class Index(Reads):
                 yield transaction
                 transaction.flush()
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     def _check_owner(self, transaction: Transaction) -> None:
         if self.store is not None and transaction.owner() != self.store:
             raise StoreUnusable("The index was taken over by another store just now: give each store its own.")
+
+    def forward(self, outbox: Outbox) -> None:
+        """Put into `outbox` what transactions have announced, and forget it here. Processes that died have not done so.
+
+        On a server, the transactions themselves put it there.
+        """
+        while found := self.announced(limit=_FORWARDED):
+            outbox.add([{name: value for name, value in row.items() if name != "number"} for row in found])
+            with self.write() as transaction:
+                transaction.drop_announced(found[-1]["number"])
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -161,7 +183,7 @@ class Index(Reads):
                     self._database.sync_first(sync)
                 transaction.flush()
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
         finally:
             observe(Duration.TRANSACTION, began)
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from typing import Generic, TypeVar
 
 from ..errors import StorageError
 from ..host.blocking import acquired
@@ -14,17 +15,18 @@ from .transaction import Transaction
 
 # Something to do in a write transaction. If it raises, it must not have written.
 Work = Callable[[Transaction], None]
+T = TypeVar("T")
 
 
-class GroupCommit:
+class GroupCommit(Generic[T]):
     """Runs work in transactions that `write` opens. Each takes all the work that is waiting when it begins."""
 
-    def __init__(self, write: Callable[[], AbstractContextManager[Transaction]]) -> None:
+    def __init__(self, write: Callable[[], AbstractContextManager[T]]) -> None:
         self._write = write
-        self._waiting: deque[tuple[Work, Future[None]]] = deque()
+        self._waiting: deque[tuple[Callable[[T], None], Future[None]]] = deque()
         self._running = threading.Lock()
 
-    def run(self, work: Work) -> None:
+    def run(self, work: Callable[[T], None]) -> None:
         """Return when `work` is done and committed. Raises what `work` raises, and what `write` raises."""
         done: Future[None] = Future()
         self._waiting.append((work, done))

@@ -45,6 +45,8 @@ class Postgres:
             pool_pre_ping=True,  # so that no request fails because the server was restarted
         )
         self.sql = Compiled(self.engine.dialect)
+        self.announcing: Statement | None = None
+        self.outbox_is_full = False
         self._looked_at = -math.inf
         self._complete = True
 

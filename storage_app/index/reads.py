@@ -55,6 +55,12 @@ class Reads:
         )
         return any(self._one(query.limit(1)) for query in named)
 
+    def announced(self, *, limit: int) -> list[dict[str, Any]]:
+        """Return up to `limit` rows that transactions have announced, in their order."""
+        query = sa.select(schema.announced).order_by(schema.announced.c.number).limit(limit)
+        names = [column.name for column in schema.announced.columns]
+        return [dict(zip(names, row, strict=True)) for row in self._all(query)]
+
     def count_deletions(self) -> int:
         """Return the number of pending deletions."""
         return self._count(schema.pending_deletions)
@@ -199,7 +205,7 @@ class Reads:
         try:
             return self._database.look_up(statement, values)
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
     def _row(self, statement: Statement, **values: Any) -> Sequence[Any] | None:
         found = self._run(statement, **values)
@@ -219,9 +225,9 @@ class Reads:
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
         except self._errors as error:
-            raise self._translated(error) from error
+            raise self.translated(error) from error
 
-    def _translated(self, error: Exception) -> StorageError:
+    def translated(self, error: Exception) -> StorageError:
         """Return our error for one of `_errors`."""
         if isinstance(error, exc.TimeoutError):
             return Unavailable("The index is too busy; try again in a moment.")

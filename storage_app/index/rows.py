@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 import sqlalchemy as sa
 
 from ..domain.buckets import Bucket, Grant, Totals
+from ..domain.changes import Change, ChangeKind
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind, PendingDeletion
 from ..domain.reservations import Reservation
@@ -152,3 +153,37 @@ def bucket_and_file_from(row: Sequence[Any]) -> tuple[Bucket, Totals, File | Non
     values = _FILES_BESIDE_BUCKETS.pick(row)
     file = _FILES_BESIDE_BUCKETS.from_values(values) if any(values) else None
     return *bucket_from(row), file
+
+
+def change_to_row(change: Change) -> dict[str, Any]:
+    """Return the values of a row of `announced`, but for its number."""
+    body = {
+        "kind": change.kind,
+        "at": to_microseconds(change.at),
+        "bucket": BUCKETS.to_row(change.bucket),
+        "file": None if change.file is None else FILES.to_row(change.file),
+        "source": change.source,
+        "notify": change.notify,
+        "totals": None if change.totals is None else dataclasses.astuple(change.totals),
+    }
+    return {
+        "id": change.id,
+        "bucket_uid": change.bucket.uid,
+        "key": change.key or "",
+        "sequence": change.sequence,
+        "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+    }
+
+
+def change_from_body(text: str) -> Change:
+    """Return the change whose row has this body."""
+    body = json.loads(text)
+    return Change(
+        kind=ChangeKind(body["kind"]),
+        bucket=BUCKETS.from_row([body["bucket"].get(column.name) for column in buckets.columns]),
+        at=from_microseconds(body["at"]),
+        file=body["file"] and FILES.from_row([body["file"][column.name] for column in files.columns]),
+        source=body["source"] and tuple(body["source"]),
+        notify=body["notify"],
+        totals=body["totals"] and Totals(*body["totals"]),
+    )

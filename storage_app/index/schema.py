@@ -5,28 +5,18 @@ from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 # The cache has no migrations: an index of another version is rebuilt.
-VERSION = 9
+VERSION = 10
 
 # No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
 # them first, and on SQLite it may replace the file that they are in.
 CACHE = sa.MetaData()
 
-# The rows of these tables cannot be made from sidecars and blobs. There are no such tables yet, so no connection
-# attaches anything, and no file or schema is created. On SQLite they are in a database beside the index, which each
-# connection attaches as `durable`; on PostgreSQL they are in the schema of that name. Before you add the first one:
-#
-# - A SQLite transaction that writes to both databases is atomic in each file, but not across the two: with WAL, a kill
-#   during COMMIT may keep the cache's row without the durable one, or the other way round. Recovery has to tell and
-#   mend either case. PostgreSQL has no such gap.
-# - SQLite syncs the durable database at each COMMIT that changes it, and other writers wait meanwhile. A COMMIT that
-#   changes the index alone syncs nothing.
-# - `Index.create` makes missing tables, and runs when an index is made. So a new durable table needs a new VERSION, and
-#   a changed one needs a migration.
-# - Damage in the durable database is reported as damage in the index, and a rebuild does not repair it.
-# - A backup without `.system` lacks these tables.
-DURABLE = sa.MetaData(schema="durable")
+# The rows of these tables cannot be made from sidecars and blobs, so no rebuild touches them. With SQLite they are in a
+# database of their own, because the file of the index may be replaced. On PostgreSQL they are in a schema of their own.
+DURABLE = sa.MetaData()
+DURABLE_ON_SERVER = sa.MetaData(schema="durable")
 _CREATE_SCHEMA = CreateSchema("durable", if_not_exists=True)
-event.listen(DURABLE, "before_create", _CREATE_SCHEMA.execute_if(dialect="postgresql"))
+event.listen(DURABLE_ON_SERVER, "before_create", _CREATE_SCHEMA)
 
 # Text is compared and sorted by bytes on every database, whatever its locale; for UTF-8 that is by code points.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
@@ -99,6 +89,7 @@ intents = sa.Table(
     sa.Column("source_uid", _TEXT),  # this and the next two only for moves
     sa.Column("source_key", _TEXT),
     sa.Column("source_blob", _TEXT),
+    sa.Column("notify", _TEXT),  # only for uploads
     sa.Index("intents_by_bucket", "bucket_uid").ddl_if(dialect="postgresql"),
     sa.Index("intents_by_source", "source_uid").ddl_if(dialect="postgresql"),
     sqlite_with_rowid=False,
@@ -130,8 +121,44 @@ pending_deletions = sa.Table(
 )
 
 
+# Changes that a transaction of SQLite has announced, until they are in the outbox.
+announced = sa.Table(
+    "announced",
+    CACHE,
+    sa.Column("number", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=True),
+    sa.Column("id", _TEXT, nullable=False),
+    sa.Column("bucket_uid", _TEXT, nullable=False),
+    sa.Column("key", _TEXT, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("body", _TEXT, nullable=False),
+)
+
+
+def _outbox(metadata: sa.MetaData) -> sa.Table:
+    """Return the table of events that were not delivered yet, or not long ago. A `key` of "" is the bucket itself."""
+    return sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("id", _TEXT, primary_key=True),
+        sa.Column("bucket_uid", _TEXT, nullable=False),
+        sa.Column("key", _TEXT, nullable=False),
+        sa.Column("sequence", sa.BigInteger, nullable=False),
+        sa.Column("body", _TEXT, nullable=False),  # JSON
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("since", sa.BigInteger, nullable=False),  # in this state
+        sa.Column("first_tried_at", sa.BigInteger),
+        sa.Column("due_at", sa.BigInteger, nullable=False),
+        sa.Column("attempts", sa.BigInteger, nullable=False),
+        sa.Column("failure", _TEXT),
+        sa.Index("outbox_by_key", "bucket_uid", "key", "sequence"),
+        sa.Index("outbox_by_state", "state", "due_at"),
+    )
+
+
+outbox = _outbox(DURABLE)
+outbox_on_server = _outbox(DURABLE_ON_SERVER)
+
+
 def create(engine: sa.Engine) -> None:
-    """Create the tables that are missing."""
+    """Create the tables of the index that are missing."""
     CACHE.create_all(engine)
-    if DURABLE.tables:
-        DURABLE.create_all(engine)

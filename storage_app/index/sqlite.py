@@ -18,7 +18,6 @@ from ..errors import Unavailable
 from ..host.blocking import PATIENCE_SECONDS, acquired, detach
 from ..host.files import close, translated
 from ..host.measures import Duration, observe_wait
-from . import schema
 from .compiled import Compiled, Driver, Statement
 from .transaction import Sync
 
@@ -91,8 +90,9 @@ class _Readers(sa.Pool):
 class Sqlite:
     """The database at `path`, in WAL mode. It has one write transaction at a time, which locks every bucket and key."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, synchronous: str = "NORMAL") -> None:
         self.path = path
+        self._synchronous = synchronous
         self.engine = sa.create_engine(
             f"sqlite:///{path}",
             # We execute BEGIN IMMEDIATE ourselves: the driver's own BEGIN would take the write lock too late.
@@ -104,6 +104,8 @@ class Sqlite:
         )
         event.listen(self.engine, "connect", self._configure)
         self.sql = Compiled(self.engine.dialect)
+        self.announcing: Statement | None = None
+        self.outbox_is_full = False
         self._readers = cast(_Readers, self.engine.pool)
         self._for_writing: sa.Connection | None = None
         self._opened: tuple[int, int] | None = None
@@ -256,18 +258,14 @@ class Sqlite:
         record.info["read only"] = not os.access(self.path, os.W_OK)
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        if schema.DURABLE.tables:
-            cursor.execute("ATTACH ? AS durable", [str(self.path.with_name("durable.sqlite3"))])
-            cursor.execute("PRAGMA durable.journal_mode=WAL")
-            cursor.execute("PRAGMA durable.synchronous=FULL")
+        cursor.execute(f"PRAGMA synchronous={self._synchronous}")
         cursor.close()
         if self._opened is None:
             self._opened = _identity(self.path)
 
     def _locked(self, deadline: float) -> int:
         if self._lock_file is None:
-            path = self.path.with_name("index.lock")
+            path = self.path.with_suffix(".lock")
             try:
                 self._lock_file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             except OSError as error:

@@ -4,8 +4,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql
 
-from .schema import buckets, files, intents, pending_deletions, reservations
+from .schema import announced, buckets, files, intents, outbox_on_server, pending_deletions, reservations
 
 
 def _new_values(table: sa.Table, *, but: str = "") -> dict[str, sa.BindParameter[Any]]:
@@ -66,3 +67,13 @@ RESERVATIONS = sa.select(
     sa.func.count(), sa.func.coalesce(sa.func.sum(reservations.c.size), sa.literal_column("0"))
 ).where(reservations.c.expires_at > bindparam("at"))
 RESERVATIONS_OF = RESERVATIONS.where(reservations.c.uploader == bindparam("uploader"))
+
+# The row of a change: in the index, or in the outbox on a server. A change is about as old as its sequence says.
+ANNOUNCE = sa.insert(announced).values(_new_values(announced, but="number"))
+_SINCE: sa.BindParameter[Any] = bindparam("sequence")
+ANNOUNCE_ON_SERVER = (
+    postgresql.insert(outbox_on_server)
+    .values({name: bindparam(name) for name in ("id", "bucket_uid", "key", "sequence", "body")})
+    .values(state=sa.literal_column("'due'"), since=_SINCE, due_at=_SINCE, attempts=sa.literal_column("0"))
+    .on_conflict_do_nothing()
+)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from ..domain.buckets import Bucket, Totals
+from ..domain.changes import Change
 from ..domain.files import File
 from . import page_queries, rows, schema, statements
 from .compiled import Compiled, Statement
@@ -23,6 +24,9 @@ class Database(Protocol):
     """The operations of a transaction that differ between databases."""
 
     sql: Compiled
+    # Puts what a transaction announces where it is found after COMMIT. None if nobody wants to know.
+    announcing: Statement | None
+    outbox_is_full: bool
 
     def lock(self, connection: sa.Connection, *names: str, shared: bool) -> None:
         """Wait for the locks called `names`, one after the other. They are held until the transaction ends."""
@@ -42,6 +46,7 @@ class Transaction(JournalRows):
         self._database = database
         self._syncs = syncs
         self._counted: dict[str, tuple[int, int]] = {}
+        self.announced: list[dict[str, Any]] = []  # rows of the outbox
 
     # The disk
 
@@ -72,6 +77,21 @@ class Transaction(JournalRows):
     def lock_reservations(self) -> None:
         """Lock all reservations. Waits for other holders. Lock the bucket before, if at all."""
         self._database.lock(self._connection, "reservations", shared=False)
+
+    # Changes
+
+    def announce(self, change: Change) -> None:
+        """Tell the outbox of `change`, with this transaction's COMMIT. Does nothing if there is no outbox."""
+        if self._database.announcing is None:
+            return
+        row = rows.change_to_row(change)
+        if not self._database.outbox_is_full:
+            self._run(self._database.announcing, **row)
+        self.announced.append(row)
+
+    def drop_announced(self, until: int) -> None:
+        """Drop what was announced, up to the row with this number."""
+        self._connection.execute(sa.delete(schema.announced).where(schema.announced.c.number <= until))
 
     # Buckets
 

@@ -1,11 +1,12 @@
 """The attempts to begin a commit: each locks the keys, and finds what must be done before the next one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals
+from ..domain.changes import Change
 from ..domain.files import File
 from ..domain.intents import Intent
 from ..errors import BucketNotFound
@@ -111,7 +112,12 @@ class Attempt:
             transaction.lock_keys([(bucket.name, key)])
             found = transaction.bucket(bucket.uid)
             if found is not None:
-                reconcile_file(transaction, self._store, found[0], key)
+                reconcile_file(transaction, self._store, found[0], key, partial(self._announce, transaction))
+
+    def _announce(self, transaction: Transaction, change: Change) -> None:
+        """Announce a change of a process that died, with what its intent says is to be told."""
+        blob = None if change.file is None else change.file.blob
+        transaction.announce(replace(change, notify=blob and self._logs.notify_of(change.bucket.uid, blob)))
 
 
 class _Found:

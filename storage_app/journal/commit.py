@@ -2,19 +2,21 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 from ..blobstore import BlobStore, StagedBlob, StagedSidecar
 from ..domain.buckets import Bucket, Totals
-from ..domain.changes import Change, ChangeKind
+from ..domain.changes import Change, ChangeKind, deletion, kind_of
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind
-from ..domain.times import now
+from ..domain.times import following, now
 from ..errors import StorageError
 from ..host.blocking import detach
-from ..index import Index, Transaction, Work
+from ..index import Index, Outbox, Transaction, Work
 from .attempt import Attempt, LockedKey, key_of
 from .log import IntentLogs
 from .reconcile import reconcile_bucket
@@ -26,12 +28,19 @@ log = logging.getLogger(__name__)
 class _Announcing:
     """The changes that a commit makes. `Commits` announces them once they are durable."""
 
-    def __init__(self) -> None:
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
         self.changes: list[Change] = []
 
     def emit(self, change: Change) -> None:
         """Add `change` to those that this commit announces. Every change of a file or a bucket passes through here."""
         self.changes.append(change)
+        self._transaction.announce(change)
+
+    @property
+    def announced(self) -> Sequence[Mapping[str, Any]]:
+        """What the transaction has announced: these changes, and those that it found when it began."""
+        return self._transaction.announced
 
 
 class Commit(_Announcing):
@@ -40,8 +49,7 @@ class Commit(_Announcing):
     def __init__(
         self, transaction: Transaction, store: BlobStore, keys: Sequence[LockedKey], *, locked_at: float
     ) -> None:
-        super().__init__()
-        self._transaction = transaction
+        super().__init__(transaction)
         self._store = store
         self.keys = keys
         self.locked_at = locked_at
@@ -52,13 +60,16 @@ class Commit(_Announcing):
         (locked,) = self.keys
         return locked
 
-    def replace(self, locked: LockedKey, sidecar: StagedSidecar, blob: StagedBlob | None = None) -> None:
-        """Place `sidecar` at its key, and its new bytes before it if `blob` is given.
+    def replace(
+        self, locked: LockedKey, sidecar: StagedSidecar, blob: StagedBlob | None = None, *, notify: str | None = None
+    ) -> None:
+        """Place `sidecar` at its key, and its new bytes before it if `blob` is given. `notify` is told with the change.
 
         Switches the row, and schedules a replaced blob for deletion. Raises what `BlobStore.place` raises.
         """
         self._place(locked, sidecar, blob)
-        self.emit(Change(_kind_of(locked.current, sidecar.file), locked.bucket.name, locked.key))
+        file, kind = sidecar.file, kind_of(locked.current, sidecar.file)
+        self.emit(Change(kind, locked.bucket, file.updated_at, file, notify=notify))
 
     def move(self, source: LockedKey, target: LockedKey, sidecar: StagedSidecar, blob: StagedBlob) -> None:
         """Place `sidecar` and its bytes at `target`, and then delete the file of `source`, which must have one.
@@ -67,7 +78,8 @@ class Commit(_Announcing):
         """
         assert source.current is not None, "there is nothing to move"
         self._place(target, sidecar, blob)
-        self.emit(Change(ChangeKind.FILE_MOVED, target.bucket.name, target.key, (source.bucket.name, source.key)))
+        file, place = sidecar.file, (source.bucket.name, source.key)
+        self.emit(Change(ChangeKind.FILE_MOVED, target.bucket, file.updated_at, file, source=place))
         # The two are in different directories. A power cut may leave both of them, and must not leave neither.
         self._store.sync(target.bucket, target.key)
         self._store.remove(source.bucket, source.key)
@@ -103,7 +115,7 @@ class Commit(_Announcing):
     def _removed(self, locked: LockedKey) -> File:
         assert locked.current is not None, "there is nothing to delete"
         self._store.remove(locked.bucket, locked.key)
-        self.emit(Change(ChangeKind.FILE_DELETED, locked.bucket.name, locked.key))
+        self.emit(deletion(locked.bucket, locked.current))
         return locked.current
 
 
@@ -111,8 +123,7 @@ class BucketCommit(_Announcing):
     """A commit in progress over a whole bucket. `current` is the bucket that has its name now, with totals, or None."""
 
     def __init__(self, transaction: Transaction, store: BlobStore, current: tuple[Bucket, Totals] | None) -> None:
-        super().__init__()
-        self._transaction = transaction
+        super().__init__(transaction)
         self._store = store
         self.current = current
 
@@ -120,20 +131,24 @@ class BucketCommit(_Announcing):
         """Create `bucket`. Raises what `BlobStore.create_bucket` raises."""
         self._store.create_bucket(bucket)
         self._transaction.put_bucket(bucket)
-        self.emit(Change(ChangeKind.BUCKET_CREATED, bucket.name))
+        self._emit(ChangeKind.BUCKET_CREATED, bucket, bucket.updated_at)
 
     def replace(self, bucket: Bucket) -> None:
         """Replace the record of the bucket that has this uid."""
         self._store.replace_bucket(bucket)
         self._transaction.put_bucket(bucket)
-        self.emit(Change(ChangeKind.BUCKET_UPDATED, bucket.name))
+        self._emit(ChangeKind.BUCKET_UPDATED, bucket, bucket.updated_at)
 
     def delete(self, bucket: Bucket) -> None:
         """Delete `bucket` with its files. Collection frees their space later."""
         self._store.remove_bucket(bucket)
         self._transaction.drop_bucket(bucket.uid)
         self._transaction.schedule_bucket_deletion(bucket.uid, now())
-        self.emit(Change(ChangeKind.BUCKET_DELETED, bucket.name))
+        self._emit(ChangeKind.BUCKET_DELETED, bucket, following(now(), bucket.updated_at))
+
+    def _emit(self, kind: ChangeKind, bucket: Bucket, at: datetime) -> None:
+        totals = Totals(0, 0) if self.current is None else self.current[1]
+        self.emit(Change(kind, bucket, at, totals=totals))
 
 
 class Commits:
@@ -145,10 +160,16 @@ class Commits:
         store: BlobStore,
         logs: IntentLogs,
         recovery: Recovery,
+        *,
+        outbox: Outbox | None = None,
         listener: Callable[[Change], None] | None = None,
     ) -> None:
-        """`listener` is called with each durable change. It must not raise, because that change has not failed."""
+        """With `outbox`, a change is in it before its commit ends.
+
+        `listener` is called with each durable change. It must not raise, because that change has not failed.
+        """
         self._index = index
+        self._outbox = outbox
         self._listener = listener
         self._store = store
         self._logs = logs
@@ -247,7 +268,7 @@ class Commits:
                 attempt.prepare_next()
         finally:
             self._store.tidy()  # under the locks, others would wait for it
-        self._announce(commit.changes)
+        self._announce(commit)
 
     @contextmanager
     def bucket(self, intent: Intent, bucket: Bucket) -> Iterator[BucketCommit]:
@@ -268,7 +289,7 @@ class Commits:
                     transaction.sync(partial(self._store.sync_bucket, bucket))
             for each in stale:
                 self._recovery.resolve_stale(each)
-        self._announce(commit.changes)
+        self._announce(commit)
 
     def restore(self, bucket: Bucket, file: File) -> None:
         """Write the sidecar of `file` again, if it is still missing and the row still describes this file.
@@ -297,18 +318,14 @@ class Commits:
                 self._cut_short.update(intent.id for intent in intents)
             raise
 
-    def _announce(self, changes: Sequence[Change]) -> None:
-        """Log durable `changes`, and tell the listener. No other code announces any."""
-        for change in changes:
-            log.debug("%s", change.kind, extra={"bucket": change.bucket, "key": change.key})
+    def _announce(self, commit: _Announcing) -> None:
+        """Put what a durable `commit` announced into the outbox, log its changes, and tell the listener."""
+        if self._outbox is not None:
+            self._outbox.put(commit.announced)
+        for change in commit.changes:
+            log.debug("%s", change.kind, extra={"bucket": change.bucket.name, "key": change.key})
             if self._listener is not None:
                 self._listener(change)
-
-
-def _kind_of(before: File | None, file: File) -> ChangeKind:
-    if before is None:
-        return ChangeKind.FILE_CREATED
-    return ChangeKind.FILE_UPDATED if before.blob == file.blob else ChangeKind.FILE_REPLACED
 
 
 def _is_refusal(error: BaseException) -> bool:

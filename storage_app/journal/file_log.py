@@ -19,8 +19,11 @@ from ..host.files import close, scan, translated
 from ..index import Transaction, Work
 from .table_log import declared_dead
 
-# An open intent has a page of its own. The longest key, with every character escaped, takes half a page.
-PAGE_BYTES = 4096
+# An open intent has a page of its own. The longest key and the longest `notify`, with every character escaped, take
+# half of it.
+PAGE_BYTES = 8192
+# The pages of older versions. No other text begins here: what is escaped in the middle of an intent is none.
+_STEP_BYTES = 4096
 
 _CLEARED = b"\0"
 _JSON = json.JSONEncoder(ensure_ascii=False)
@@ -145,13 +148,15 @@ class FileLogs:
     def read(self, process: str) -> Iterator[Intent]:
         """Yield the open intents of `process`. Raises `Unavailable` if its log cannot be read."""
         try:
-            with suppress(FileNotFoundError), open(self._directory / process, "rb") as file:
-                while page := file.read(PAGE_BYTES):
-                    intent = _intent_from(page)
-                    if intent is not None:
-                        yield intent
+            content = (self._directory / process).read_bytes()
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise translated(error) from error
+        for start in range(0, len(content), _STEP_BYTES):
+            intent = _intent_from(content[start : start + PAGE_BYTES])
+            if intent is not None:
+                yield intent
 
     def remove(self, process: str) -> None:
         """Remove the log of `process`, which has no open intents. If the disk refuses, the next recovery removes it."""

@@ -123,6 +123,13 @@ class IntentLogs:
         in_files = any((intent.bucket_uid, intent.blob) == (bucket_uid, blob) for intent in self.files.open_intents())
         return in_files or self._index.explains(bucket_uid, blob)
 
+    def notify_of(self, bucket_uid: str, blob: str) -> str | None:
+        """Return what the uploader of a blob wants to be told, if an intent in a file names the blob."""
+        for intent in self.files.open_intents():
+            if (intent.bucket_uid, intent.blob) == (bucket_uid, blob):
+                return intent.notify
+        return None
+
     def probe(self) -> None:
         """Record an empty intent in the file log and clear it, if writes use that log. Raises as they would."""
         if self.taking(Intent("", IntentKind.WRITE, "", None), is_checked=False) is self._file:

@@ -4,18 +4,23 @@
 """
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ..blobstore import BlobStore
 from ..domain.buckets import Bucket, Totals
+from ..domain.changes import Change, ChangeKind, deletion, kind_of
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind
 from ..domain.text import quoted
-from ..domain.times import now
+from ..domain.times import following, now
 from ..errors import DamagedFile
 from ..index import Transaction
 
 log = logging.getLogger(__name__)
+
+Announce = Callable[[Change], None]
 
 
 def reconcile_intent(transaction: Transaction, store: BlobStore, intent: Intent) -> None:
@@ -43,12 +48,19 @@ def _reconcile_key(transaction: Transaction, store: BlobStore, intent: Intent, k
         found = transaction.bucket(intent.bucket_uid)
     if found is None:  # the bucket is in the trash, with all its bytes
         return
-    _reconcile_blob(transaction, store, found[0], key, intent.blob)
+
+    def announce(change: Change) -> None:
+        is_its = change.file is not None and change.file.blob == intent.blob
+        transaction.announce(replace(change, notify=intent.notify) if is_its else change)
+
+    _reconcile_blob(transaction, store, found[0], key, intent.blob, announce)
 
 
-def _reconcile_blob(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, blob: str | None) -> None:
+def _reconcile_blob(
+    transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, blob: str | None, announce: Announce
+) -> None:
     """Reconcile the row of `key`, and schedule `blob` for deletion unless the sidecar names it."""
-    file = reconcile_file(transaction, store, bucket, key)
+    file = reconcile_file(transaction, store, bucket, key, announce)
     if blob is not None and (file is None or file.blob != blob):
         transaction.schedule_deletion(bucket.uid, key, blob, now())
 
@@ -82,10 +94,26 @@ def _finish_move(transaction: Transaction, store: BlobStore, intent: Intent) -> 
         if file is not None and file.blob == intent.source_blob:
             store.remove(*source)
         transaction.sync(partial(store.sync, *source))  # or it could leave both
+        announce = _announcing_move(transaction, intent.blob, source)
+    else:
+        announce = transaction.announce
     if target is not None:
-        _reconcile_blob(transaction, store, *target, intent.blob)
+        _reconcile_blob(transaction, store, *target, intent.blob, announce)
     if source is not None:
-        _reconcile_blob(transaction, store, *source, intent.source_blob if is_placed else None)
+        _reconcile_blob(transaction, store, *source, intent.source_blob if is_placed else None, announce)
+
+
+def _announcing_move(transaction: Transaction, blob: str | None, source: tuple[Bucket, str]) -> Announce:
+    """Return what announces the reconciliation of a move, which brought `blob`, as the one change that it is."""
+
+    def announce(change: Change) -> None:
+        if change.file is not None and change.file.blob == blob:
+            place = (source[0].name, source[1])
+            transaction.announce(replace(change, kind=ChangeKind.FILE_MOVED, source=place))
+        elif change.kind is not ChangeKind.FILE_DELETED:  # the source has another version by now
+            transaction.announce(change)
+
+    return announce
 
 
 def _places(transaction: Transaction, intent: Intent) -> dict[str, tuple[Bucket, str]]:
@@ -101,28 +129,42 @@ def _is_placed(store: BlobStore, bucket: Bucket, intent: Intent) -> bool:
     return file is not None and file.blob == intent.blob
 
 
-def reconcile_file(transaction: Transaction, store: BlobStore, bucket: Bucket, key: str) -> File | None:
+def reconcile_file(
+    transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, announce: Announce | None = None
+) -> File | None:
     """Reconcile the row of `key` with its sidecar, and return the file that the sidecar describes.
+
+    The change that the row did not know is announced, by `announce` if that is given.
 
     The row's blob is scheduled for deletion if the sidecar names another. If the sidecar is missing, the blob is
     scheduled only if there is the intent of a delete. Otherwise the sidecar was lost, and its file may be recovered
     from the blob. Raises `DamagedFile` and `Unavailable` as `BlobStore.read` does.
     """
-    return reconcile_row(transaction, store, bucket, key, store.read(bucket, key), transaction.file(bucket.uid, key))
+    file, row = store.read(bucket, key), transaction.file(bucket.uid, key)
+    return reconcile_row(transaction, store, bucket, key, file, row, announce)
 
 
 def reconcile_row(
-    transaction: Transaction, store: BlobStore, bucket: Bucket, key: str, file: File | None, row: File | None
+    transaction: Transaction,
+    store: BlobStore,
+    bucket: Bucket,
+    key: str,
+    file: File | None,
+    row: File | None,
+    announce: Announce | None = None,
 ) -> File | None:
     """Do what `reconcile_file` does, with the sidecar's `file` and the `row` as the caller has read them."""
     if file == row:
         return file
     log.warning("a row did not agree with its sidecar", extra={"bucket": bucket.name, "key": key})
     transaction.sync_first(lambda: store.sync(bucket, key))  # or a power cut could undo the rename, but not the row
+    announce = announce or transaction.announce
     if file is not None:
         transaction.put_file(file, row)
+        announce(Change(kind_of(row, file), bucket, file.updated_at, file))
     elif row is not None:
         transaction.drop_file(row)
+        announce(deletion(bucket, row))
     if row is not None and row.blob != (file.blob if file else None) and (file or _was_deleted(transaction, row)):
         transaction.schedule_deletion(bucket.uid, key, row.blob, now())
     return file
@@ -150,6 +192,8 @@ def reconcile_bucket(
     if known is not None and (record is None or record.uid != known[0].uid):
         transaction.drop_bucket(known[0].uid)
         transaction.schedule_bucket_deletion(known[0].uid, now())
+        at = following(now(), known[0].updated_at)
+        transaction.announce(Change(ChangeKind.BUCKET_DELETED, known[0], at, totals=known[1]))
         known = None
     if record is None:
         return None
@@ -160,4 +204,7 @@ def reconcile_bucket(
         return record, Totals(0, 0)
     if known is None or known[0] != record:
         transaction.put_bucket(record)
+        kind = ChangeKind.BUCKET_CREATED if known is None else ChangeKind.BUCKET_UPDATED
+        totals = Totals(0, 0) if known is None else known[1]
+        transaction.announce(Change(kind, record, record.updated_at, totals=totals))
     return transaction.bucket(record.uid)

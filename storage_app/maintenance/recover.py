@@ -25,6 +25,7 @@ from ..journal.liveness import Processes, open_liveness, processes_of
 from ..journal.log import IntentLogs
 from ..journal.recovery import Recovery
 from .identity import check_store, claim, ensure_store_id, read_store_id
+from .outbox import open_outbox
 from .rebuild import Progress, Rebuilding, no_progress
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def recover(
     *,
     durable: bool,
     index_url: str | None = None,
+    has_outbox: bool = False,
     rebuild_anyway: bool = False,
     take_over: bool = False,
     progress: Progress = no_progress,
@@ -70,11 +72,11 @@ def recover(
     Removes the staging directories of dead processes, and resolves their intents. Rebuilds the index from the sidecars
     if it is missing, damaged, incomplete or of another version, or if a power cut may have taken its last transactions.
     An index that other processes use is reconciled instead. The index of another store is rebuilt only with
-    `take_over`. Raises `StoreUnusable`.
+    `take_over`. With `has_outbox`, the changes of dead processes are announced. Raises `StoreUnusable`.
     """
     layout = Layout(root)
     layout.prepare()
-    with usable(root), exclusive(layout.start_lock), _visiting(layout, durable=durable) as visit:
+    with usable(root), exclusive(layout.start_lock), _visiting(layout, durable=durable, has_outbox=has_outbox) as visit:
         ensure_store_id(layout)
         _refuse_linked_buckets(layout, visit.store)
         index = open_index(layout, index_url)
@@ -140,6 +142,7 @@ class _Visit:
     process: str
     processes: Processes
     store: Inventory
+    has_outbox: bool
 
     def is_alone(self) -> bool:
         """Return whether no other process of the store is alive."""
@@ -152,6 +155,8 @@ class _Visit:
         return not self.is_alone() and not damage_mark(self.layout.index).exists() and _is_ready(index)
 
     def recover_dead(self, index: Index) -> int:
+        if self.has_outbox:  # transactions of `index` announce from now on
+            open_outbox(self.layout, index, durable=True).close()
         logs = IntentLogs(index, self.layout.intents, process=self.process)
         recovery = Recovery(index, self.store, self.processes, logs, Ballast(self.layout.ballast))
         return recovery.recover_dead()
@@ -179,7 +184,7 @@ def _refuse_linked_buckets(layout: Layout, store: Inventory) -> None:
 
 
 @contextmanager
-def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
+def _visiting(layout: Layout, *, durable: bool, has_outbox: bool) -> Iterator[_Visit]:
     processes = processes_of(layout)
     for process in processes.dead_with_leftovers():  # before their intents are resolved: no late rename may land
         processes.fence(process)
@@ -187,7 +192,8 @@ def _visiting(layout: Layout, *, durable: bool) -> Iterator[_Visit]:
     Ballast(layout.ballast).keep()
     presence = open_liveness(layout).announce()
     try:
-        yield _Visit(layout, presence.id, processes, open_store(layout.root, process=presence.id, durable=durable))
+        store = open_store(layout.root, process=presence.id, durable=durable)
+        yield _Visit(layout, presence.id, processes, store, has_outbox)
     finally:
         try:
             processes.fence(presence.id)

@@ -166,6 +166,7 @@ class Uploads:
             key=request.key,
             size=rules.growth(declared.size or 0, target.existing),
             blob=None if request.key is None else new_blob_name(request.key),
+            notify=request.constraints.notify,
         )
         return request, declared, target, intent
 
@@ -286,7 +287,7 @@ class _Upload:
                 return decided, True
             if decided != file:
                 sidecar.restage(decided)
-            commit.replace(locked, sidecar, self._staged)
+            commit.replace(locked, sidecar, self._staged, notify=self._intent.notify)
         return sidecar.file, locked.current is None
 
     def _right_in(self, bucket: Bucket) -> UploadRight:

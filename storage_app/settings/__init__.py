@@ -30,6 +30,7 @@ from .kinds import (
     origins,
     size,
     url,
+    webhook_secret,
     whole_number,
 )
 
@@ -191,6 +192,15 @@ class Settings:
         "The token that Prometheus sends to read /metrics; without it anybody who reaches this port may.",
         secret=True,
     )
+    webhook_url: str | None = declare(
+        "WEBHOOK_URL", url(), "Where each change of a file or a bucket is reported; without it nothing is."
+    )
+    webhook_secret: str | None = declare(
+        "WEBHOOK_SECRET",
+        webhook_secret(),
+        "The key that signs these reports, the same here and in their receiver; required with WEBHOOK_URL.",
+        secret=True,
+    )
     audit_log: Path | None = declare(
         "AUDIT_LOG",
         file(ROOT),
@@ -260,11 +270,20 @@ def _check_together(settings: Settings) -> None:
                 f"{name} is a sample that anybody can look up: set a new one from 'openssl rand -hex 32', here and in "
                 "the backend. For a trial, set TRIAL=true."
             )
-    if settings.audit_log is not None and settings.audit_log.is_relative_to(settings.storage_path):
-        raise SettingsError("AUDIT_LOG must not lie in STORAGE_PATH, whose folders are buckets: set another path.")
     for name, offload in (
         ("DOWNLOAD_OFFLOAD", settings.download_offload),
         ("UPLOAD_OFFLOAD", settings.upload_offload),
     ):
         if offload == "nginx" and settings.offload_secret is None:
             raise SettingsError(f"OFFLOAD_SECRET is not set: {name}=nginx needs it, the same here and in nginx.")
+    _check_where_changes_go(settings)
+
+
+def _check_where_changes_go(settings: Settings) -> None:
+    if settings.webhook_url is not None and settings.webhook_secret is None:
+        raise SettingsError(
+            "WEBHOOK_SECRET is not set: WEBHOOK_URL needs it, the same here and in the receiver. Make one of whsec_ "
+            "and the output of 'openssl rand -base64 32'."
+        )
+    if settings.audit_log is not None and settings.audit_log.is_relative_to(settings.storage_path):
+        raise SettingsError("AUDIT_LOG must not lie in STORAGE_PATH, whose folders are buckets: set another path.")

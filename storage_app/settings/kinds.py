@@ -3,6 +3,7 @@
 environs parses the text of one variable, and marshmallow's validators check it.
 """
 
+import base64
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
@@ -154,6 +155,19 @@ def url() -> Kind:
     """Accept a URL as `web_address` does."""
     rule = "an http:// or https:// URL without user, query or fragment"
     return Kind(rule, lambda env, name: web_address(env.str(name)))
+
+
+def webhook_secret() -> Kind:
+    """Accept a secret of the Standard Webhooks specification: `whsec_` and 24 to 64 bytes in base64."""
+
+    def read(env: Environment, name: str) -> str:
+        value = env.str(name)
+        encoded = value.removeprefix("whsec_")
+        if encoded == value or not 24 <= len(base64.b64decode(encoded, validate=True)) <= 64:
+            raise ValueError("not such a secret")
+        return value
+
+    return Kind("whsec_ and 24 to 64 bytes in base64, such as the output of 'openssl rand -base64 32'", read)
 
 
 def database_url() -> Kind:

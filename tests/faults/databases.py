@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from storage_app.index import postgres
-from storage_app.index.schema import CACHE, pending_deletions
+from storage_app.index.schema import CACHE, DURABLE_ON_SERVER, pending_deletions
 
 _numbers = itertools.count(1)
 _free: list[str] = []
@@ -20,12 +20,14 @@ def look_every_time() -> None:
 
 
 def copy(url: str) -> str:
-    """Copy the index there, which nobody may be changing, and return the URL of the copy."""
+    """Copy the index and the outbox there, which nobody may be changing, and return the URL of the copy."""
     made = _free.pop() if _free else _created(url)
     source, target = _engine(url), _engine(made)
     with source.begin() as old, target.begin() as new:
-        CACHE.create_all(new)
-        for table in CACHE.sorted_tables:
+        for metadata in (CACHE, DURABLE_ON_SERVER):
+            metadata.create_all(old)
+            metadata.create_all(new)
+        for table in (*CACHE.sorted_tables, *DURABLE_ON_SERVER.sorted_tables):
             new.execute(sa.delete(table))
             rows = [dict(row) for row in old.execute(sa.select(table)).mappings()]
             if rows:
@@ -38,7 +40,7 @@ def copy(url: str) -> str:
 
 
 def empty(url: str) -> None:
-    """Take everything out of the database."""
+    """Take the index out of the database."""
     _disconnect(url)
     engine = _engine(url)
     CACHE.drop_all(engine)

@@ -102,7 +102,8 @@ class _KillPoint:
 
     def _rebuild_beside(self, place: Place) -> None:
         with place.opened() as beside:
-            recover(place.root, durable=False, index_url=place.url or None, rebuild_anyway=True)
+            has_outbox = "WEBHOOK_URL" in place.environment
+            recover(place.root, durable=False, index_url=place.url or None, rebuild_anyway=True, has_outbox=has_outbox)
             self._check(beside)
 
     def _cut(self, taken_back: int) -> Way:

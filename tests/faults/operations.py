@@ -40,7 +40,7 @@ class Operation:
     It says when it has been answered, which may be several times; then the store holds the next state, whatever happens
     to the process. `upload` is what a client tries next: a bucket and a key. `halfway` are the states in which it may
     also end without an answer, because each of many files is changed by itself. In one of `torn` only a lost index, or
-    a power cut, may leave it.
+    a power cut, may leave it. With `events`, these types are reported by then.
     """
 
     run: Callable[[Core, Answered], None]
@@ -48,6 +48,7 @@ class Operation:
     upload: tuple[str, str] = ("photos", "old.txt")
     halfway: tuple[State, ...] = ()
     torn: tuple[State, ...] = ()
+    events: tuple[str, ...] | None = None
 
     @property
     def every(self) -> tuple[State, ...]:
@@ -276,3 +277,16 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "collect": Operation(_sweep, (BEFORE, BEFORE)),
 }
+
+_REPORTED = {
+    "create by form": ("file.created",),
+    "overwrite": ("file.replaced",),
+    "refused overwrite": (),
+    "edit": ("file.updated",),
+    "delete": ("file.deleted",),
+    "delete many": ("file.deleted", "file.deleted"),
+    "move across": ("file.moved",),
+    "change bucket": ("bucket.updated",),
+    "delete bucket": ("bucket.deleted",),
+}
+OPERATIONS |= {f"{name}, reported": replace(OPERATIONS[name], events=events) for name, events in _REPORTED.items()}

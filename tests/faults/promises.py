@@ -1,12 +1,14 @@
 """What must hold of a store whatever happened to an operation, checked against a plain model of it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from storage_app.domain.buckets import Bucket, Totals
 from storage_app.domain.files import File
 from storage_app.domain.intents import PendingDeletion
+from storage_app.index import State as EventState
 from tests.faults.operations import Held, Operation, State, Version
 from tests.support.core import Core, blobs, on_disk, shown
 
@@ -46,7 +48,25 @@ def check_promises(core: Core, operation: Operation, answered: int, before: Reco
         left -= _without_sidecar(core, left)
     _expect(not left, f"bytes are left that nothing explains: {left}")
     _check_trash(core)
-    return operation.every.index(state, answered)
+    number = operation.every.index(state, answered)
+    if operation.events is not None:
+        _check_events(core, operation.events, answered=answered == 1, changed=number > 0, explained=explained)
+    return number
+
+
+def _check_events(core: Core, expected: Sequence[str], *, answered: bool, changed: bool, explained: bool) -> None:
+    """Raise unless what was answered is reported and, if the index lost nothing, whatever has happened."""
+    outbox = core.services.outbox
+    assert outbox is not None, "it is configured"
+    core.index.forward(outbox)
+    found = [event.change.kind.value for event in outbox.events([*EventState], limit=100)]
+    _expect(len(found) <= len(expected) and set(found) <= set(expected), f"{found} is reported")
+    if answered:
+        _expect(found == list(expected), f"{found} is reported of what was answered")
+    elif explained:
+        _expect(
+            bool(found) == (changed and bool(expected)), f"{found} is reported, and it is {changed} that it changed"
+        )
 
 
 def check_whole(core: Core, before: Records) -> State:

@@ -4,7 +4,7 @@ import functools
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.faults.operations import OPERATIONS, Operation
@@ -13,6 +13,9 @@ from tests.faults.promises import Records, check_going_on, check_promises, recor
 from tests.faults.tracing import Call, changes, traced
 from tests.faults.victims import Answered, Victim
 from tests.support.core import Core
+
+# Nobody listens there, and nothing is sent: that is the work of a thread that does not run here.
+WEBHOOKS = {"WEBHOOK_URL": "http://127.0.0.1:9", "WEBHOOK_SECRET": "whsec_" + "A" * 32}
 
 SAMPLED = 8  # of the calls that are no commit, neither of the index nor on the disk, one in so many
 
@@ -54,6 +57,8 @@ def trial(name: str, folder: Path, url: str, *, long: bool) -> Trial:
     """Prepare, in `folder`, to disturb the operation called `name`; in the short form at a sample of its calls."""
     operation = OPERATIONS[name]
     template = _template(folder, url)
+    if operation.events is not None:
+        template = replace(template, environment=template.environment | WEBHOOKS)
     before = _run_undisturbed(template.copied(folder / "undisturbed"), operation)
     calls = _counted(template.copied(folder / "counted"), operation, folder / "calls")
     return Trial(name, operation, template, before, calls if long else sample(calls), folder)

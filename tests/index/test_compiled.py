@@ -32,6 +32,7 @@ def row(name: str, kind: str, size: int) -> dict[str, Any]:
         "source_uid": None,
         "source_key": None,
         "source_blob": None,
+        "notify": None,
     }
 
 

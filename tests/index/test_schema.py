@@ -1,6 +1,5 @@
 """CACHE and DURABLE tables on each database: a rebuild loses the rows of the first alone."""
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,12 +8,16 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from storage_app.domain.changes import Change, ChangeKind
 from storage_app.host.layout import Layout
-from storage_app.index import Index, damage_mark, schema
+from storage_app.index import Index, Outbox, State, damage_mark, schema
+from storage_app.maintenance.outbox import open_outbox
 from storage_app.maintenance.recover import recover
 from tests.index.conftest import DATABASES
-from tests.support.core import a_bucket, a_file
+from tests.support.core import A_TIME, a_bucket, a_file
 from tests.support.postgres import PostgresServer
+
+A_CHANGE = Change(ChangeKind.FILE_CREATED, a_bucket(), A_TIME, a_file())
 
 
 @pytest.fixture
@@ -33,26 +36,28 @@ def where(request: pytest.FixtureRequest, layout: Layout) -> Path | str:
 
 
 @pytest.fixture
-def durable() -> Iterator[sa.Table]:
-    """A table that a rebuild must leave alone."""
-    table = sa.Table("throwaway", schema.DURABLE, sa.Column("value", sa.Text, primary_key=True))
-    yield table
-    schema.DURABLE.remove(table)
+def outbox(layout: Layout, index: Index) -> Iterator[Outbox]:
+    with closing(open_outbox(layout, index, durable=True)) as opened:
+        yield opened
 
 
 @pytest.fixture
-def filled(durable: sa.Table, index: Index) -> Index:
-    """An index with a row in its cache, and one in the durable table, from one transaction."""
-    with index.write() as transaction:
-        transaction.put_bucket(a_bucket())
-        transaction.put_file(a_file(), None)
-        transaction._connection.execute(sa.insert(durable).values(value="kept"))
+def filled(outbox: Outbox, index: Index) -> Index:
+    """An index with rows in its cache, and an event in the outbox."""
+    add(index, outbox)
     return index
 
 
-def values(index: Index, durable: sa.Table) -> list[str]:
-    with index._engine.connect() as connection:
-        return list(connection.execute(sa.select(durable.c.value)).scalars())
+def add(index: Index, outbox: Outbox) -> None:
+    with index.write() as transaction:
+        transaction.put_bucket(a_bucket())
+        transaction.put_file(a_file(), None)
+        transaction.announce(A_CHANGE)
+    outbox.put(transaction.announced)
+
+
+def events(outbox: Outbox) -> list[Change]:
+    return [event.change for event in outbox.events([*State], limit=10)]
 
 
 def begin_anew(index: Index) -> None:
@@ -66,10 +71,10 @@ def begin_anew_after_another_version(index: Index) -> None:
 
 
 @pytest.mark.parametrize("way", [begin_anew, begin_anew_after_another_version])
-def test_rebuild_empties_the_cache_alone(durable: sa.Table, filled: Index, way: Callable[[Index], None]) -> None:
+def test_rebuild_empties_the_cache_alone(outbox: Outbox, filled: Index, way: Callable[[Index], None]) -> None:
     way(filled)
     assert cached(filled) == 0
-    assert values(filled, durable) == ["kept"]
+    assert events(outbox) == [A_CHANGE]
 
 
 def cached(index: Index) -> int:
@@ -89,60 +94,53 @@ def damage(path: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [leave_alone, damage, Path.unlink])
-def test_new_file_in_the_place_of_the_index_leaves_the_durable_tables(
-    layout: Layout, durable: sa.Table, before: Callable[[Path], None]
-) -> None:
+def test_new_file_in_the_place_of_the_index_leaves_the_outbox(layout: Layout, before: Callable[[Path], None]) -> None:
     recover(layout.root, durable=False)
-    with closing(Index(layout.index)) as index, index.write() as transaction:
-        transaction.put_bucket(a_bucket())
-        transaction._connection.execute(sa.insert(durable).values(value="kept"))
+    with closing(Index(layout.index)) as index, closing(open_outbox(layout, index, durable=True)) as outbox:
+        add(index, outbox)
     before(layout.index)
     recover(layout.root, durable=False, rebuild_anyway=True)
-    with closing(Index(layout.index)) as index:
+    with closing(Index(layout.index)) as index, closing(open_outbox(layout, index, durable=True)) as outbox:
         assert index.is_ready()
         assert index.bucket("photos") is None
-        assert values(index, durable) == ["kept"]
+        assert events(outbox) == [A_CHANGE]
 
 
-def fail_after_both(index: Index, durable: sa.Table) -> None:
+def fail_after_announcing(index: Index) -> None:
     with index.write() as transaction:
         transaction.put_bucket(a_bucket("other"))
-        transaction._connection.execute(sa.insert(durable).values(value="taken back"))
+        transaction.announce(Change(ChangeKind.BUCKET_CREATED, a_bucket("other"), A_TIME))
         raise ZeroDivisionError
 
 
-def test_failed_transaction_changes_neither(durable: sa.Table, filled: Index) -> None:
+def test_failed_transaction_announces_nothing(outbox: Outbox, filled: Index) -> None:
     with pytest.raises(ZeroDivisionError):
-        fail_after_both(filled, durable)
+        fail_after_announcing(filled)
+    filled.forward(outbox)
     assert filled.bucket("other") is None
-    assert values(filled, durable) == ["kept"]
+    assert events(outbox) == [A_CHANGE]
 
 
-def test_durable_database_of_sqlite_is_synced_at_each_commit(layout: Layout, durable: sa.Table) -> None:
-    index = Index(layout.index)
-    with index._engine.connect() as connection:
-        pragmas = ["main.synchronous", "durable.synchronous", "durable.journal_mode"]
-        assert [connection.exec_driver_sql(f"PRAGMA {each}").scalar() for each in pragmas] == [1, 2, "wal"]
-    index.close()
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_outbox_in_a_file_is_synced_at_each_commit_if_that_is_asked_for(
+    layout: Layout, durable: bool, synchronous: int
+) -> None:
+    with closing(Index(layout.index)) as index:
+        index.create()
+        with closing(open_outbox(layout, index, durable=durable)) as outbox, outbox._engine.connect() as connection:
+            pragmas = ["synchronous", "journal_mode"]
+            assert [connection.exec_driver_sql(f"PRAGMA {each}").scalar() for each in pragmas] == [synchronous, "wal"]
 
 
-def test_nothing_is_made_for_no_durable_tables(where: Path | str, index: Index) -> None:
-    assert not schema.DURABLE.tables, "there is one now: this test has done its duty"
+def test_nothing_is_made_without_an_outbox(where: Path | str, index: Index, layout: Layout) -> None:
+    with index.write() as transaction:
+        transaction.put_bucket(a_bucket())
+        transaction.announce(A_CHANGE)
+        assert transaction.announced == []
+    assert not layout.events.exists()
     if isinstance(where, Path):
-        assert not where.with_name("durable.sqlite3").exists()
-        with index._engine.connect() as connection:
-            assert [row.name for row in connection.exec_driver_sql("PRAGMA database_list")] == ["main"]
+        assert index.announced(limit=10) == []
     else:
         with psycopg.connect(where) as connection:
             query = "SELECT 1 FROM information_schema.schemata WHERE schema_name = 'durable'"
             assert connection.execute(query).fetchone() is None
-
-
-def test_durable_tables_are_in_a_file_of_their_own(layout: Layout, durable: sa.Table) -> None:
-    index = Index(layout.index)
-    index.create()
-    index.close()
-    for path, expected in ((layout.index, False), (layout.index.with_name("durable.sqlite3"), True)):
-        with closing(sqlite3.connect(path)) as connection:
-            query = "SELECT name FROM sqlite_master WHERE name = 'throwaway'"
-            assert (connection.execute(query).fetchone() is not None) is expected

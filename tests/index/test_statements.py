@@ -57,7 +57,7 @@ def test_changed_intent_has_nothing_of_what_it_said_before(index: Index) -> None
         before,
         {"id"},
         {"process": "p2", "kind": IntentKind.MOVE, "bucket_uid": "uid-2", "key": "k", "blob": "b", "size": 7}
-        | {"source_uid": "uid-3", "source_key": "s", "source_blob": "c"},
+        | {"source_uid": "uid-3", "source_key": "s", "source_blob": "c", "notify": "n"},
     )
     other = Intent("process", IntentKind.WRITE, "uid", None)
     with index.write() as transaction:

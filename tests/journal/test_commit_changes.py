@@ -13,7 +13,7 @@ from storage_app.domain.copies import CopyRequest, Place
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.intents import Intent, IntentKind
 from storage_app.errors import FileExists, FileNotFound, Forbidden, StorageError, Unavailable
-from tests.support.core import ALICE, BOB, Core, open_core
+from tests.support.core import A_TIME, ALICE, BOB, Core, a_bucket, a_file, open_core
 from tests.support.disk import syncs
 
 Heard = tuple[str, str, str | None]
@@ -121,7 +121,7 @@ def test_refused_change_is_not_announced(core: Core, bucket: Bucket, listener: L
     assert listener.heard == []
 
 
-A_CHANGE = Change(ChangeKind.FILE_CREATED, "photos", "old.txt")
+A_CHANGE = Change(ChangeKind.FILE_CREATED, a_bucket(), A_TIME, a_file("old.txt"))
 
 
 @pytest.mark.parametrize("error", [None, FileExists("No."), Unavailable("The disk is away.")])

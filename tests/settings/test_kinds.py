@@ -25,6 +25,7 @@ KINDS = {
     "log level": kinds.log_level(),
     "host": kinds.host(),
     "url": kinds.url(),
+    "webhook secret": kinds.webhook_secret(),
     "database url": kinds.database_url(),
     "origins": kinds.origins(),
 }
@@ -63,6 +64,7 @@ def read(kind: Kind, value: str) -> object:
         ("url", "http://[::1]:8001", "http://[::1]:8001"),
         ("url", "https://files.example/storage/", "https://files.example/storage"),
         ("database url", "postgresql://me@db:5432/storage", "postgresql://me@db:5432/storage"),
+        ("webhook secret", "whsec_" + "A" * 32, "whsec_" + "A" * 32),
         ("origins", "*", ("*",)),
         ("origins", "https://A.example/ , http://b:3000", ("https://a.example", "http://b:3000")),
     ],
@@ -93,6 +95,7 @@ def test_value_is_taken(kind: str, value: str, taken: object) -> None:
                 "http://localhost/#top", "http://local host", "http://localhost\r\nX: y", "//localhost", "",
             ],
         ),
+        ("webhook secret", ["whsec_", "A" * 32, "whsec_" + "A" * 28, "whsec_" + "A" * 88, "whsec_" + "?" * 32, ""]),
         ("database url", ["sqlite:///index", "postgresql://db", "postgresql://db/", "postgresql://db/a b", ""]),
         ("origins", ["example.com", "https://a.example/path", "*, https://a.example", "https://a.example,"]),
     ],

@@ -9,6 +9,8 @@ from ...auth.signed_urls import MAX_SIGNED_SECONDS, Disposition
 from ...domain.buckets import ANY_USER, Grant
 from ...domain.files import MAX_METADATA_BYTES, check_metadata
 from ...domain.principals import MAX_SUB_BYTES, is_sub
+from ...domain.text import check_text
+from ...domain.uploads import MAX_NOTIFY_BYTES
 from ...errors import InvalidRequest
 from ...media_types.names import MAX_CONTENT_TYPE_BYTES
 from ...services.signed_urls import DEFAULT_EXPIRY_SECONDS, MAX_SIGNED_METADATA_BYTES
@@ -202,6 +204,13 @@ class NewUploadSchema(BodySchema):
         keys=Text(),
         validate=Checked(lambda metadata: check_metadata(metadata, MAX_SIGNED_METADATA_BYTES)),
         metadata={"description": f"Any JSON object, at most {MAX_SIGNED_METADATA_BYTES} bytes."},
+    )
+    notify = Text(
+        validate=Checked(lambda text: check_text(text, "notify", MAX_NOTIFY_BYTES)),
+        metadata={
+            "description": f"Any text of up to {MAX_NOTIFY_BYTES} bytes, which comes back in the event of the upload.",
+            "example": "upload-4711",
+        },
     )
     overwrite = Flag(load_default=False)
     expires_in = Whole(**_EXPIRES_IN)

@@ -13,6 +13,7 @@ import marshmallow as ma
 from marshmallow import fields, validate
 
 from ...domain.buckets import Bucket, Totals
+from ...domain.changes import Change
 from ...domain.files import File, Folder
 from ...domain.text import JsonObject
 from ...settings import Settings
@@ -187,6 +188,18 @@ def file_json(settings: Settings, bucket_name: str, file: File) -> dict[str, Any
         "download_url": f"{settings.public_url}/files/download/{path}",
         "view_url": f"{settings.public_url}/files/view/{path}",
     }
+
+
+def change_json(settings: Settings, change: Change) -> dict[str, Any]:
+    """Return the `data` of the event of a change: the file or the bucket as JSON, and what belongs to the change."""
+    if change.file is None:
+        return bucket_json(change.bucket, change.totals or Totals(0, 0), manages=True)
+    data = file_json(settings, change.bucket.name, change.file)
+    if change.source is not None:
+        data["source"] = dict(zip(("bucket_id", "file_id"), change.source, strict=True))
+    if change.notify is not None:
+        data["notify"] = change.notify
+    return data
 
 
 def entry_text(settings: Settings, bucket_name: str, entry: File | Folder) -> bytes:

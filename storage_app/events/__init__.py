@@ -1,0 +1,1 @@
+"""Webhooks: the delivery of what is in the outbox to the backend."""
