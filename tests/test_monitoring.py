@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from storage_app.host.measures import Event
 from storage_app.metrics import Metrics
 from storage_app.server import counts
 from tests.support.checkout import ROOT
+from tests.support.receiver import SECRET
 from tests.test_docs import rows, section
 
 ALERTS = ROOT / "deploy" / "alerts.yml"
@@ -19,11 +21,13 @@ DASHBOARD = ROOT / "deploy" / "grafana-dashboard.json"
 
 
 @pytest.fixture
-def names(app: Flask) -> set[str]:
-    """The names of all samples that a worker with some requests shows."""
+def names(make_app: Callable[..., Flask]) -> set[str]:
+    """The names of all samples that a worker with some requests and webhooks shows."""
+    app = make_app(WEBHOOK_URL="http://127.0.0.1:9", WEBHOOK_SECRET=SECRET)
     metrics = Metrics()
     metrics.counters.answered("/", "GET", 200, seconds=0.1, received=1, sent=5)
     metrics.counters.count(Event.EARLY_REFUSAL, "4xx")
+    metrics.counters.count(Event.WEBHOOK, "delivered")
     counts.add_gauges(metrics, app.extensions["storage"])
     text = metrics.exposition(app.extensions["storage"], "")[0].decode()
     return {name for name in re.findall(r"^(\w+)", text, re.MULTILINE) if not name.endswith("_created")}

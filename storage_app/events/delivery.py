@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from ..domain.times import now
 from ..errors import StorageError
+from ..host import measures
 from ..index import Event, Index, Outbox
 from .endpoint import AT_ONCE, Answer, Endpoint
 
@@ -82,7 +83,10 @@ class Deliverer:
         """Note what came of the events that were answered. Return whether the receiver wants no more."""
         done, _ = wait(under_way, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
         answers = [(under_way.pop(future), future.result()) for future in done]
-        self._outbox.delivered([event for event, answer in answers if answer.failure is None])
+        delivered = [event for event, answer in answers if answer.failure is None]
+        self._outbox.delivered(delivered)
+        for _ in delivered:
+            measures.count(measures.Event.WEBHOOK, "delivered")
         for event, answer in answers:
             if answer.failure is not None:
                 self._failed(event, answer.failure)
@@ -91,6 +95,7 @@ class Deliverer:
     def _failed(self, event: Event, failure: str) -> None:
         pause = pause_after(event)
         self._outbox.failed(event, failure, again_at=None if pause is None else now() + pause)
+        measures.count(measures.Event.WEBHOOK, "given_up" if pause is None else "failed")
         about = {"event": event.id, "failure": failure, "attempts": event.attempts + 1}
         log.log(logging.ERROR if pause is None else logging.WARNING, "a webhook was not received", extra=about)
 

@@ -25,6 +25,8 @@ class Event(Enum):
     """What happens now and then."""
 
     WORKER_START = auto()
+    WEBHOOK = auto()  # an attempt to deliver an event; its outcome is `delivered`, `failed` or `given_up`
+    LOST_WEBHOOK = auto()  # an event that the outbox has no room for
     EARLY_REFUSAL = auto()  # of a request that the application never saw; its outcome is the status
 
 

@@ -4,6 +4,7 @@ With SQLite it is a database of its own: what a transaction of the index announc
 here, and only then the client is answered. On PostgreSQL the transaction puts it here itself.
 """
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ from sqlalchemy import exc
 from ..domain.changes import Change
 from ..domain.times import now
 from ..errors import InsufficientStorage, Unavailable
+from ..host import measures
 from ..host.locks import if_free
 from . import rows, schema, statements
 from .group_commit import GroupCommit
 from .postgres import Postgres
 from .sqlite import Sqlite
+
+log = logging.getLogger(__name__)
 
 # Events are kept up to either of these.
 MAX_EVENTS, MAX_BYTES = 1_000_000, 1024**3
@@ -69,7 +73,6 @@ class Outbox:
         self._announcing = statements.ANNOUNCE_ON_SERVER if self._own is None else statements.ANNOUNCE
         self._grouped: GroupCommit[sa.Connection] = GroupCommit(self._begun)
         self.is_damaged = False
-        self.lost = 0  # events of this process that there was no room for
 
     @property
     def path(self) -> Path | None:
@@ -93,10 +96,12 @@ class Outbox:
     def put(self, announced: Sequence[Mapping[str, Any]]) -> None:
         """Add the events that a committed transaction of the index has announced. Those that are here stay.
 
-        If the outbox is full, they are counted as lost.
+        If the outbox is full, they are lost, and counted.
         """
         if self._of_index.outbox_is_full:
-            self.lost += len(announced)
+            for row in announced:
+                measures.count(measures.Event.LOST_WEBHOOK)
+                log.error("an event is lost, because the outbox is full", extra={"event": row["id"]})
         else:
             self.add(announced)
 

@@ -27,6 +27,8 @@ _DURATIONS = {
 }
 _EVENTS = {
     Event.WORKER_START: ("workers_started", "Workers that have started, the replaced ones included.", ()),
+    Event.WEBHOOK: ("webhooks", "Attempts to deliver an event.", ("outcome",)),
+    Event.LOST_WEBHOOK: ("webhooks_lost", "Events that were not kept, because too many were.", ()),
     Event.EARLY_REFUSAL: ("early_refusals", "Requests that were refused before the application saw them.", ("status",)),
 }
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 
+from ..domain.times import now
 from ..errors import StorageError
+from ..index import Outbox
 from ..node import Services, Storage
 from ..version import __version__
 from .counters import PREFIX
@@ -38,6 +40,8 @@ def _of_store(services: Services) -> Iterator[Metric]:
     if (free := services.store.free_bytes()) is not None:
         yield _gauge("free_bytes", "Free bytes of the disk.", free)
     yield from _totals(services)
+    if services.outbox is not None:
+        yield from _webhooks(services.outbox)
 
 
 def _totals(services: Services) -> Iterator[Metric]:
@@ -53,6 +57,16 @@ def _totals(services: Services) -> Iterator[Metric]:
     yield _gauge("buckets", "Buckets.", count)
     yield files
     yield size
+
+
+def _webhooks(outbox: Outbox) -> Iterator[Metric]:
+    events = GaugeMetricFamily(f"{PREFIX}webhook_events", "Events in the outbox.", labels=("state",))
+    for state, count in outbox.counts().items():
+        events.add_metric((state,), count)
+    yield events
+    oldest = outbox.oldest_due()
+    age = 0.0 if oldest is None else max(0.0, (now() - oldest).total_seconds())
+    yield _gauge("webhook_oldest_seconds", "The age of the oldest event that was not delivered.", age)
 
 
 def _gauge(name: str, text: str, value: float, **labels: str) -> Metric:

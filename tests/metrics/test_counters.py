@@ -77,6 +77,8 @@ def test_every_duration_has_a_histogram(counters: Counters, registry: CollectorR
     ("what", "outcome", "name"),
     [
         (Event.WORKER_START, "", "workers_started_total"),
+        (Event.WEBHOOK, "failed", 'webhooks_total{outcome="failed"}'),
+        (Event.LOST_WEBHOOK, "", "webhooks_lost_total"),
         (Event.EARLY_REFUSAL, "4xx", 'early_refusals_total{status="4xx"}'),
     ],
 )

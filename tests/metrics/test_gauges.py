@@ -13,6 +13,7 @@ from storage_app.metrics import gauges
 from storage_app.node import Services, Storage
 from storage_app.settings import Settings
 from tests.support.metrics import Samples, parse
+from tests.support.receiver import SECRET
 from tests.support.service import bearer
 
 
@@ -84,3 +85,15 @@ def test_store_that_cannot_be_asked_is_not_up(make_settings: Callable[..., Setti
     found = asked(Storage(make_settings(STORAGE_PATH=str(tmp_path / "unrecovered"))))
     assert found["up"] == 0
     assert [name for name in found if not name.startswith("build_info")] == ["up"]
+
+
+def test_outbox_is_counted_if_there_is_one(make_app: Callable[..., Flask]) -> None:
+    app = make_app(WEBHOOK_URL="http://127.0.0.1:9", WEBHOOK_SECRET=SECRET)
+    fill(app.test_client(), "photos", 1)
+    found = asked(app.extensions["storage"])
+    assert {name: value for name, value in found.items() if name.startswith("webhook_events")} == {
+        'webhook_events{state="due"}': 2,
+        'webhook_events{state="delivered"}': 0,
+        'webhook_events{state="dead"}': 0,
+    }
+    assert 0 < found["webhook_oldest_seconds"] < 60
