@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
 from ..domain.times import now
@@ -23,6 +23,8 @@ _LEAST_SECONDS, _MOST_SECONDS = 1.0, 3600.0
 # Delivered events can be replayed for so long.
 KEPT = timedelta(days=3)
 _LOOK_SECONDS = 0.25
+# So long, the answers to several events are waited for, because they are noted together.
+_TOGETHER_SECONDS = 0.05
 _PRUNE_SECONDS = 60
 
 
@@ -60,13 +62,15 @@ class Deliverer:
     def _deliver(self) -> None:
         """Deliver what is due, until the thread is stopped or the receiver wants no more."""
         under_way: dict[Future[Answer], Event] = {}
-        pruned_at = float("-inf")
+        pruned_at = forwarded_at = float("-inf")
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook") as pool:
             while not self._stopped.is_set():
                 if time.monotonic() - pruned_at > _PRUNE_SECONDS:
                     self._outbox.prune(now() - KEPT)
                     pruned_at = time.monotonic()
-                self._index.forward(self._outbox)
+                if time.monotonic() - forwarded_at > _LOOK_SECONDS:
+                    self._index.forward(self._outbox)
+                    forwarded_at = time.monotonic()
                 busy = {(event.change.bucket.uid, event.change.key) for event in under_way.values()}
                 for event in self._outbox.due(settled=SETTLED, limit=2 * AT_ONCE):
                     if len(under_way) < AT_ONCE and (event.change.bucket.uid, event.change.key) not in busy:
@@ -81,7 +85,7 @@ class Deliverer:
 
     def _settle(self, under_way: dict[Future[Answer], Event]) -> bool:
         """Note what came of the events that were answered. Return whether the receiver wants no more."""
-        done, _ = wait(under_way, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+        done, _ = wait(under_way, timeout=_TOGETHER_SECONDS)
         answers = [(under_way.pop(future), future.result()) for future in done]
         delivered = [event for event, answer in answers if answer.failure is None]
         self._outbox.delivered(delivered)

@@ -5,16 +5,18 @@ here, and only then the client is answered. On PostgreSQL the transaction puts i
 """
 
 import logging
+import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy import exc
+from sqlalchemy.dialects.sqlite import insert
 
 from ..domain.changes import Change
 from ..domain.times import now
@@ -31,6 +33,7 @@ log = logging.getLogger(__name__)
 # Events are kept up to either of these.
 MAX_EVENTS, MAX_BYTES = 1_000_000, 1024**3
 _BATCH = 1000
+_ADD = insert(schema.outbox).values(statements.EVENT).on_conflict_do_nothing()
 _DELIVERY = 0x5E1FDB  # an advisory lock of the server
 
 
@@ -69,7 +72,6 @@ class Outbox:
         self._engine = (self._own or of_index).engine
         # SQLAlchemy's statements raise the first, those that go to the driver the second.
         self._errors = (exc.DBAPIError, self._engine.dialect.loaded_dbapi.Error, exc.TimeoutError)
-        self._insert = (self._own or of_index).insert
         self._announcing = statements.ANNOUNCE_ON_SERVER if self._own is None else statements.ANNOUNCE
         self._grouped: GroupCommit[sa.Connection] = GroupCommit(self._begun)
         self.is_damaged = False
@@ -107,14 +109,14 @@ class Outbox:
 
     def add(self, announced: Sequence[Mapping[str, Any]]) -> None:
         """Add events like `put`, whether or not there is room."""
-        if announced and self._own is not None:
-            self._grouped.run(lambda connection: self._add(connection, announced))
+        own = self._own
+        if announced and own is not None:
+            sql = own.sql[_ADD]
 
-    def _add(self, connection: sa.Connection, announced: Sequence[Mapping[str, Any]]) -> None:
-        at = rows.to_microseconds(now())
-        new = {"state": State.DUE.value, "since": at, "due_at": at, "attempts": 0}
-        insert = self._insert(self._table).on_conflict_do_nothing()
-        connection.execute(insert, [{**row, **new} for row in announced])
+            def add(connection: sa.Connection) -> None:
+                _driver(connection).executemany(sql, announced)
+
+            self._grouped.run(add)
 
     # Delivery
 
@@ -248,6 +250,10 @@ class Outbox:
             if database.is_full(cause):
                 raise InsufficientStorage("The disk is full; delete files or ask the operator for room.") from error
             raise Unavailable("The outbox of webhooks cannot be used right now; ask the operator.") from error
+
+
+def _driver(connection: sa.Connection) -> sqlite3.Connection:
+    return cast(sqlite3.Connection, connection.connection.dbapi_connection)
 
 
 def _event(row: Any) -> Event:

@@ -71,9 +71,11 @@ RESERVATIONS_OF = RESERVATIONS.where(reservations.c.uploader == bindparam("uploa
 # The row of a change: in the index, or in the outbox on a server. A change is about as old as its sequence says.
 ANNOUNCE = sa.insert(announced).values(_new_values(announced, but="number"))
 _SINCE: sa.BindParameter[Any] = bindparam("sequence")
-ANNOUNCE_ON_SERVER = (
-    postgresql.insert(outbox_on_server)
-    .values({name: bindparam(name) for name in ("id", "bucket_uid", "key", "sequence", "body")})
-    .values(state=sa.literal_column("'due'"), since=_SINCE, due_at=_SINCE, attempts=sa.literal_column("0"))
-    .on_conflict_do_nothing()
-)
+EVENT: dict[str, sa.ColumnElement[Any]] = {
+    **{name: bindparam(name) for name in ("id", "bucket_uid", "key", "sequence", "body")},
+    "state": sa.literal_column("'due'"),
+    "since": _SINCE,
+    "due_at": _SINCE,
+    "attempts": sa.literal_column("0"),
+}
+ANNOUNCE_ON_SERVER = postgresql.insert(outbox_on_server).values(EVENT).on_conflict_do_nothing()
