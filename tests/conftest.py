@@ -163,8 +163,15 @@ def pytest_configure(config: pytest.Config) -> None:
     RunningService.worker = config.getoption("--worker")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let files with slow tests begin first, then those that start services, so that cores become idle together."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let files with slow tests begin first, then those that start services, so that cores become idle together.
+
+    Leave tests marked `ci` to `--ci` and `--long`: another form of each runs always.
+    """
+    if not (config.getoption("--ci") or config.getoption("--long")):
+        left = [item for item in items if item.get_closest_marker("ci")]
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path not in slow, item.path.parent.name != "e2e"))
 

@@ -34,7 +34,10 @@ def test_quick_run_prints_tables_and_writes_the_page(tmp_path: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+_MORE_SIGNALS = [pytest.param(each, marks=pytest.mark.ci) for each in (signal.SIGTERM, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, *_MORE_SIGNALS])
 def test_signal_ends_everything_that_was_started(tmp_path: Path, sent: signal.Signals) -> None:
     # Not inherited from nohup or a shell's background, which ignore some signals.
     command = ["env", "--default-signal", sys.executable, "-m", "benchmarks", "--only", "large-up"]
@@ -86,6 +89,7 @@ def test_sections_are_chosen() -> None:
     assert [section.name for section in parse(["--only", "small-up"]).sections] == ["small-up"]
 
 
+@pytest.mark.ci
 def test_slow_clients_are_fed_and_others_do_not_wait(tmp_path: Path) -> None:
     done = run("benchmarks.slow_clients", "--clients", "3", "--seconds", "3", "--folder", str(tmp_path))
     rows = {cells[0]: cells[1:] for line in done.stdout.splitlines() if len(cells := re.split(" {2,}", line)) == 3}

@@ -143,7 +143,9 @@ def test_bucket_that_is_a_link_is_named_in_one_sentence(
     assert "links to directories, which are not followed: photos." in done.stderr
 
 
-@pytest.mark.parametrize("command", ["recover", "rebuild", "check"])
+@pytest.mark.parametrize(
+    "command", ["recover", *(pytest.param(each, marks=pytest.mark.ci) for each in ("rebuild", "check"))]
+)
 def test_index_of_another_store_is_one_sentence(
     make_app: Callable[..., Flask], postgres: PostgresServer, tmp_path: Path, command: str
 ) -> None:

@@ -229,6 +229,7 @@ def test_answer_for_one_origin_of_a_list_is_not_kept(tmp_path: Path) -> None:
         assert kept(gateway) == 1
 
 
+@pytest.mark.ci
 def test_cache_leaves_space_on_its_disk(tmp_path: Path) -> None:
     """nginx looks every ten seconds."""
     with (

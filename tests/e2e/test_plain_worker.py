@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.support.environment import clean_environment
 from tests.support.service import ROOT
 
@@ -10,6 +12,7 @@ from tests.support.service import ROOT
 SHORT = ["test_bad_uploads.py", "test_silent_clients.py"]
 
 
+@pytest.mark.ci
 def test_answers_are_the_same_on_gunicorns_own_worker(long: bool) -> None:
     paths = [f"tests/e2e/{name}" for name in (["."] if long else SHORT)]
     this = f"--deselect=tests/e2e/{__file__.rpartition('/')[2]}"

@@ -104,7 +104,7 @@ PROOF_CLIENTS = 4
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.ci)])
 def test_whatever_happens_each_answered_change_is_reported(
     receiver: Receiver, request: pytest.FixtureRequest, tmp_path: Path, database: str, long: bool
 ) -> None:

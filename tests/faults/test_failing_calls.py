@@ -2,7 +2,7 @@
 that lives on: nothing is left, the next upload succeeds, and index and sidecars agree without a restart.
 
 SQLite's calls are among them, so that a COMMIT fails or its outcome is unknown. Tried are some of the calls, with one
-error each, of every operation over SQLite and two over PostgreSQL; `--ci`: four there; `--long`: everything.
+error each, of every operation over SQLite and two over PostgreSQL; `--ci`: seven there; `--long`: everything.
 """
 
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 A living process recovers what it left, or a restart does, or a rebuild of the index, which may have been lost or may
 have lost its last transactions in a power cut. Tried are some of the calls, each with some of the ways, of every
-operation over SQLite and two over PostgreSQL; `--ci`: four there; `--long`: every call, every way, every operation.
+operation over SQLite and two over PostgreSQL; `--ci`: seven there; `--long`: every call, every way, every operation.
 """
 
 from collections.abc import Callable
