@@ -23,6 +23,7 @@ _LEAST_SECONDS, _MOST_SECONDS = 1.0, 3600.0
 # Delivered events can be replayed for so long.
 KEPT = timedelta(days=3)
 _LOOK_SECONDS = 0.25
+_TRY_SECONDS = 1  # to become the one that delivers
 # So long, the answers to several events are waited for, because they are noted together.
 _TOGETHER_SECONDS = 0.05
 _PRUNE_SECONDS = 60
@@ -48,9 +49,12 @@ class Deliverer:
             self._thread.join()
 
     def _run(self) -> None:
-        while not self._stopped.wait(_LOOK_SECONDS * 4):
+        measured_at = float("-inf")
+        while not self._stopped.wait(_TRY_SECONDS):
             try:
-                self._outbox.measure()
+                if time.monotonic() - measured_at > _PRUNE_SECONDS:
+                    self._outbox.measure()
+                    measured_at = time.monotonic()
                 with self._outbox.delivering() as is_ours:
                     if is_ours:
                         self._deliver()

@@ -148,14 +148,18 @@ class Outbox:
 
     @contextmanager
     def _delivering_on_server(self) -> Iterator[bool]:
-        with self._translating(), self._engine.connect() as connection:  # which holds the lock
+        with self._translating(), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")  # an open transaction would keep old rows
+            connection.detach()  # so that it is closed in the end, which frees the lock
             yield bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(_DELIVERY))).scalar())
-            connection.detach()  # to close it frees the lock
 
     def delivered(self, events: Collection[Event]) -> None:
         """Note that the events were received."""
         if events:
             self._change([event.id for event in events], state=State.DELIVERED, failure=None)
+        for event in events:
+            if event.attempts:
+                self._put_off_others(event, now())
 
     def failed(self, event: Event, failure: str, *, again_at: datetime | None) -> None:
         """Note a failed attempt. Without `again_at` it was the last."""
@@ -166,6 +170,15 @@ class Outbox:
             self._change([event.id], state=State.DEAD, **values)
         else:
             self._change([event.id], state=State.DUE, due_at=rows.to_microseconds(again_at), **values)
+        self._put_off_others(event, again_at or now())
+
+    def _put_off_others(self, event: Event, until: datetime) -> None:
+        """Have the other events of the key wait until then. So `due` need not look at what must wait anyway."""
+        table = self._table.c
+        of_key = sa.and_(table.bucket_uid == event.change.bucket.uid, table.key == (event.change.key or ""))
+        others = sa.and_(of_key, table.state == State.DUE.value, table.id != event.id)
+        with self._begun() as connection:
+            connection.execute(sa.update(self._table).where(others).values(due_at=rows.to_microseconds(until)))
 
     def replay(self, ids: Collection[str]) -> int:
         """Have the events delivered again, with the same ids. Return how many there are."""

@@ -195,3 +195,23 @@ def test_outbox_that_cannot_be_used_is_one_sentence(outbox: Outbox, add: Callabl
         outbox._table.drop(connection)
     with pytest.raises(Unavailable, match="The outbox of webhooks cannot be used right now"):
         outbox.counts()
+
+
+def test_lock_is_free_after_a_failure(make_outbox: Callable[[], tuple[Index, Outbox]], index: Index) -> None:
+    (_, one), (_, other) = make_outbox(), make_outbox()
+    with pytest.raises(ZeroDivisionError), one.delivering():
+        raise ZeroDivisionError
+    with other.delivering() as is_other:
+        assert is_other
+
+
+def test_later_events_of_a_failed_key_are_due_when_it_is(outbox: Outbox, add: Callable[..., list[str]]) -> None:
+    first, later, last = add(change(), change(seconds=1), change(seconds=2))
+    (failed,) = due(outbox)
+    outbox.failed(failed, "it answered 500", again_at=now() + timedelta(hours=1))
+    assert all(event.change for event in outbox.events([State.DUE], limit=10))
+    outbox.replay([first])
+    (again,) = due(outbox)
+    outbox.delivered([replace(again, attempts=1)])
+    assert ids(due(outbox)) == [later]
+    assert last
