@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .auth.credentials import Logins
 from .auth.permissions import Policy
@@ -13,8 +13,6 @@ from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
 from .domain.changes import Change
 from .errors import StoreUnusable, Unavailable
-from .events.delivery import Deliverer
-from .events.endpoint import Endpoint
 from .host.append_log import AppendLog
 from .host.ballast import Ballast
 from .host.files import remove_tree
@@ -43,6 +41,10 @@ from .services.upload_rules import UploadLimits
 from .services.uploads import Uploads
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from .events.delivery import Deliverer
+    from .events.endpoint import Endpoint
+
 log = logging.getLogger(__name__)
 
 _NOT_READY = "The index is not ready: start the service with gunicorn, or run 'selfdb-storage recover'."
@@ -70,7 +72,7 @@ class Services:
     spool: Spool
     background: BackgroundThread
     outbox: Outbox | None
-    deliverer: Deliverer | None
+    deliverer: "Deliverer | None"
 
 
 class Storage:
@@ -189,8 +191,15 @@ class Storage:
                 closing.callback(services.deliverer.stop, wait=wait)
             services.background.stop(wait=wait)
 
-    def endpoint(self) -> Endpoint:
+    def _deliverer(self, index: Index, outbox: Outbox) -> "Deliverer":
+        from .events.delivery import Deliverer  # noqa: PLC0415  # as in `endpoint`
+
+        return Deliverer(index, outbox, self.endpoint())
+
+    def endpoint(self) -> "Endpoint":
         """Return the receiver of webhooks, which the settings name."""
+        from .events.endpoint import Endpoint  # noqa: PLC0415  # an HTTP client, 5 MiB that only webhooks need
+
         url, secret = self.settings.webhook_url, self.settings.webhook_secret
         assert url is not None, "the caller has looked"
         assert secret is not None, "the settings are checked together"
@@ -235,5 +244,5 @@ class Storage:
             spool=spool,
             background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),
             outbox=outbox,
-            deliverer=None if outbox is None else Deliverer(index, outbox, self.endpoint()),
+            deliverer=None if outbox is None else self._deliverer(index, outbox),
         )

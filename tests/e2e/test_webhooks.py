@@ -3,6 +3,8 @@
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -14,8 +16,9 @@ import httpx
 import pytest
 
 from tests.support.disruptions import wait_until
+from tests.support.environment import clean_environment
 from tests.support.receiver import Received, Receiver
-from tests.support.service import RunningService, bearer, wait_briefly
+from tests.support.service import ROOT, SECRET_KEY, RunningService, bearer, wait_briefly
 
 # Of connections: so any process may answer the next request.
 ONE_REQUEST_EACH = httpx.Limits(max_keepalive_connections=0)
@@ -194,3 +197,14 @@ def test_signer_is_told_with_the_upload(receiver: Receiver, tmp_path: Path) -> N
         events = {event.data["id"]: event.data for event in receiver.wait_for(3)}
     assert events["a.txt"]["notify"] == "upload 4711, «ü»"
     assert "notify" not in events["b.txt"]
+
+
+def test_without_a_receiver_nothing_of_it_is_loaded_or_made(tmp_path: Path) -> None:
+    with RunningService(tmp_path / "store") as service:
+        httpx.post(f"{service.url}/buckets", json={"name": "photos"}, headers=bearer()).raise_for_status()
+        files = {path.name for path in (tmp_path / "store" / ".system").iterdir()}
+    assert not any(name.startswith(("events", "deliver")) for name in files)
+    assert "index.sqlite3" in files
+    code = "import sys, storage_app, wsgi; sys.exit('urllib3' in sys.modules)"
+    environment = clean_environment({"SECRET_KEY": SECRET_KEY, "STORAGE_PATH": str(tmp_path / "store")})
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=False).returncode == 0
