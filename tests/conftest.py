@@ -1,6 +1,7 @@
 """Fixtures: a store on a real disk, the application over it, and a real service where HTTP itself is the subject."""
 
 import itertools
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,6 +136,16 @@ def postgres() -> Iterator[PostgresServer]:
         pytest.skip("install postgresql")
     with PostgresServer(programs) as server:
         yield server
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Hear the service's log, too, which an application that was made before has kept from it."""
+    logger = logging.getLogger("storage_app")
+    propagates, logger.propagate = logger.propagate, True
+    caplog.set_level(logging.WARNING, logger="storage_app")
+    yield caplog
+    logger.propagate = propagates
 
 
 @pytest.fixture

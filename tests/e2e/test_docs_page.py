@@ -38,7 +38,7 @@ def docs(visitor: Visitor, service: RunningService) -> Iterator[Visitor]:
 
 def authorize(page: Page, *, scheme: str, credential: str) -> None:
     page.locator(".auth-wrapper .authorize").click()
-    form = page.locator(".modal-ux .auth-container", has_text=scheme)
+    form = page.locator(".modal-ux .auth-container", has_text=f"{scheme} (")
     form.locator("input").fill(credential)
     form.get_by_label("Apply credentials").click()
     expect(form.get_by_label("Remove authorization")).to_be_visible()
