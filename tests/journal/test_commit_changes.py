@@ -12,7 +12,9 @@ from storage_app.domain.changes import Change, ChangeKind
 from storage_app.domain.copies import CopyRequest, Place
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.domain.intents import Intent, IntentKind
+from storage_app.domain.uploads import UploadConstraints
 from storage_app.errors import FileExists, FileNotFound, Forbidden, StorageError, Unavailable
+from storage_app.index import State, Transaction
 from tests.support.core import A_TIME, ALICE, BOB, Core, a_bucket, a_file, open_core
 from tests.support.disk import syncs
 
@@ -167,3 +169,59 @@ def test_change_is_announced_after_the_last_sync(
         assert len(synced) > 0
         assert listener.saw == [len(synced)]
         core.check()
+
+
+WEBHOOKS = {"WEBHOOK_URL": "http://127.0.0.1:9", "WEBHOOK_SECRET": "whsec_" + "A" * 32}
+
+
+def test_event_is_in_the_outbox_before_the_answer(tmp_path: Path) -> None:
+    with open_core(tmp_path / "store", **WEBHOOKS) as core:
+        assert core.services.outbox is not None
+        core.bucket()
+        core.put("a.txt")
+        core.files.delete(ALICE, "photos", "a.txt", conditions=UNCONDITIONAL)
+        # Nobody has forwarded what the index holds: it may be lost at any moment.
+        events = core.services.outbox.events([*State], limit=10)
+    assert [event.change.kind for event in events] == ["bucket.created", "file.created", "file.deleted"]
+
+
+def test_change_whose_event_cannot_be_kept_has_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_core(tmp_path / "store", **WEBHOOKS) as core:
+        outbox = core.services.outbox
+        assert outbox is not None
+        core.bucket()
+
+        def fail(_: object) -> None:
+            raise Unavailable("The disk is away.")
+
+        monkeypatch.setattr(outbox, "put", fail)
+        with pytest.raises(Unavailable):
+            core.put("a.txt")
+        monkeypatch.undo()
+        core.index.forward(outbox)
+        assert [event.change.kind for event in outbox.events([*State], limit=10)] == ["bucket.created", "file.created"]
+        core.check()
+
+
+def test_what_the_uploader_is_told_survives_its_process(tmp_path: Path) -> None:
+    """Its bytes are placed, and it dies: whoever meets the key first reports it, with what its link says."""
+    told = UploadConstraints(notify="upload 4711")
+    for recover in (False, True):
+        with open_core(tmp_path / f"store-{recover}", **WEBHOOKS) as core:
+            outbox = core.services.outbox
+            assert outbox is not None
+            core.bucket()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Transaction, "put_file", lambda *_: (_ for _ in ()).throw(Unavailable("It is killed.")))
+                patch.setattr(core.recovery, "resolve", lambda _: None)
+                patch.setattr(core.logs, "release", lambda _: None)
+                with pytest.raises(Unavailable):
+                    core.put("a.txt", constraints=told)
+            core.logs._held.clear()
+            if recover:
+                core.recovery.retry()
+            else:
+                core.put("a.txt", b"next")
+            core.index.forward(outbox)
+            (first, *_) = [event for event in outbox.events([*State], limit=10) if event.change.file is not None]
+        assert (first.change.kind, first.change.notify) == ("file.created", "upload 4711")
