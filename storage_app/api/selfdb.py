@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from flask import Response, request
 from flask.views import MethodView
+from werkzeug.exceptions import HTTPException
 
 from ..auth.signed_urls import Disposition
 from ..domain.buckets import Bucket, Totals
@@ -215,6 +216,14 @@ def _as_json(response: Response) -> Response:
             response.set_data(json.dumps(_NO_BUCKET))
         response.content_type = _JSON
     return response
+
+
+@blueprint.app_errorhandler(404)
+@blueprint.app_errorhandler(405)
+def _refuse_without_route(error: HTTPException) -> Response:
+    """Refuse what is no route. Such a request belongs to no blueprint, so its path tells who sent it."""
+    response = problems.from_framework(error)
+    return _as_json(response) if request.path.startswith("/api/v1/") else response
 
 
 def _one(bucket: Bucket, totals: Totals) -> dict[str, Any]:

@@ -204,6 +204,29 @@ def test_refusals_are_as_the_document_says(backend: FlaskClient) -> None:
     assert [name for name, times in refused.items() if times < 2] == ["selfdbCheckHealth"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/api/v1/files/photos/a.txt", 405),
+        ("POST", "/api/v1/storage/status", 405),
+        ("PATCH", "/api/v1/buckets", 405),
+        ("GET", "/api/v1/nothing", 404),
+    ],
+)
+def test_refusal_without_a_route_is_json_below_their_path(
+    backend: FlaskClient, method: str, path: str, status: int
+) -> None:
+    refused = backend.open(path, method=method, headers=BACKEND)
+    assert (refused.status_code, refused.mimetype) == (status, "application/json")
+    assert (refused.json or {})["detail"]
+    assert ("Allow" in refused.headers) is (status == 405)
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/health"), ("GET", "/nothing"), ("GET", "/photos/a.txt")])
+def test_refusal_without_a_route_is_a_problem_elsewhere(backend: FlaskClient, method: str, path: str) -> None:
+    assert backend.open(path, method=method, headers=BACKEND).mimetype == "application/problem+json"
+
+
 def test_status_of_a_store_that_cannot_be_opened_is_as_the_document_says(make_app: Callable[..., Flask]) -> None:
     app = make_app(SERVICE_KEY=KEY)
     client = app.test_client()

@@ -17,7 +17,7 @@ MEDIA_TYPE = "application/problem+json"
 def init_app(app: Flask) -> None:
     """Register the error handlers. No other code turns an error into a response."""
     app.register_error_handler(StorageError, _refuse)
-    app.register_error_handler(HTTPException, _from_framework)
+    app.register_error_handler(HTTPException, from_framework)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -41,7 +41,8 @@ def _refuse(error: StorageError) -> Response:
     return answer(error)
 
 
-def _from_framework(error: HTTPException) -> Response:
+def from_framework(error: HTTPException) -> Response:
+    """Return the response for an error of the framework, such as a path without a route, with its headers."""
     response = answer(_translate(error))
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
