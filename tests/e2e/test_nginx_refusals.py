@@ -54,6 +54,8 @@ def test_metrics_are_no_route_of_the_gateway(both: BothWays, line: str) -> None:
         ("TRACE /api/v1/buckets", [], 405),
         ("PUT /api/v1/buckets/reads", [JSON, ("Content-Length", "2000000")], 413),
         ("GET /api/v1/buckets", [("Transfer-Encoding", "odd")], 400),
+        ("DELETE /reads/a.txt", [("Transfer-Encoding", "odd")], 400),
+        ("DELETE /filesystem/a/b.txt", [("Transfer-Encoding", "odd")], 400),
     ],
 )
 def test_backend_of_selfdb_is_refused_in_the_type_that_it_parses(
@@ -62,6 +64,12 @@ def test_backend_of_selfdb_is_refused_in_the_type_that_it_parses(
     through, _ = both.read(Row(line, [*ALICE, *headers]))
     assert (through.status, dict(through.headers)["content-type"]) == (status, "application/json")
     assert json.loads(through.body)["status"] == status
+
+
+@pytest.mark.parametrize("line", ["DELETE /files/reads/a.txt", "DELETE /buckets/reads", "GET /reads/a.txt"])
+def test_other_clients_are_refused_by_problems(both: BothWays, line: str) -> None:
+    through, _ = both.read(Row(line, [*ALICE, ("Transfer-Encoding", "odd")]))
+    assert (through.status, dict(through.headers)["content-type"]) == (400, "application/problem+json")
 
 
 def assert_same_problem(through: Seen, straight: Seen) -> None:
