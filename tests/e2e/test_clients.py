@@ -1,7 +1,11 @@
-"""Clients that are generated from the document work, and linters find nothing in it: one of them, and two in CI."""
+"""Clients that are generated from the document work, as on the page about them, and linters find nothing in it.
+
+One linter runs by default, and two in CI.
+"""
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +16,7 @@ import httpx
 import pytest
 
 from tests.support.checkout import ROOT
-from tests.support.service import RunningService, token
+from tests.support.service import RunningService, bearer, token
 
 CLIENTS = ROOT / "tests" / "clients"
 # Outside of the tests' tree, which other tests walk while npm changes its folder.
@@ -93,6 +97,46 @@ def test_typescript_client_is_generated_without_a_warning_and_works(
     assert "warn" not in printed.lower()
     run([tools / "tsc", "--project", "."], folder)
     run(["node", "client.js", service.url, token(), "from-typescript"], folder)
+
+
+# What the page's commands install is there already.
+INSTALLED = """\
+set -o errexit -o nounset -o pipefail
+python3() { :; }
+source() { :; }
+pip() { :; }
+npm() { test "$1" = install || command npm "$@"; }
+npx() { "$TOOLS/$@"; }
+"""
+SUFFIXES = {"python": "py", "ts": "ts"}
+
+
+def commands_of_the_page(language: str) -> str:
+    """Return what a reader types to upload with the client of `language`. Code goes into a file."""
+    page = (ROOT / "docs" / "clients.md").read_text()
+    start, *others = re.split(r"^### ", page.partition("\n## Pages in a browser")[0], flags=re.MULTILINE)
+    (section,) = [each for each in others if each.startswith(language)]
+    commands = [INSTALLED]
+    for kind, code in re.findall(r"^```(\w+)\n(.*?)^```", start + section, re.MULTILINE | re.DOTALL):
+        commands.append(code if kind == "sh" else f"cat > upload.{SUFFIXES[kind]} <<'END'\n{code}END\n")
+    return "".join(commands)
+
+
+@pytest.mark.parametrize("language", ["Python", "TypeScript"])
+def test_commands_of_the_page_upload_a_picture(
+    service: RunningService, tools: Path, tmp_path: Path, language: str
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    for name in (".venv", "docs"):
+        (project / name).symlink_to(ROOT / name)
+    (tmp_path / "node_modules").symlink_to(TOOLS / "node_modules")
+    commands = commands_of_the_page(language).replace("http://localhost:8001", service.url)
+    run(["bash", "-c", commands], project, **service.environment, TOOLS=str(tools), PYTHONPATH=str(ROOT))
+    with httpx.Client(base_url=service.url, headers=bearer()) as client:
+        uploaded = client.get("/files/download/photos/2026/lake.jpg")
+        assert uploaded.content == (ROOT / "docs" / "example.jpg").read_bytes()
+        client.delete("/buckets/photos?force=true").raise_for_status()
 
 
 LINTERS = [
