@@ -17,6 +17,7 @@ from tests.support.service import RunningService, bearer
 
 RAW = "PUT /files/upload-direct/photos/2026/%C3%A9%2F.jpg?overwrite=false"
 SIGNED = "PUT /files/signed/token/photos/a.jpg"
+SELFDB = "POST /api/v1/files/photos/a.jpg"
 FORM = ("Content-Type", "multipart/form-data; boundary=cut")
 BODY = b"x" * LEAST_SPOOLED
 LENGTH = ("Content-Length", str(LEAST_SPOOLED))
@@ -43,7 +44,7 @@ def spooled(service: RecordingService) -> list[Path]:
     return list(service.spool.iterdir())
 
 
-@pytest.mark.parametrize("line", [RAW, SIGNED])
+@pytest.mark.parametrize("line", [RAW, SIGNED, SELFDB])
 @pytest.mark.parametrize("body", [BODY, b"picture" * 100_000])
 def test_raw_body_is_handed_over_as_a_file_in_the_spool(
     service: RecordingService, gateway: NginxGateway, line: str, body: bytes

@@ -17,6 +17,8 @@ from tests.support.environment import clean_environment
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
 ANON_KEY = "an-anonymous-key-for-tests"
+SERVICE_KEY = "a-service-key-of-32-characters-or-more"
+BACKEND = {"X-API-Key": SERVICE_KEY}  # as the backend of SelfDB 0.05 sends it
 
 START_SECONDS = 30
 STOP_SECONDS = 30
