@@ -42,6 +42,13 @@ def rows(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in kept]
 
 
+def test_readme_begins_with_the_versions_of_selfdb_that_it_serves() -> None:
+    served = re.findall(r"\[(0\.[\d.]*\d)\]\(#", read("deploy/selfdb.md").partition("\n## ")[0])
+    said = re.findall(r"0\.[\d.]*\d", read("README.md").split("\n\n")[1])
+    assert said == served
+    assert len(served) == 2
+
+
 def test_readme_has_every_setting_with_its_default_and_no_other() -> None:
     documented = [(name, default) for name, default, _ in rows(section(read("README.md"), "## Settings"))]
     assert documented == [(f"`{each.name}`", f"`{each.default}`" if each.default else "") for each in SETTINGS]

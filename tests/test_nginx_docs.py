@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from storage_app.settings import SETTINGS
 from tests.support.nginx import DEPLOY, installed, replaced
 from tests.support.service import ROOT
 
@@ -82,9 +83,12 @@ def test_parts_to_be_put_in_are_taken(project: Path) -> None:
     assert_accepted(project)
 
 
-def test_selfdb_compose_part_is_yaml() -> None:
+def test_selfdb_compose_parts_set_what_there_is_to_set() -> None:
     part, *more = blocks((DEPLOY / "selfdb.md").read_text(), "yaml")
-    assert all(yaml.safe_load(each) for each in more)
     compose = yaml.safe_load(part)
+    names = {setting.name for setting in SETTINGS}
+    environments = [compose["services"]["storage_service"], *map(yaml.safe_load, more)]
+    assert [name for each in environments for name in each["environment"] if name not in names] == []
+    assert environments[-1]["environment"]["SERVICE_KEY"] == "${API_KEY}"
     assert compose["services"]["storage_service"]["volumes"] == ["selfdb_store:/data/storage"]
     assert "selfdb_store" in compose["volumes"]

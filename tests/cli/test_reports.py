@@ -81,6 +81,15 @@ def test_table_of_many_files_has_every_file(filled: Flask, monkeypatch: pytest.M
     assert len(cells(run(filled, "ls", "photos"))) == 1 + 3
 
 
+def test_buckets_of_more_than_a_query_are_all_counted(
+    filled: Flask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage_app.cli.reports._BUCKETS", 2)
+    client.post("/buckets", json={"name": "third"}, headers=bearer())
+    assert [row["name"] for row in objects(run(filled, "buckets", "--json"))] == ["empty", "photos", "third"]
+    assert objects(run(filled, "usage", "--json"))[0]["buckets"] == 3
+
+
 def test_bucket_that_is_not_there_is_one_sentence(app: Flask) -> None:
     result = run(app, "ls", "nothing")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -105,6 +114,13 @@ def test_usage_counts_everything(filled: Flask) -> None:
     assert (found["buckets"], found["files"], found["bytes"]) == (2, 3, 2054)
     assert 0 < found["free"] < found["disk"]
     assert cells(run(filled, "usage"))[1][:4] == ["2", "3", "2.0", "KiB"]
+
+
+def test_usage_tells_the_room_that_uploads_leave(make_app: Callable[..., Flask]) -> None:
+    app = make_app(MIN_FREE_BYTES="5MiB")
+    app.test_client().get("/buckets", headers=bearer())  # which opens the store
+    assert objects(run(app, "usage", "--json"))[0]["kept_free"] == 5 * 1024 * 1024
+    assert "5.0 MiB" in run(app, "usage").stdout
 
 
 def test_service_may_have_stopped_in_order(filled: Flask) -> None:
