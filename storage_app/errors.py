@@ -14,15 +14,19 @@ StorageError                        500 internal_error
 │   └── InvalidSignedUrl            403 invalid_signed_url
 ├── NotFound                        404 not_found
 │   ├── BucketNotFound              404 bucket_not_found
-│   └── FileNotFound                404 file_not_found
+│   ├── FileNotFound                404 file_not_found
+│   └── UploadNotFound              404 upload_not_found
 ├── MethodNotAllowed                405 method_not_allowed
 ├── BodyTimeout                     408 body_timeout
 ├── Conflict                        409 conflict
 │   ├── BucketExists                409 bucket_exists
 │   ├── BucketNotEmpty              409 bucket_not_empty
-│   └── FileExists                  409 file_exists
+│   ├── FileExists                  409 file_exists
+│   └── OffsetConflict              409 offset_conflict
+├── UploadGone                      410 upload_gone
 ├── LengthRequired                  411 length_required
 ├── PreconditionFailed              412 precondition_failed
+│   └── UnsupportedTusVersion       412 unsupported_tus_version
 ├── TooLarge                        413 too_large
 │   ├── FileTooLarge                413 file_too_large
 │   └── QuotaExceeded               413 quota_exceeded
@@ -30,6 +34,8 @@ StorageError                        500 internal_error
 │   └── ContentTypeNotAllowed       415 content_type_not_allowed
 ├── RangeNotSatisfiable             416 range_not_satisfiable
 ├── ValidationFailed                422 validation_failed
+├── UploadLocked                    423 upload_locked
+├── ChecksumMismatch                460 checksum_mismatch
 ├── DamagedFile                     500 damaged_file
 ├── Unavailable                     503 unavailable
 │   └── TooManyUploads              503 too_many_uploads
@@ -49,6 +55,7 @@ _PHRASES = {
     414: "URI Too Long",
     416: "Range Not Satisfiable",
     422: "Unprocessable Content",
+    460: "Checksum Mismatch",  # of tus alone
 }
 
 
@@ -188,6 +195,15 @@ class FileNotFound(NotFound):
         super().__init__(f"There is no file '{key}' in bucket '{bucket}'.")
 
 
+class UploadNotFound(NotFound):
+    """No resumable upload was ever created under this id."""
+
+    code = "upload_not_found"
+
+    def __init__(self) -> None:
+        super().__init__("There is no such upload; create one with POST /files/resumable.")
+
+
 class MethodNotAllowed(StorageError):
     """The route does not support this method. `Allow` lists those it supports (RFC 9110 section 15.5.6)."""
 
@@ -227,6 +243,22 @@ class FileExists(Conflict):
     code = "file_exists"
 
 
+class OffsetConflict(Conflict):
+    """The bytes do not begin where those of the upload end (tus 1.0.0, "PATCH")."""
+
+    code = "offset_conflict"
+
+
+class UploadGone(StorageError):
+    """A resumable upload has expired, was terminated or refused, or its bucket was deleted."""
+
+    status = 410
+    code = "upload_gone"
+
+    def __init__(self, detail: str = "The upload has expired, was terminated, or was refused; create another.") -> None:
+        super().__init__(detail)
+
+
 class LengthRequired(StorageError):
     """The body has neither a Content-Length nor chunks (RFC 9110 section 15.5.12)."""
 
@@ -239,6 +271,12 @@ class PreconditionFailed(StorageError):
 
     status = 412
     code = "precondition_failed"
+
+
+class UnsupportedTusVersion(PreconditionFailed):
+    """The client speaks no version of tus that this service does (tus 1.0.0, "Tus-Resumable")."""
+
+    code = "unsupported_tus_version"
 
 
 class TooLarge(StorageError):
@@ -291,6 +329,20 @@ class ValidationFailed(StorageError):
 
     status = 422
     code = "validation_failed"
+
+
+class UploadLocked(StorageError):
+    """Another request sends bytes of the same upload (RFC 4918 section 11.3)."""
+
+    status = 423
+    code = "upload_locked"
+
+
+class ChecksumMismatch(StorageError):
+    """The bytes are not those of `Upload-Checksum` (tus 1.0.0, "Checksum")."""
+
+    status = 460
+    code = "checksum_mismatch"
 
 
 class DamagedFile(StorageError):

@@ -5,12 +5,15 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .auth.credentials import Logins
 from .auth.permissions import Policy
+from .auth.resumable_ids import ResumableIds
 from .auth.signed_urls import SignedUrls
 from .blobstore import Inventory, open_store
+from .blobstore.resumables.store import ResumableStore
 from .domain.changes import Change
 from .errors import StoreUnusable, Unavailable
 from .host.append_log import AppendLog
@@ -36,6 +39,11 @@ from .services.files import Files
 from .services.folders import Folders
 from .services.lookups import Lookups
 from .services.reservations import Reservations
+from .services.resumables.access import Access
+from .services.resumables.appending import Appending
+from .services.resumables.creation import Creations
+from .services.resumables.finish import Finisher
+from .services.resumables.reservations import ResumableReservations
 from .services.signed_urls import Signing
 from .services.upload_rules import UploadLimits
 from .services.uploads import Uploads
@@ -68,6 +76,9 @@ class Services:
     copies: Copies
     folders: Folders
     reservations: Reservations
+    resumables: ResumableStore
+    creations: Creations
+    appending: Appending
     signing: Signing
     spool: Spool
     background: BackgroundThread
@@ -92,6 +103,7 @@ class Storage:
         self._listener = listener
         self.logins = Logins(settings.secret_key, settings.algorithm, settings.anon_key, settings.service_key)
         self.signed_urls = SignedUrls(settings.secret_key)
+        self._resumable_ids = ResumableIds(settings.secret_key)
         self._layout = Layout(settings.storage_path)
         self._opening = threading.Lock()
         self._presence: Presence | None = None
@@ -223,6 +235,12 @@ class Storage:
         slots = UploadSlots(layout.slots, settings.max_uploads)
         reservations = Reservations(index, spool, limits, max_uploads=settings.max_uploads)
         uploads = Uploads(index, store, commits, lookups, slots, reservations, limits)
+        lifetime = timedelta(seconds=settings.resumable_expiry)
+        resumables = ResumableStore(layout.resumable, layout.staging / process, durable=settings.durability == "fsync")
+        reserved = ResumableReservations(index, reservations, limits, store.free_bytes)
+        finisher = Finisher(index, store, uploads, reserved, limits)
+        access = Access(index, resumables, reserved, finisher, self._resumable_ids)
+        appending = Appending(index, access, slots, reserved, finisher)
         archives = Archives(index, store, lookups, layout.slots)
         copies, bulk = Copies(store, commits, lookups, uploads, limits), Bulk(layout.slots)
         return Services(
@@ -240,6 +258,9 @@ class Storage:
             copies=copies,
             folders=Folders(index, lookups, copies, bulk),
             reservations=reservations,
+            resumables=resumables,
+            creations=Creations(resumables, uploads, slots, reserved, access, appending, self._resumable_ids, lifetime),
+            appending=appending,
             signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,
             background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),

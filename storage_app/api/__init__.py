@@ -10,7 +10,9 @@ from .schemas.requests import MAX_SETTINGS_BYTES
 
 EXPOSED_HEADERS = [
     "Location", "ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Disposition", "Repr-Digest",
-    "X-Request-ID", "X-Total-Count", "Retry-After",
+    "X-Request-ID", "X-Total-Count", "Retry-After", "Upload-Offset", "Upload-Length", "Upload-Defer-Length",
+    "Upload-Expires", "Upload-Concat", "Upload-Metadata", "Tus-Resumable", "Tus-Version", "Tus-Extension",
+    "Tus-Max-Size", "Tus-Checksum-Algorithm",
 ]  # fmt: skip
 _EXPOSED = ", ".join(sorted(EXPOSED_HEADERS))
 

@@ -66,7 +66,8 @@ def _is_wanted(response: Response) -> bool:
 def _request() -> dict[str, Any]:
     asked = current_request()
     principal = flask_g.get("principal")  # only if the view asked for it, and it is valid
-    token = (asked.view_args or {}).get("token") or g.link_token
+    path = asked.view_args or {}
+    token = path.get("token") or path.get("upload_id") or g.link_token
     return {
         "time": rfc3339(now()),
         "request_id": g.request_id,
@@ -86,7 +87,7 @@ def _command() -> dict[str, Any]:
 
 
 def link_id(token: str) -> str:
-    """Return an id of the signed URL that has this token. It tells URLs apart, and grants nothing."""
+    """Return an id of the signed URL or upload that has this token or id. It tells them apart, and grants nothing."""
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 

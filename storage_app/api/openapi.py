@@ -12,7 +12,20 @@ from flask_swagger_ui import get_swaggerui_blueprint
 
 from ..settings import Settings
 from ..version import __version__
-from . import archives, buckets, copies, downloads, files, folders, health, metrics, selfdb, signed_urls, uploads
+from . import (
+    archives,
+    buckets,
+    copies,
+    downloads,
+    files,
+    folders,
+    health,
+    metrics,
+    resumables,
+    selfdb,
+    signed_urls,
+    uploads,
+)
 from .blueprint import Access
 from .schemas.bodies import BodySchema
 from .schemas.requests import FormSchema
@@ -71,8 +84,21 @@ def init_app(app: Flask, settings: Settings) -> None:
     api = Api(app)
     for describe in (_property_names, _default_in_words):
         api.ma_plugin.converter.add_attribute_function(describe)
-    for module in (buckets, uploads, downloads, files, copies, folders, archives, signed_urls, health, metrics):
+    for module in (
+        buckets,
+        uploads,
+        resumables,
+        downloads,
+        files,
+        copies,
+        folders,
+        archives,
+        signed_urls,
+        health,
+        metrics,
+    ):
         api.register_blueprint(module.blueprint)
+    resumables.init_app(app)
     if settings.service_key is not None:
         api.register_blueprint(selfdb.blueprint)
     _register_document(app, api, prefix)

@@ -9,37 +9,39 @@ from .schemas.requests import FileFormSchema
 Document = dict[str, Any]
 
 
-def _header(name: str, description: str) -> Document:
-    return {"in": "header", "name": name, **_sent(description)}
+def header(name: str, description: str) -> Document:
+    """Describe a header of a request."""
+    return {"in": "header", "name": name, **sent(description)}
 
 
-def _sent(description: str) -> Document:
+def sent(description: str) -> Document:
+    """Describe a header of a response."""
     return {"description": description, "schema": {"type": "string"}}
 
 
 WRITE_CONDITIONS = [
-    _header(
+    header(
         "If-Match", "Change the file only if it has one of these ETags, or, with `*`, any (RFC 9110 section 13.1.1)."
     ),
-    _header("If-None-Match", "With `*`, write only if there is no such file (RFC 9110 section 13.1.2)."),
-    _header(
+    header("If-None-Match", "With `*`, write only if there is no such file (RFC 9110 section 13.1.2)."),
+    header(
         "If-Unmodified-Since",
         "A date; 412 if the file has changed since. Ignored beside `If-Match` (RFC 9110 section 13.1.4).",
     ),
 ]
 
 DIGESTS = [
-    _header("Content-Digest", "`sha-256=:<base64>:`; checked against the body (RFC 9530 section 2)."),
-    _header("Repr-Digest", "`sha-256=:<base64>:`; checked against the file (RFC 9530 section 3)."),
+    header("Content-Digest", "`sha-256=:<base64>:`; checked against the body (RFC 9530 section 2)."),
+    header("Repr-Digest", "`sha-256=:<base64>:`; checked against the file (RFC 9530 section 3)."),
 ]
 
 READ_CONDITIONS = [
-    _header("Range", "One or more ranges of bytes, such as `bytes=0-99` (RFC 9110 section 14.2)."),
-    _header("If-Range", "An ETag or a date. `Range` is ignored unless the file still has it."),
-    _header("If-None-Match", "ETags; 304 if the file has one of them."),
-    _header("If-Modified-Since", "A date; 304 if the file has not changed since."),
-    _header("If-Match", "ETags; 412 if the file has none of them."),
-    _header("If-Unmodified-Since", "A date; 412 if the file has changed since."),
+    header("Range", "One or more ranges of bytes, such as `bytes=0-99` (RFC 9110 section 14.2)."),
+    header("If-Range", "An ETag or a date. `Range` is ignored unless the file still has it."),
+    header("If-None-Match", "ETags; 304 if the file has one of them."),
+    header("If-Modified-Since", "A date; 304 if the file has not changed since."),
+    header("If-Match", "ETags; 412 if the file has none of them."),
+    header("If-Unmodified-Since", "A date; 412 if the file has changed since."),
 ]
 
 # Generators know this type for bytes. A body or a file may have any other.
@@ -71,7 +73,7 @@ SIGNED_BODY: Document = {
 
 def link_header() -> Document:
     """Describe the header of a list that leads to the next page."""
-    return {"Link": _sent('The next page, as `<?cursor=…>; rel="next"`, relative to this URL; not on the last page.')}
+    return {"Link": sent('The next page, as `<?cursor=…>; rel="next"`, relative to this URL; not on the last page.')}
 
 
 def total_header() -> Document:
@@ -86,31 +88,31 @@ def total_header() -> Document:
 
 def location_header() -> Document:
     """Describe the header that names a new resource."""
-    return {"Location": _sent("The file, relative to this URL.")}
+    return {"Location": sent("The file, relative to this URL.")}
 
 
 def written_headers() -> Document:
     """Describe the headers of a response to an upload."""
-    return {"ETag": _sent("The ETag of the file as it is now."), **location_header()}
+    return {"ETag": sent("The ETag of the file as it is now."), **location_header()}
 
 
 def file_headers() -> Document:
     """Describe the headers of a response that carries a file."""
     return {
-        "ETag": _sent("The SHA-256 of the bytes, in quotes."),
-        "Last-Modified": _sent("When the file or its record last changed."),
-        "Accept-Ranges": _sent("`bytes`"),
-        "Repr-Digest": _sent("`sha-256=:<base64>:` (RFC 9530)."),
-        "Content-Disposition": _sent("`attachment` or `inline`, with the file name (RFC 6266)."),
-        "Cache-Control": _sent("The file's value, or the bucket's, or `no-cache`."),
+        "ETag": sent("The SHA-256 of the bytes, in quotes."),
+        "Last-Modified": sent("When the file or its record last changed."),
+        "Accept-Ranges": sent("`bytes`"),
+        "Repr-Digest": sent("`sha-256=:<base64>:` (RFC 9530)."),
+        "Content-Disposition": sent("`attachment` or `inline`, with the file name (RFC 6266)."),
+        "Cache-Control": sent("The file's value, or the bucket's, or `no-cache`."),
     }
 
 
 def archive_out() -> Document:
     """Describe the response to a download of an archive."""
     headers = {
-        "Content-Length": _sent("The length of the archive, which is known before it is made."),
-        "Content-Disposition": _sent("`attachment`, with the name of the folder or the bucket."),
+        "Content-Length": sent("The length of the archive, which is known before it is made."),
+        "Content-Disposition": sent("`attachment`, with the name of the folder or the bucket."),
     }
     # Generators of clients know no application/zip, and would leave the response out.
     return {"200": {"description": "The archive, as application/zip", "content": _BYTES, "headers": headers}}
@@ -120,7 +122,7 @@ def bytes_out() -> Document:
     """Describe the responses 200, 206 and 304 to a download."""
     ranged = {
         **file_headers(),
-        "Content-Range": _sent("The range sent, and the size of the file (RFC 9110 section 14.4)."),
+        "Content-Range": sent("The range sent, and the size of the file (RFC 9110 section 14.4)."),
     }
     return {
         "200": {"description": "The bytes, with the type of the file", "content": _BYTES, "headers": file_headers()},

@@ -77,6 +77,7 @@ class InitiateUpload(MethodView):
             "file_id": link.key,
             "upload_url": _url(link),
             "method": "PUT",
+            "resumable_url": _url(link, "/files/resumable/signed"),
             "headers": {} if constraints.content_type is None else {"Content-Type": constraints.content_type},
             "expires_at": _expires_at(link),
         }
@@ -154,9 +155,9 @@ def _download_link(link: SignedLink) -> dict[str, str]:
     return {"download_url": _url(link), "method": "GET", "expires_at": _expires_at(link)}
 
 
-def _url(link: SignedLink) -> str:
+def _url(link: SignedLink, route: str = "/files/signed") -> str:
     g.link_token = link.token
-    url = f"{g.storage.settings.public_url}/files/signed/{link.token}/{link.bucket_name}/{quote(link.key)}"
+    url = f"{g.storage.settings.public_url}{route}/{link.token}/{link.bucket_name}/{quote(link.key)}"
     if len(f"HEAD {urlsplit(url).path} HTTP/1.1") > MAX_REQUEST_LINE_BYTES:
         raise InvalidRequest(
             f"The signed URL would be longer than the {MAX_REQUEST_LINE_BYTES} bytes that servers take; bind less of "

@@ -3,10 +3,15 @@
 The marks do nothing by themselves. A server that bounds how many clients it waits for installs its rules here.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 # The kernel takes so much of any answer at once, even from a fresh connection.
 BUFFERED_BYTES = 64 * 1024
+
+# Told for how many seconds nothing has come. It may raise, which ends the wait and the request.
+Watch = Callable[[float], object]
 
 
 class Rules(Protocol):
@@ -21,6 +26,9 @@ class Rules(Protocol):
     def limit_body(self, seconds: float) -> None:
         """Let each read of the request's body time out that many seconds from now."""
 
+    def watch_silence(self, watch: "Watch | None") -> None:
+        """Call `watch` now and then while the client sends nothing of the request's body."""
+
 
 class _Unbounded:
     """Waits for any number of clients."""
@@ -29,6 +37,9 @@ class _Unbounded:
         pass
 
     def limit_body(self, seconds: float) -> None:
+        pass
+
+    def watch_silence(self, watch: "Watch | None") -> None:
         pass
 
 
@@ -62,3 +73,13 @@ def expect_long_work() -> None:
 def expect_body_within(seconds: float) -> None:
     """Mark a request whose body is short: a client that needs longer for it than `seconds` in all is cut off."""
     _Installed.rules.limit_body(seconds)
+
+
+@contextmanager
+def silence_watched(watch: Watch) -> Iterator[None]:
+    """Have `watch` called about once a second while the client sends nothing of the request's body."""
+    _Installed.rules.watch_silence(watch)
+    try:
+        yield
+    finally:
+        _Installed.rules.watch_silence(None)

@@ -45,6 +45,11 @@ class Layout:
         return self.system / "spool"
 
     @property
+    def resumable(self) -> Path:
+        """The directory of the resumable uploads, of which each has its own."""
+        return self.system / "resumable"
+
+    @property
     def slots(self) -> Path:
         return self.system / "slots"
 
@@ -74,7 +79,7 @@ class Layout:
 
     @property
     def _inside(self) -> tuple[Path, ...]:
-        return self.alive, self.staging, self.intents, self.spool, self.slots, self.lost_and_found
+        return self.alive, self.staging, self.intents, self.spool, self.resumable, self.slots, self.lost_and_found
 
     def prepare(self) -> None:
         """Create missing directories. Raises `StoreUnusable` if STORAGE_PATH cannot be written."""

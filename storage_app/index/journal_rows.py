@@ -1,6 +1,6 @@
 """The rows of the journal in a write transaction: intents, reservations and pending deletions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -12,7 +12,7 @@ from ..domain.reservations import Reservation
 from ..domain.times import now
 from . import rows, statements
 from .compiled import Compiled, Driver, Statement
-from .schema import intents, pending_deletions, reservations
+from .schema import intents, pending_deletions, reservations, resumables
 
 
 class JournalRows:
@@ -67,14 +67,16 @@ class JournalRows:
         """Return the intents on the bucket called `name` itself."""
         return list(map(rows.INTENTS.from_row, self._all(statements.INTENTS_ON_BUCKET, name=name)))
 
-    def reserved(self, bucket_uid: str, *, but: Intent | None = None, but_spooled: str | None = None) -> int:
-        """Return how many bytes of the bucket's quota its intents and the spool reserve.
+    def reserved(self, bucket_uid: str, *, but: Intent | None = None, but_of: Collection[str] = ()) -> int:
+        """Return how many bytes of the bucket's quota its intents, the spool and resumable uploads reserve.
 
-        Leaves out the intent `but`, and the reservation with the id `but_spooled`.
+        Leaves out the intent `but`, and the reservations with an id in `but_of`.
         """
         spooled = reservations.c.expires_at > rows.to_microseconds(now())
-        return self._sum(intents, "size", bucket_uid, intents.c.id != ("" if but is None else but.id)) + self._sum(
-            reservations, "growth", bucket_uid, sa.and_(spooled, reservations.c.id != (but_spooled or ""))
+        return (
+            self._sum(intents, "size", bucket_uid, intents.c.id != ("" if but is None else but.id))
+            + self._sum(reservations, "growth", bucket_uid, sa.and_(spooled, reservations.c.id.not_in(but_of)))
+            + self._sum(resumables, "growth", bucket_uid, resumables.c.id.not_in(but_of))
         )
 
     # Reservations for bodies that nginx spools
@@ -100,8 +102,9 @@ class JournalRows:
         self._connection.execute(sa.delete(reservations))
 
     def end_reservation(self, reservation_id: str) -> None:
-        """Delete a reservation, if it is there."""
-        self._connection.execute(sa.delete(reservations).where(reservations.c.id == reservation_id))
+        """Delete the reservation of a spooled body, or of a resumable upload, if it is there."""
+        for table in (reservations, resumables):
+            self._connection.execute(sa.delete(table).where(table.c.id == reservation_id))
 
     # Pending deletions
 

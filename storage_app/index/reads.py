@@ -12,6 +12,7 @@ from ..domain.buckets import Bucket, Totals
 from ..domain.files import File
 from ..domain.intents import Intent, PendingDeletion
 from ..domain.pages import Name
+from ..domain.resumables import ResumableReservation
 from ..domain.times import now
 from ..errors import InsufficientStorage, StorageError, Unavailable
 from ..host.parts import Part, part_of
@@ -81,6 +82,25 @@ class Reads:
         """Return how many bytes of the disk are reserved for the spool."""
         found = self._row(statements.RESERVATIONS, at=rows.to_microseconds(now()))
         return 0 if found is None else int(found[1])
+
+    def unsent_bytes(self) -> int:
+        """Return how many bytes resumable uploads may still send."""
+        columns = schema.resumables.c
+        unsent = sa.func.coalesce(sa.func.sum(columns.size - columns.received), 0)
+        found = self._one(sa.select(unsent).where(columns.is_open))
+        return 0 if found is None else int(found[0])
+
+    def expired_resumables(self, until: datetime, *, limit: int) -> list[str]:
+        """Return the ids of up to `limit` resumable uploads that expired at `until` or before, the oldest first."""
+        columns = schema.resumables.c
+        query = sa.select(columns.id).where(columns.expires_at <= rows.to_microseconds(until))
+        return [row[0] for row in self._all(query.order_by(columns.expires_at).limit(limit))]
+
+    def resumables(self, *, after: str, limit: int) -> list[ResumableReservation]:
+        """Return what up to `limit` resumable uploads reserve, by id, from the first one after `after`."""
+        columns = schema.resumables.c
+        query = sa.select(schema.resumables).where(columns.id > after).order_by(columns.id).limit(limit)
+        return [rows.RESUMABLES.from_row(row) for row in self._all(query)]
 
     def bucket_with(self, uid: str) -> Bucket | None:
         """Return the bucket with this uid."""

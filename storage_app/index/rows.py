@@ -16,8 +16,9 @@ from ..domain.changes import Change, ChangeKind
 from ..domain.files import File
 from ..domain.intents import Intent, IntentKind, PendingDeletion
 from ..domain.reservations import Reservation
+from ..domain.resumables import ResumableReservation
 from ..domain.text import JsonObject
-from .schema import buckets, files, intents, pending_deletions, reservations
+from .schema import buckets, files, intents, pending_deletions, reservations, resumables
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -131,6 +132,11 @@ BUCKETS = Rows(
 INTENTS = Rows(Intent, intents, {"kind": Conversion(lambda kind: kind.value, IntentKind)})
 PENDING_DELETIONS = Rows(PendingDeletion, pending_deletions)
 RESERVATIONS = Rows(Reservation, reservations, {"expires_at": _TIME})
+RESUMABLES = Rows(
+    ResumableReservation,
+    resumables,
+    {"is_open": Conversion(bool, bool), "created_at": _TIME, "expires_at": _TIME},
+)
 
 _TOTALS = Rows(Totals, buckets)
 _FILES_BESIDE_BUCKETS = Rows(File, files, _OF_FILE, selected=(buckets, files))

@@ -5,7 +5,7 @@ from sqlalchemy import event
 from sqlalchemy.schema import CreateSchema
 
 # The cache has no migrations: an index of another version is rebuilt.
-VERSION = 10
+VERSION = 11
 
 # No file is lost with these tables: a rebuild fills them from sidecars and blobs. It empties or drops
 # them first, and on SQLite it may replace the file that they are in.
@@ -107,6 +107,23 @@ reservations = sa.Table(
     sa.Column("growth", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+
+# A resumable upload, as `ResumableReservation` describes it.
+resumables = sa.Table(
+    "resumables",
+    CACHE,
+    sa.Column("id", _TEXT, primary_key=True),
+    sa.Column("uploader", _TEXT, nullable=False),
+    sa.Column("bucket_uid", _TEXT, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("growth", sa.BigInteger, nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Index("resumables_by_expiry", "expires_at"),
+    sa.Index("resumables_by_bucket", "bucket_uid"),
 )
 
 # A blob of `key` that was replaced or deleted at `since`, or, without a key, what is left of a bucket.

@@ -11,6 +11,7 @@ from ..domain.files import File
 from . import page_queries, rows, schema, statements
 from .compiled import Compiled, Statement
 from .journal_rows import JournalRows
+from .resumable_rows import ResumableRows
 from .schema import bucket_grants, buckets, files
 
 # Keys that a move within a bucket has.
@@ -38,7 +39,7 @@ class Database(Protocol):
         """Return an INSERT that has `on_conflict_do_update`."""
 
 
-class Transaction(JournalRows):
+class Transaction(JournalRows, ResumableRows):
     """An open write transaction. Totals change in the same transaction as the rows that they count."""
 
     def __init__(self, connection: sa.Connection, database: Database, syncs: list[Sync]) -> None:

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from ..blobstore import Inventory, open_store
 from ..domain.times import now
 from ..errors import StoreUnusable
 from ..host.ballast import Ballast
+from ..host.boot import boot_id
 from ..host.files import replace_durably
 from ..host.layout import Layout, usable
 from ..host.locks import exclusive, if_free
@@ -31,7 +31,6 @@ from .rebuild import Progress, Rebuilding, no_progress
 log = logging.getLogger(__name__)
 
 _SHOWN = 5  # of the names in a warning
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ def is_recovered(layout: Layout, index: Index) -> bool:
     if not layout.index.exists():  # to open it would create an empty one
         return False
     last = _last_start(layout)
-    return last is not None and last == {"boot_id": _boot_id(), "clean": False} and _is_ready(index)
+    return last is not None and last == {"boot_id": boot_id(), "clean": False} and _is_ready(index)
 
 
 def mark_clean_stop(root: Path, *, index_url: str | None = None) -> None:
@@ -239,7 +238,7 @@ def _may_have_lost_transactions(layout: Layout) -> bool:
     With `synchronous=NORMAL` a power cut may take SQLite's last transactions back. A kill cannot.
     """
     last = _last_start(layout)
-    return last is None or not (last.get("clean") or last.get("boot_id") == _boot_id())
+    return last is None or not (last.get("clean") or last.get("boot_id") == boot_id())
 
 
 def _last_start(layout: Layout) -> dict[str, Any] | None:
@@ -251,14 +250,7 @@ def _last_start(layout: Layout) -> dict[str, Any] | None:
 
 
 def _write_last_start(layout: Layout, *, clean: bool) -> None:
-    replace_durably(layout.last_start, json.dumps({"boot_id": _boot_id(), "clean": clean}).encode() + b"\n")
-
-
-def _boot_id() -> str:
-    try:
-        return _BOOT_ID.read_text().strip()
-    except OSError:  # not Linux: each start without a clean stop rebuilds
-        return f"unknown-{time.time_ns()}"
+    replace_durably(layout.last_start, json.dumps({"boot_id": boot_id(), "clean": clean}).encode() + b"\n")
 
 
 def _renewed(layout: Layout, index: Index) -> Index:

@@ -22,7 +22,8 @@ FIXED: dict[str, Any] = {
     "max_requests_jitter": 1_000_000,
     # gunicorn's maximum. The longest signed URL fits: a key of 1,024 bytes, percent-encoded.
     "limit_request_line": 8190,
-    "limit_request_field_size": 8190,
+    # Upload-Metadata may have 16 KiB, and Upload-Concat the URLs of 1,000 parts. `heads` limits all headers together.
+    "limit_request_field_size": 60 * 1024,
     "raw_env": [
         # Send files by sendfile(2), even if SENDFILE in the environment says no. gunicorn 27 understands any value of
         # its own setting `sendfile` as no, even True.

@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 
 from ..errors import Unavailable
+from ..host.clients import Watch
 
 # A client that was silent for longer loses its place to another one that needs it.
 PATIENCE_SECONDS = 1.0
+_WATCH_SECONDS = 0.5
 _RETRY_SECONDS = 5
 _RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 
@@ -31,13 +33,18 @@ class Place:
         self.silent_since: float | None = None  # by the clock of all places; None if the request does not wait now
         self.is_lost = False
 
-    def wait_to_receive(self, seconds: float) -> bool:
+    def wait_to_receive(self, seconds: float, watch: Watch | None = None) -> bool:
         """Wait until the client sends something, or disconnects. Return whether it did so in time.
 
-        Raises `Unavailable` if another request took the place.
+        Raises `Unavailable` if another request took the place, and what `watch` raises, which is called meanwhile.
         """
         self._receives = True
-        came = self._wait(select.POLLIN, seconds, self._clock())
+        began, step = self._clock(), seconds if watch is None else min(seconds, _WATCH_SECONDS)
+        came = self._wait(select.POLLIN, step, began)
+        while watch is not None and not came and self._clock() - began < seconds:
+            self.check()
+            watch(self._clock() - began)
+            came = self._wait(select.POLLIN, step, began)
         self.check()
         return came
 
@@ -86,6 +93,7 @@ class _Own(threading.local):
     connection: socket.socket | None = None
     place: Place | None = None
     body_ends: float | None = None
+    watch: Watch | None = None
 
 
 class Places:
@@ -118,7 +126,7 @@ class Places:
     def end(self) -> None:
         """Record that the request of this thread has ended, and give its place up."""
         own = self._own
-        own.connection = own.body_ends = None
+        own.connection = own.body_ends = own.watch = None
         if own.place is not None:
             with self._lock:
                 self._taken.discard(own.place)
@@ -145,6 +153,14 @@ class Places:
     def limit_body(self, seconds: float) -> None:
         """Let each read of this request's body time out that many seconds from now."""
         self._own.body_ends = self._clock() + seconds
+
+    def watch_silence(self, watch: Watch | None) -> None:
+        """Call `watch` now and then while this request waits for its body."""
+        self._own.watch = watch
+
+    def wait_for_body(self, seconds: float) -> bool:
+        """Wait for the next bytes of the body in the place of this request, as `Place.wait_to_receive` does."""
+        return self.hold().wait_to_receive(self.seconds_left(seconds), self._own.watch)
 
     def seconds_left(self, most: float) -> float:
         """Return for how long to wait for the next bytes of the body: `most`, unless the body has to end earlier."""

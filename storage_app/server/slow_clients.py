@@ -52,7 +52,7 @@ class SlowClientSocket(socket.socket):
             return os.read(self.fileno(), size)  # a socket with a timeout does not block; `recv` would poll it first
         except BlockingIOError:
             place = places.hold()
-        if not place.wait_to_receive(places.seconds_left(silence)):
+        if not places.wait_for_body(silence):
             raise TimeoutError("the client sends nothing")
         data = os.read(self.fileno(), size)
         if not data:

@@ -74,7 +74,7 @@ class Reservations:
                 transaction.lock_bucket(bucket.name)
                 found = transaction.bucket(bucket.uid)
                 if found is not None:
-                    rules.check_quota(*found, transaction.reserved(bucket.uid, but_spooled=name) + growth)
+                    rules.check_quota(*found, transaction.reserved(bucket.uid, but_of=[name]) + growth)
             transaction.lock_reservations()
             is_reserved = self._leaves_enough(transaction, reservation, free_bytes)
             if is_reserved:
@@ -95,12 +95,16 @@ class Reservations:
         self._index.write_grouped(lambda transaction: transaction.end_reservation(name))
 
     def awaited_bytes(self, *, beside: int) -> int:
-        """Return how many reserved bytes have not arrived yet, for an upload of `beside` bytes that reserves none."""
+        """Return how many bytes that others have reserved have not arrived yet, for an upload of `beside` bytes."""
         awaited, at = self._awaited
         if beside >= _SMALL_BYTES or self._clock() - at >= _REMEMBERED_SECONDS:
-            awaited = self._missing(self._index.reserved_bytes())
+            awaited = self._missing(self._index.reserved_bytes()) + self._index.unsent_bytes()
             self._awaited = (awaited, self._clock())
         return awaited
+
+    def spooled_missing(self, transaction: Transaction) -> int:
+        """Return how many bytes are reserved for the spool and have not arrived there yet."""
+        return self._missing(transaction.reservations()[1])
 
     def _leaves_enough(self, transaction: Transaction, new: Reservation, free_bytes: int | None) -> bool:
         """Return whether as many places and bytes would be left to others as the uploader would have reserved."""
@@ -110,7 +114,8 @@ class Reservations:
             return False
         if free_bytes is None:
             return True
-        left = free_bytes - self._missing(size) - new.size - self._limits.min_free_bytes
+        _, unsent = transaction.open_resumables()
+        left = free_bytes - self._missing(size) - unsent - new.size - self._limits.min_free_bytes
         return own_size + new.size <= left
 
     def _missing(self, total: int) -> int:

@@ -48,6 +48,13 @@ class Body(Protocol):
         """Return `request` with the fields that came in the body besides the file. Call it after `send_to`."""
 
 
+class KnownBody(Body, Protocol):
+    """A body whose bytes were looked at when they came, so that they need not be read again."""
+
+    def received(self) -> Received:
+        """Return what is known of the bytes."""
+
+
 class Uploads:
     """Receives files from a principal, or from the holder of an upload URL."""
 
@@ -68,25 +75,36 @@ class Uploads:
         self._parts = _Parts(index, store, commits, reservations, limits, lookups.policy)
 
     def receive(
-        self, who: Principal | SignedUpload, request: UploadRequest, body: Body, *, reservation_id: str | None = None
+        self,
+        who: Principal | SignedUpload,
+        request: UploadRequest,
+        body: Body | KnownBody,
+        *,
+        reservation_id: str | None = None,
+        blob: str | None = None,
     ) -> tuple[File, bool]:
         """Receive the body and commit it as the file of its key. Return the file, and whether its key is new.
 
         Refuses by `upload_rules`: before the first byte, while bytes arrive, and at the commit by the state under the
-        lock. Also raises `TooManyUploads`. An upload that fails leaves nothing. Ends the reservation that `reserve`
-        made for it.
+        lock. Also raises `TooManyUploads`. An upload that fails leaves nothing. Ends the reservation that was made for
+        it. `blob` is a new name for the bytes, if the caller has to know it before.
         """
         try:
-            return self._receive(who, request, body, reservation_id)
+            return self._receive(who, request, body, reservation_id, blob)
         except BaseException:
             if reservation_id is not None:
                 self._reservations.abandon(reservation_id)
             raise
 
     def _receive(
-        self, who: Principal | SignedUpload, request: UploadRequest, body: Body, reservation_id: str | None
+        self,
+        who: Principal | SignedUpload,
+        request: UploadRequest,
+        body: Body | KnownBody,
+        reservation_id: str | None,
+        blob: str | None,
     ) -> tuple[File, bool]:
-        request, declared, target, intent = self._checked(who, request, body)
+        request, declared, target, intent = self._checked(who, request, body, blob)
         parts, bucket = self._parts, target.bucket
         with (
             nullcontext() if declared.is_here else self._slots.hold(),
@@ -95,7 +113,7 @@ class Uploads:
             self._staged(bucket, spooled, reservation_id) as staged,
         ):
             upload = _Upload(parts, who, request, target, intent, staged)
-            body.send_to(upload.write if spooled is None else upload.examine)
+            upload.take(body, is_stored=spooled is not None)
             return upload.finish(body.complete(request), has_size=declared.size is not None)
 
     def _staged(
@@ -153,7 +171,7 @@ class Uploads:
         rules.check_free_space(self._parts.free_bytes(beside=size), size, self._parts.limits)
 
     def _checked(
-        self, who: Principal | SignedUpload, request: UploadRequest, body: Body
+        self, who: Principal | SignedUpload, request: UploadRequest, body: Body, blob: str | None = None
     ) -> tuple[UploadRequest, DeclaredBody, Target, Intent]:
         """Check an upload before its first byte, and return it with its intent. Without a key, that names no blob."""
         target = self.authorize(who, request)
@@ -165,7 +183,7 @@ class Uploads:
             bucket_uid=target.bucket.uid,
             key=request.key,
             size=rules.growth(declared.size or 0, target.existing),
-            blob=None if request.key is None else new_blob_name(request.key),
+            blob=blob or (None if request.key is None else new_blob_name(request.key)),
             notify=request.constraints.notify,
         )
         return request, declared, target, intent
@@ -233,6 +251,15 @@ class _Upload:
         self._head = b""
         self._free_space_checked_at = 0
         self._size = 0
+        self._known: Received | None = None
+
+    def take(self, body: Body | KnownBody, *, is_stored: bool) -> None:
+        """Pass the bytes of `body` through `write` or, if they are stored already, through `examine`, unless known."""
+        if hasattr(body, "received"):
+            self._known = body.received()
+            self._size = self._known.size
+        else:
+            body.send_to(self.examine if is_stored else self.write)
 
     def write(self, data: bytes) -> int:
         """Stage the next bytes. Raises as `examine` does, and `InsufficientStorage` if the disk fills up."""
@@ -258,7 +285,7 @@ class _Upload:
         """
         if request is not self._request:  # some of it came with the body
             request = rules.bound(replace(request, key=check_key(request.key or "")))
-        received = Received(self._size, self._hash.hexdigest(), self._head)
+        received = self._known or Received(self._size, self._hash.hexdigest(), self._head)
         file = rules.describe(request, self._target, received)
         if self._request.key is None or not has_size:
             self._complete_intent(file.key)

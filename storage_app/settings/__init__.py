@@ -139,6 +139,12 @@ class Settings:
     min_free_bytes: int = declare(
         "MIN_FREE_BYTES", size(0), "Uploads are refused when less than this would stay free on the disk.", "256MiB"
     )
+    resumable_expiry: int = declare(
+        "RESUMABLE_EXPIRY",
+        whole_number(60, 30 * 24 * 3600),
+        "How many seconds a resumable upload has, from its creation to its last byte.",
+        "86400",
+    )
     anonymous_uploads: bool = declare(
         "ANONYMOUS_UPLOADS",
         flag(),

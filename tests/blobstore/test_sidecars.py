@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from storage_app.blobstore.records import Rule, UnreadableRecord
 from storage_app.blobstore.sidecars import (
     _BUCKET_RULES,
     _FILE_RULES,
-    Rule,
-    UnreadableRecord,
     dump_bucket,
     dump_file,
     load_bucket,

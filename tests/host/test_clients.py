@@ -5,19 +5,23 @@ from collections.abc import Iterator
 import pytest
 
 from storage_app.host import clients
-from storage_app.host.clients import BUFFERED_BYTES
+from storage_app.host.clients import BUFFERED_BYTES, Watch
 
 
 class Rules:
     def __init__(self) -> None:
         self.held = 0
         self.seconds: list[float] = []
+        self.watches: list[Watch | None] = []
 
     def hold(self) -> None:
         self.held += 1
 
     def limit_body(self, seconds: float) -> None:
         self.seconds.append(seconds)
+
+    def watch_silence(self, watch: Watch | None) -> None:
+        self.watches.append(watch)
 
 
 @pytest.fixture
@@ -48,3 +52,9 @@ def test_without_rules_the_marks_do_nothing() -> None:
     clients.install(None)
     clients.expect_answer(1 << 40)
     clients.expect_body_within(0)
+
+
+def test_silence_is_watched_within_the_block_alone(rules: Rules) -> None:
+    with clients.silence_watched(print):
+        assert rules.watches == [print]
+    assert rules.watches == [print, None]

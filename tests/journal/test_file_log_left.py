@@ -109,7 +109,7 @@ def test_stop_while_a_note_stands_is_no_clean_one(core: Core, cut_short: File, m
     core.storage.stop()
     maintenance.mark_clean_stop(core.root)
     FileLogs(core.layout.intents).remove("dead")
-    monkeypatch.setattr(maintenance, "_boot_id", lambda: "another boot")
+    monkeypatch.setattr(maintenance, "boot_id", lambda: "another boot")
     with open_core(core.root) as after:
         assert after.file("new.txt") == cut_short
         after.check()

@@ -77,6 +77,9 @@ class Rules:
     def limit_body(self, seconds: float) -> None:
         raise AssertionError
 
+    def watch_silence(self, watch: object) -> None:
+        raise AssertionError
+
 
 @pytest.fixture
 def no_place() -> Iterator[None]:

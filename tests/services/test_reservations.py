@@ -113,7 +113,7 @@ def test_quota_counts_what_is_reserved_in_its_bucket(index: Index, spool: Path) 
         reserve(reservations, "two", 101, bucket=BUCKET, free=None)
     with index.write() as transaction:
         assert transaction.reserved(BUCKET.uid) == 400
-        assert transaction.reserved(BUCKET.uid, but_spooled="one") == 0
+        assert transaction.reserved(BUCKET.uid, but_of=["one"]) == 0
 
 
 def test_number_of_reservations_is_bounded(index: Index, spool: Path) -> None:

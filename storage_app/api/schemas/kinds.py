@@ -77,5 +77,6 @@ def _path_parameter(name: str, field: dict[str, Any]) -> dict[str, Any]:
 PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "bucket_id": _path_parameter("bucket_id", BUCKET),
     "file_id": _path_parameter("file_id", KEY),
+    "upload_id": _path_parameter("upload_id", {"metadata": {"description": "From the Location.", "minLength": 1}}),
     "token": _path_parameter("token", {"metadata": {"description": "From the signed URL.", "minLength": 1}}),
 }

@@ -23,6 +23,7 @@ from .requests import BucketSettingsSchema
 _MOMENT = {"format": "date-time", "example": "2026-12-01T09:30:00.123456Z"}
 _SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _SIGNED = "https://files.example.org/files/signed/eyJhbGciOi/photos/2026/cat.jpg"
+_SIGNED_RESUMABLE = "https://files.example.org/files/resumable/signed/eyJhbGciOi/photos/2026/cat.jpg"
 # The settings that only those see who may change the bucket.
 _MANAGED = frozenset({"grants", "quota"})
 
@@ -237,6 +238,13 @@ class UploadLinkSchema(AnswerSchema):
         values=fields.String(),
         required=True,
         metadata={"description": "Headers to send with the PUT.", "example": {"Content-Type": "image/jpeg"}},
+    )
+    resumable_url = fields.String(
+        required=True,
+        metadata={
+            "description": "Where a client of tus 1.0.0 creates this upload, in place of the PUT.",
+            "example": _SIGNED_RESUMABLE,
+        },
     )
     expires_at = fields.String(required=True, metadata=_MOMENT)
 

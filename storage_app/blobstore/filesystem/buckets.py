@@ -11,7 +11,8 @@ from ...domain.text import quoted
 from ...errors import BucketExists, BucketNotFound, DamagedFile, Unavailable
 from ...host.files import remove_tree, scan, sync_directory, translated, write_new
 from ..base import DamagedRecord
-from ..sidecars import UnreadableRecord, dump_bucket
+from ..records import UnreadableRecord
+from ..sidecars import dump_bucket
 from . import walk
 from .staging import Staging
 from .walk import BUCKET_RECORD, SYSTEM, read_record

@@ -29,7 +29,8 @@ from ...host.files import ReadOnlyFile, read_whole, translated
 from ...host.parts import Part, part_of
 from ..base import DamagedRecord, NginxPath, StagedBlob, StagedSidecar
 from ..names import key_hash, key_hash_of
-from ..sidecars import UnreadableRecord, load_file
+from ..records import UnreadableRecord
+from ..sidecars import load_file
 from . import walk
 from .buckets import MAX_CACHED, BucketDirectories
 from .staging import BlobFile, CannotShareError, SharedBlobFile, SidecarFile

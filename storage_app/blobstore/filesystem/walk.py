@@ -11,7 +11,8 @@ from ...domain.text import quoted
 from ...host.files import scan
 from ..base import DamagedRecord
 from ..names import BLOB_NAME, key_hash, key_hash_of
-from ..sidecars import UnreadableRecord, load_bucket, load_file
+from ..records import UnreadableRecord
+from ..sidecars import load_bucket, load_file
 
 BUCKET_RECORD = ".bucket.json"
 SYSTEM = ".system"

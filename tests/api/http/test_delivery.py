@@ -118,6 +118,9 @@ class Crowded:
     def limit_body(self, seconds: float) -> None:
         raise AssertionError
 
+    def watch_silence(self, watch: object) -> None:
+        raise AssertionError
+
 
 def test_answer_for_which_no_place_is_left_is_refused_before_it_begins(serve: Serve, tmp_path: Path) -> None:
     blob = Blob(tmp_path / "large", bytes(LARGE_FILE.size))

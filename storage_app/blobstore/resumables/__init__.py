@@ -1,0 +1,1 @@
+"""Resumable uploads on the disk: a directory each, beside the store of finished files."""
