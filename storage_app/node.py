@@ -30,6 +30,7 @@ from .journal.recovery import Recovery
 from .maintenance.background import BackgroundThread
 from .maintenance.outbox import open_outbox
 from .maintenance.recover import is_recovered, open_index
+from .maintenance.resumables import ResumableUpkeep
 from .services.archives import Archives
 from .services.buckets import Buckets
 from .services.bulk import Bulk
@@ -263,7 +264,15 @@ class Storage:
             appending=appending,
             signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,
-            background=BackgroundThread(index, store, recovery, ballast, spool, lock=layout.collect_lock),
+            background=BackgroundThread(
+                index,
+                store,
+                recovery,
+                ballast,
+                spool,
+                ResumableUpkeep(index, store, resumables),
+                lock=layout.collect_lock,
+            ),
             outbox=outbox,
             deliverer=None if outbox is None else self._deliverer(index, outbox),
         )

@@ -80,7 +80,10 @@ def check(repair: bool) -> None:
         )
         services = storage.services
         found = repaired = 0
-        for finding in Check(services.index, services.store, services.commits, services.logs, repair=repair).findings():
+        looking = Check(
+            services.index, services.store, services.resumables, services.commits, services.logs, repair=repair
+        )
+        for finding in looking.findings():
             click.echo(str(finding))
             found += 1
             repaired += finding.repaired is not None

@@ -51,6 +51,21 @@ class Resumable:
         """Whether it was made of parts, at its creation."""
         return self.upload_concat is not None and not self.is_part
 
+    def reservation(self, *, received: int, replaced_bytes: int) -> "ResumableReservation":
+        """Return what it reserves after `received` bytes. `replaced_bytes` has the file that it would replace."""
+        size = received if self.length is None else self.length
+        return ResumableReservation(
+            id=self.id,
+            uploader=self.right.uploader,
+            bucket_uid=self.bucket_uid,
+            size=0 if self.is_finished else size,
+            growth=0 if self.is_finished else max(0, size - replaced_bytes),
+            received=0 if self.is_finished else received,
+            is_open=not self.is_finished,
+            created_at=self.created_at,
+            expires_at=self.expires_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Checksum:

@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from ..blobstore import BlobStore
@@ -17,23 +18,36 @@ from ..host.spool import Spool
 from ..index import Index
 from ..journal.recovery import Recovery
 from .collect import GRACE, collect, correct_times
+from .resumables import ResumableUpkeep
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 1
 _COLLECT_SECONDS = 15
+# Also soon after each start of a worker, which may follow the end of another.
+_RECONCILE_SECONDS = 3600
 
 
 class BackgroundThread:
     """A thread that looks after the store while other threads serve requests."""
 
     def __init__(
-        self, index: Index, store: BlobStore, recovery: Recovery, ballast: Ballast, spool: Spool, *, lock: Path
+        self,
+        index: Index,
+        store: BlobStore,
+        recovery: Recovery,
+        ballast: Ballast,
+        spool: Spool,
+        resumables: ResumableUpkeep,
+        *,
+        lock: Path,
     ) -> None:
         self._index = index
         self._store = store
         self._recovery = recovery
         self._ballast = ballast
         self._spool = spool
+        self._resumables = resumables
+        self._reconciled_at = -math.inf
         self._lock = lock
         self._collected_at = -math.inf  # so that the first look collects: workers may not live long
         self._stopped = threading.Event()
@@ -61,8 +75,15 @@ class BackgroundThread:
                     correct_times(self._index, current)
                     collect(self._index, self._store, until=current - GRACE, rest=self._rest_until(_COLLECT_SECONDS))
                     self._spool.collect()
+                    self._look_after_resumables(current)
             release_free_memory()
             self._collected_at = time.monotonic()
+
+    def _look_after_resumables(self, current: datetime) -> None:
+        self._resumables.collect(current)
+        if time.monotonic() - self._reconciled_at >= _RECONCILE_SECONDS:
+            self._resumables.reconcile()
+            self._reconciled_at = time.monotonic()
 
     def _rest_until(self, seconds: float) -> Callable[[float], bool]:
         """Return a rest that also ends a purge after `seconds`, so that other work is not put off. It goes on later."""

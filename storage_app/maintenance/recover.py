@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..blobstore import Inventory, open_store
+from ..blobstore.resumables.store import ResumableStore
 from ..domain.times import now
 from ..errors import StoreUnusable
 from ..host.ballast import Ballast
@@ -27,6 +28,7 @@ from ..journal.recovery import Recovery
 from .identity import check_store, claim, ensure_store_id, read_store_id
 from .outbox import open_outbox
 from .rebuild import Progress, Rebuilding, no_progress
+from .resumables import ResumableUpkeep
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +94,7 @@ def recover(
                 log.info("rebuilding the index: %s", reason)
                 index = _renewed(layout, index)
                 recovered = visit.fill(index, progress, take_over=take_over)
+            visit.resumables(index).reconcile()
             claim(index)
             if visit.is_alone():  # nginx waits for no answer of a process that is alive
                 with index.write() as transaction:
@@ -141,7 +144,14 @@ class _Visit:
     process: str
     processes: Processes
     store: Inventory
+    durable: bool
     has_outbox: bool
+
+    def resumables(self, index: Index) -> ResumableUpkeep:
+        """Return the upkeep of the resumable uploads of this store."""
+        staging = self.layout.staging / self.process
+        uploads = ResumableStore(self.layout.resumable, staging, durable=self.durable)
+        return ResumableUpkeep(index, self.store, uploads)
 
     def is_alone(self) -> bool:
         """Return whether no other process of the store is alive."""
@@ -192,7 +202,7 @@ def _visiting(layout: Layout, *, durable: bool, has_outbox: bool) -> Iterator[_V
     presence = open_liveness(layout).announce()
     try:
         store = open_store(layout.root, process=presence.id, durable=durable)
-        yield _Visit(layout, presence.id, processes, store, has_outbox)
+        yield _Visit(layout, presence.id, processes, store, durable, has_outbox)
     finally:
         try:
             processes.fence(presence.id)

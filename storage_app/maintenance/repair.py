@@ -4,6 +4,7 @@ Each repair takes the locks that writers take, judges again under them, and retu
 """
 
 from ..blobstore import Inventory
+from ..blobstore.resumables.store import ResumableStore
 from ..domain.buckets import Bucket
 from ..domain.files import File
 from ..index import Index
@@ -14,9 +15,10 @@ from ..journal.reconcile import reconcile_bucket, reconcile_file
 class Repair:
     """Repairs a store that may be in use. Its methods raise `DamagedFile`, `Unavailable` and `InsufficientStorage`."""
 
-    def __init__(self, index: Index, store: Inventory, commits: Commits) -> None:
+    def __init__(self, index: Index, store: Inventory, resumables: ResumableStore, commits: Commits) -> None:
         self._index = index
         self._store = store
+        self._resumables = resumables
         self._commits = commits
 
     def bucket_row(self, bucket: Bucket) -> str:
@@ -44,3 +46,8 @@ class Repair:
         """Move a blob that nothing explains to lost+found, where an operator can look at it."""
         self._store.set_aside(bucket, blob)
         return "they were moved to lost+found"
+
+    def upload(self, upload_id: str) -> str:
+        """Move the directory of a resumable upload whose record cannot be read to lost+found."""
+        self._resumables.set_aside(upload_id)
+        return "it was moved to lost+found"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ..blobstore import DamagedRecord, Inventory
+from ..blobstore.resumables.store import ResumableStore
 from ..domain.buckets import Bucket
 from ..domain.files import File
 from ..errors import DamagedFile, Unavailable
@@ -25,6 +26,7 @@ class Damage(StrEnum):
     SIDECAR = "a file whose sidecar is missing"
     INDEX = "a row that says something else than its record"
     STRAY = "bytes that nothing explains"
+    UPLOAD = "a resumable upload whose record cannot be read"
     FOREIGN = "a directory that is no bucket, and is not served"
 
 
@@ -45,11 +47,21 @@ class Finding:
 class Check:
     """Checks a store that may be in use. With `repair`, repairs what it finds as soon as it is found."""
 
-    def __init__(self, index: Index, store: Inventory, commits: Commits, logs: IntentLogs, *, repair: bool) -> None:
+    def __init__(
+        self,
+        index: Index,
+        store: Inventory,
+        resumables: ResumableStore,
+        commits: Commits,
+        logs: IntentLogs,
+        *,
+        repair: bool,
+    ) -> None:
         self._index = index
         self._store = store
+        self._resumables = resumables
         self._logs = logs
-        self._repair = Repair(index, store, commits) if repair else None
+        self._repair = Repair(index, store, resumables, commits) if repair else None
 
     def findings(self) -> Iterator[Finding]:
         """Yield the damage, bucket by bucket. Memory grows with the damage, not with the number of files."""
@@ -63,6 +75,16 @@ class Check:
                 yield from self._findings_in(bucket)
             except (DamagedFile, Unavailable) as error:  # the check goes on with the other buckets
                 yield Finding(Damage.RECORD, bucket.name, error.detail)
+        yield from self._damaged_uploads()
+
+    def _damaged_uploads(self) -> Iterator[Finding]:
+        """Check every resumable upload: its record must be readable."""
+        for upload_id in self._resumables.ids():
+            try:
+                self._resumables.read(upload_id)
+            except DamagedFile:
+                repaired = self._repair.upload(upload_id) if self._repair else None
+                yield Finding(Damage.UPLOAD, "", f"resumable/{upload_id}", repaired)
 
     def _findings_in(self, bucket: Bucket) -> Iterator[Finding]:
         known = self._index.bucket(bucket.name)

@@ -10,7 +10,7 @@ from storage_app.errors import StoreUnusable
 from storage_app.host.layout import Layout, usable
 from tests.support.disk import refuse
 
-DIRECTORIES = ["alive", "intents", "lost+found", "slots", "spool", "staging"]
+DIRECTORIES = ["alive", "intents", "lost+found", "resumable", "slots", "spool", "staging"]
 PATHS = [name for name, value in vars(Layout).items() if isinstance(value, property) and not name.startswith("_")]
 
 

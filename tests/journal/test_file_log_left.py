@@ -121,7 +121,7 @@ def test_check_knows_bytes_that_a_notebook_names(core: Core) -> None:
     file, _ = core.put("old.txt")
     path = next(core.root.glob(f"photos/*/{file.blob}"))
     (path.parent / blob).write_bytes(b"abc")
-    check = Check(core.index, core.store, core.commits, core.logs, repair=False)
+    check = Check(core.index, core.store, core.resumables, core.commits, core.logs, repair=False)
     assert len(list(check.findings())) == 1
     FileLogs(core.layout.intents).of("dead").record(Intent("dead", IntentKind.WRITE, bucket.uid, "new.txt", blob))
     assert list(check.findings()) == []

@@ -10,6 +10,7 @@ from storage_app.host.ballast import Ballast
 from storage_app.host.spool import Spool
 from storage_app.maintenance import background
 from storage_app.maintenance.background import BackgroundThread
+from storage_app.maintenance.resumables import ResumableUpkeep
 from tests.support.core import Core, blobs
 from tests.support.service import wait_briefly
 
@@ -17,8 +18,10 @@ from tests.support.service import wait_briefly
 def background_of(core: Core) -> BackgroundThread:
     """A background that has not started."""
     ballast = Ballast(core.layout.ballast)
+    upkeep = ResumableUpkeep(core.index, core.store, core.resumables)
+    spool = Spool(core.layout.spool)
     return BackgroundThread(
-        core.index, core.store, core.recovery, ballast, Spool(core.layout.spool), lock=core.layout.collect_lock
+        core.index, core.store, core.recovery, ballast, spool, upkeep, lock=core.layout.collect_lock
     )
 
 

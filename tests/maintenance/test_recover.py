@@ -12,9 +12,9 @@ import pytest
 from storage_app.domain.reservations import Reservation
 from storage_app.domain.times import now
 from storage_app.errors import Unavailable
+from storage_app.host import boot as boot_module
 from storage_app.host.layout import Layout
 from storage_app.journal.liveness import FileLocks, Processes
-from storage_app.maintenance import recover as maintenance
 from storage_app.maintenance.recover import mark_clean_stop, open_index, recover
 from storage_app.node import Storage
 from tests.support.core import open_core, open_storage, shown
@@ -24,7 +24,7 @@ from tests.support.core import open_core, open_storage, shown
 def boot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Pretend that the machine booted, each time it is called."""
     boot_id, boots = tmp_path / "boot_id", iter(range(100))
-    monkeypatch.setattr(maintenance, "_BOOT_ID", boot_id)
+    monkeypatch.setattr(boot_module, "_BOOT_ID", boot_id)
 
     def boot() -> None:
         boot_id.write_text(f"boot {next(boots)}\n")

@@ -19,7 +19,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 
 def repaired(core: Core) -> list[Finding]:
-    return list(Check(core.index, core.store, core.commits, core.logs, repair=True).findings())
+    return list(Check(core.index, core.store, core.resumables, core.commits, core.logs, repair=True).findings())
 
 
 def at(core: Core, name: str) -> Path:

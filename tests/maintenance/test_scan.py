@@ -28,7 +28,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
 
 
 def findings(core: Core, *, repair: bool = False) -> list[Finding]:
-    return list(Check(core.index, core.store, core.commits, core.logs, repair=repair).findings())
+    return list(Check(core.index, core.store, core.resumables, core.commits, core.logs, repair=repair).findings())
 
 
 def sidecar(core: Core, key: str) -> Path:

@@ -106,6 +106,7 @@ class Core:
         self.archives = self.services.archives
         self.uploads: Uploads = self.services.uploads
         self.signing = self.services.signing
+        self.resumables = self.services.resumables
         self.root = storage.settings.storage_path
         self.layout = Layout(self.root)
 

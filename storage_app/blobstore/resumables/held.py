@@ -9,9 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from ...domain.buckets import Bucket
 from ...domain.resumables import Resumable
 from ...errors import StorageError, UploadLocked
 from ...host.files import ReadOnlyFile, sync_directory, translated, write_all, write_new
+from ..base import BlobStore
 from ..filesystem import copying
 from .record import dump_resumable
 
@@ -185,6 +187,14 @@ class HeldResumable:
         self.close()
         self._remove(self.upload.id)
         self.is_lost = True
+
+    def is_placed(self, store: BlobStore, bucket: Bucket | None) -> bool:
+        """Return whether its bytes were placed in `store`, and the record does not say so. Raises as `store.read`."""
+        upload = self.upload
+        if upload.is_finished or upload.blob is None or upload.request.key is None or bucket is None:
+            return False
+        file = store.read(bucket, upload.request.key)
+        return file is not None and file.blob == upload.blob
 
     def give_way(self, silence: float) -> None:
         """Raise `UploadLocked` if the client has sent nothing for `silence` seconds and another waits to go on."""

@@ -127,8 +127,9 @@ class ResumableStore:
         """Yield the names of the directories, which are the ids of uploads."""
         yield from (entry.name for entry in scan(self.directory))
 
-    def set_aside(self, upload_id: str, to: Path) -> None:
+    def set_aside(self, upload_id: str) -> None:
         """Move the directory of an upload to a place where only an operator looks. Raises `Unavailable`."""
+        to = self.directory.with_name("lost+found") / self.directory.name
         try:
             to.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):

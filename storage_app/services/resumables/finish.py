@@ -54,7 +54,7 @@ class Finisher:
 
         Raises `UploadGone` without the bytes, and what the store raises.
         """
-        if held.upload.blob is not None and not held.upload.is_finished and self._is_placed(held.upload):
+        if held.is_placed(self._store, self._index.bucket_with(held.upload.bucket_uid)):
             self._end(held)
         elif not held.has_bytes and not held.upload.is_finished:
             held.remove()
@@ -102,11 +102,6 @@ class Finisher:
     def _end(self, held: HeldResumable) -> None:
         held.finish()
         self._reservations.finish(held.upload)
-
-    def _is_placed(self, upload: Resumable) -> bool:
-        bucket = self._index.bucket_with(upload.bucket_uid)
-        file = None if bucket is None else self._store.read(bucket, upload.request.key or "")
-        return file is not None and file.blob == upload.blob
 
 
 class _Whole:

@@ -1,10 +1,8 @@
 """What resumable uploads reserve: bytes of the disk and of quotas, and a place among all that are open."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from ...domain.buckets import Bucket
-from ...domain.files import File
 from ...domain.resumables import Resumable, ResumableReservation
 from ...errors import InsufficientStorage, TooManyUploads
 from ...index import Index, Transaction
@@ -14,22 +12,6 @@ from ..upload_rules import UploadLimits
 
 _MOST_OPEN = 10_000
 _RETRY_SECONDS = 60
-
-
-def reservation_of(upload: Resumable, *, received: int, existing: File | None) -> ResumableReservation:
-    """Return what `upload` reserves. `existing` is the file that it would replace."""
-    size = received if upload.length is None else upload.length
-    return ResumableReservation(
-        id=upload.id,
-        uploader=upload.right.uploader,
-        bucket_uid=upload.bucket_uid,
-        size=size,
-        growth=0 if upload.is_finished else rules.growth(size, existing),
-        received=received,
-        is_open=not upload.is_finished,
-        created_at=upload.created_at,
-        expires_at=upload.expires_at,
-    )
 
 
 class ResumableReservations:
@@ -67,9 +49,7 @@ class ResumableReservations:
         """Reserve for `upload` again what it had reserved, without a check."""
 
         def work(transaction: Transaction) -> None:
-            key = upload.request.key
-            existing = None if key is None else transaction.file(upload.bucket_uid, key)
-            transaction.put_resumable(reservation_of(upload, received=received, existing=existing))
+            transaction.put_resumable(_reservation(transaction, upload, received))
 
         self._index.write_grouped(work)
 
@@ -79,8 +59,8 @@ class ResumableReservations:
 
     def finish(self, upload: Resumable) -> None:
         """Reserve nothing any more for an upload that has become a file."""
-        done = reservation_of(upload, received=upload.length or 0, existing=None)
-        self._index.write_grouped(lambda transaction: transaction.put_resumable(replace(done, size=0, received=0)))
+        assert upload.is_finished, "its record says so first"
+        self.renew(upload, received=0)
 
     def check_free_space(self, size: int) -> None:
         """Raise `InsufficientStorage` unless the disk has room for `size` bytes now."""
@@ -94,11 +74,9 @@ class ResumableReservations:
         self, transaction: Transaction, upload: Resumable, bucket: Bucket, received: int, but_of: tuple[str, ...]
     ) -> ResumableReservation:
         """Return what `upload` reserves. Raises `QuotaExceeded`."""
-        key = upload.request.key
         if bucket.quota is not None:
             transaction.lock_bucket(bucket.name)
-        existing = None if key is None else transaction.file(bucket.uid, key)
-        new = reservation_of(upload, received=received, existing=existing)
+        new = _reservation(transaction, upload, received)
         found = transaction.bucket(bucket.uid) if bucket.quota is not None and new.growth > 0 else None
         if found is not None:
             rules.check_quota(*found, transaction.reserved(bucket.uid, but_of=but_of) + new.growth)
@@ -128,3 +106,9 @@ class ResumableReservations:
                 "The disk has no room for this upload beside all that are open; end some, send it in one request, or "
                 "ask the operator for room (MIN_FREE_BYTES)."
             )
+
+
+def _reservation(transaction: Transaction, upload: Resumable, received: int) -> ResumableReservation:
+    key = upload.request.key
+    existing = None if key is None else transaction.file(upload.bucket_uid, key)
+    return upload.reservation(received=received, replaced_bytes=0 if existing is None else existing.size)
