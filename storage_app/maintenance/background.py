@@ -65,6 +65,7 @@ class BackgroundThread:
     def look(self) -> None:
         """Resolve the intents that failed changes and dead processes left. Every _COLLECT_SECONDS, collect too."""
         self._store.tidy()
+        self._resumables.tidy()
         self._recovery.retry()
         self._recovery.recover_dead()
         self._ballast.keep()

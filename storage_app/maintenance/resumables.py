@@ -23,6 +23,10 @@ class ResumableUpkeep:
         self._store = store
         self._uploads = uploads
 
+    def tidy(self) -> None:
+        """Free the space of removed uploads that could not be freed before. Never raises."""
+        self._uploads.tidy()
+
     def collect(self, until: datetime) -> int:
         """Remove the uploads that expired at `until` or before, and return their number.
 

@@ -74,7 +74,7 @@ def _later(core: Core, prepared: Trial, answered: int) -> list[str]:
     try:
         core.services.background.look()
         check_promises(core, prepared.operation, answered, prepared.before, explained=True)
-        check_going_on(core, prepared.operation)
+        check_going_on(core, prepared.operation, answered)
     except Exception as error:  # noqa: BLE001  each is a finding
         return [f"later {described(error)}"]
     return []

@@ -118,7 +118,7 @@ class _KillPoint:
         """Check that all is well, and go on; return what the store holds then."""
         operation, before = self._trial.operation, self._trial.before
         self._report.states.add(check_promises(core, operation, self._answered, before, explained=explained))
-        check_going_on(core, operation)
+        check_going_on(core, operation, self._answered)
         return check_whole(core, before)
 
     def _lose_index_after(self, way: str, place: Place, held: list[State]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from storage_app.domain.copies import CopyRequest, Place
 from storage_app.domain.files import UNCONDITIONAL, WriteConditions
 from storage_app.errors import BucketExists, BucketNotEmpty, FileExists, PreconditionFailed, QuotaExceeded, StorageError
+from tests.faults import resumables
 from tests.faults.victims import Answered
 from tests.support.core import ALICE, UNDESCRIBED, Core
 
@@ -40,7 +41,8 @@ class Operation:
     It says when it has been answered, which may be several times; then the store holds the next state, whatever happens
     to the process. `upload` is what a client tries next: a bucket and a key. `halfway` are the states in which it may
     also end without an answer, because each of many files is changed by itself. In one of `torn` only a lost index, or
-    a power cut, may leave it. With `events`, these types are reported by then.
+    a power cut, may leave it. With `events`, these types are reported by then. `go_on` does what clients do that had
+    begun something, after so many answers.
     """
 
     run: Callable[[Core, Answered], None]
@@ -49,6 +51,7 @@ class Operation:
     halfway: tuple[State, ...] = ()
     torn: tuple[State, ...] = ()
     events: tuple[str, ...] | None = None
+    go_on: Callable[[Core, int], None] | None = None
 
     @property
     def every(self) -> tuple[State, ...]:
@@ -274,6 +277,12 @@ OPERATIONS: dict[str, Operation] = {
             {**BEFORE, "photos": _RECREATED},
             {**BEFORE, "photos": replace(_RECREATED, files={"old.txt": NEW})},
         ),
+    ),
+    "resumable": Operation(
+        resumables.send, (BEFORE, BEFORE, BEFORE, BEFORE, _CREATED), ("photos", "new.txt"), go_on=resumables.go_on
+    ),
+    "resumable of parts": Operation(
+        resumables.join, (BEFORE, _CREATED), ("photos", "new.txt"), go_on=resumables.end_all
     ),
     "collect": Operation(_sweep, (BEFORE, BEFORE)),
 }

@@ -81,12 +81,25 @@ class Place:
             ends = _commits(self._log)
             os.truncate(self._log, ends[len(ends) - 1 - taken_back])
             self._log.with_name("index.sqlite3-shm").unlink(missing_ok=True)
+        for directory in Layout(self.root).resumable.iterdir():
+            _cut_upload(directory)
         last_start = Layout(self.root).last_start
         last_start.write_text(json.dumps(json.loads(last_start.read_text()) | {"boot_id": "the boot before"}))
 
     @property
     def _log(self) -> Path:
         return Layout(self.root).index.with_name("index.sqlite3-wal")
+
+
+def _cut_upload(directory: Path) -> None:
+    """Lose the bytes of a resumable upload that were not synced, as a file system may: zeros take their place."""
+    path, data = directory / "upload.json", directory / "data"
+    record = json.loads(path.read_text())
+    if data.exists() and data.stat().st_size > record["synced"]:
+        size = data.stat().st_size
+        os.truncate(data, record["synced"])
+        os.truncate(data, size)
+    path.write_text(json.dumps(record | {"boot_id": "the boot before"}))
 
 
 def prepared(root: Path, **environment: str) -> Place:

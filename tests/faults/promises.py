@@ -96,8 +96,12 @@ def check_readers(core: Core) -> None:
             _expect(_fits(file, data), f"a reader of {file.key} gets {len(data)} bytes that are not its own")
 
 
-def check_going_on(core: Core, operation: Operation) -> None:
-    """Raise unless the next upload succeeds, and a collection leaves nothing but files and their records."""
+def check_going_on(core: Core, operation: Operation, answered: int) -> None:
+    """Raise unless what had begun goes on and the next upload succeeds, and a collection leaves nothing but files."""
+    if operation.go_on is not None:
+        operation.go_on(core, answered)
+        left = list(core.resumables.ids())
+        _expect(not left, f"resumable uploads are left: {left}")
     for name in _unexplained(core):  # what an operator would put away
         next(core.root.glob(f"*/??/{name}")).unlink()
     bucket, key = operation.upload

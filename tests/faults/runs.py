@@ -59,6 +59,8 @@ def trial(name: str, folder: Path, url: str, *, long: bool) -> Trial:
     template = _template(folder, url)
     if operation.events is not None:
         template = replace(template, environment=template.environment | WEBHOOKS)
+    if operation.go_on is not None:  # a boot ends uploads that were not synced
+        template = replace(template, environment=template.environment | {"DURABILITY": "fsync"})
     before = _run_undisturbed(template.copied(folder / "undisturbed"), operation)
     calls = _counted(template.copied(folder / "counted"), operation, folder / "calls")
     return Trial(name, operation, template, before, calls if long else sample(calls), folder)
@@ -120,7 +122,7 @@ def _run_undisturbed(place: Place, operation: Operation) -> Records:
         operation.run(core, lambda: answers.append(None))
         assert len(answers) == len(operation.states) - 1
         check_promises(core, operation, len(answers), before, explained=True)
-        check_going_on(core, operation)
+        check_going_on(core, operation, len(answers))
     place.remove()
     return before
 

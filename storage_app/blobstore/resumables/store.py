@@ -39,6 +39,7 @@ class ResumableStore:
         self.directory = directory
         self._staging = staging
         self._durable = durable
+        self._undiscarded: set[Path] = set()
 
     def create(self, upload: Resumable, fill: Fill | None = None) -> None:
         """Create the directory of a new upload, synced. `fill` may append its first bytes, and says so in `upload`.
@@ -52,8 +53,7 @@ class ResumableStore:
                 self._write(staged, upload, fill)
                 os.rename(staged, self.directory / upload.id)
             except BaseException:
-                with suppress(OSError):
-                    remove_tree(staged)
+                self._discard(staged)
                 raise
             self._sync_directory()
         except OSError as error:
@@ -96,7 +96,7 @@ class ResumableStore:
                 if held is not None:
                     held.close()
         finally:
-            close(directory)
+            _unlock(directory)
 
     def read(self, upload_id: str) -> Resumable | None:
         """Return the record of an upload as it is now, or None without one. Raises `DamagedFile`."""
@@ -143,10 +143,24 @@ class ResumableStore:
         try:
             with suppress(FileNotFoundError):
                 os.rename(self.directory / upload_id, away)
+                self._undiscarded.add(away)
                 self._sync_directory()
-                remove_tree(away)
         except OSError as error:
             raise translated(error) from error
+        self._discard(away)
+
+    def tidy(self) -> None:
+        """Try again to remove from staging what could not be removed before. Never raises."""
+        for path in list(self._undiscarded):
+            self._discard(path)
+
+    def _discard(self, path: Path) -> None:
+        try:
+            remove_tree(path)
+        except OSError:
+            self._undiscarded.add(path)
+        else:
+            self._undiscarded.discard(path)
 
     def _opened(self, upload_id: str, directory: int) -> HeldResumable | None:
         """Return an upload whose lock was taken. Bytes that may not be there any more are cut off."""
@@ -191,6 +205,13 @@ def _is_locked(directory: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _unlock(directory: int) -> None:
+    """Drop the lock and close the directory. The lock first, because a `close` that fails may drop it or not."""
+    with suppress(OSError):
+        fcntl.flock(directory, fcntl.LOCK_UN)
+    close(directory)
 
 
 def _damaged(upload_id: str) -> DamagedFile:

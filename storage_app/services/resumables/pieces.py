@@ -17,7 +17,8 @@ STEP_BYTES = 64 * 1024 * 1024
 class Piece(Protocol):
     """The body of a request. `length` is in bytes, None if it comes in chunks."""
 
-    length: int | None
+    @property
+    def length(self) -> int | None: ...
 
     def copy_to(self, write: Callable[[bytes], Any]) -> None:
         """Pass the bytes to `write`. Raises if the client is cut off, or sends no more."""
