@@ -205,7 +205,8 @@ def open_storage(path: Path, *, recovered: bool = False, **environment: str) -> 
     if not path.exists() and index_url is None:
         shutil.copytree(_empty_store(), path)
     elif not recovered:
-        maintenance.recover(path, durable=False, index_url=index_url, has_outbox="WEBHOOK_URL" in environment)
+        durable = environment.get("DURABILITY") == "fsync"
+        maintenance.recover(path, durable=durable, index_url=index_url, has_outbox="WEBHOOK_URL" in environment)
     return Storage(load_settings(defaults | environment))
 
 
