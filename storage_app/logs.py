@@ -15,7 +15,7 @@ from flask import g, has_request_context
 
 # A JSON Web Token, such as the one in a signed URL, or the id of a resumable upload: a reader of the log must not be
 # able to use it.
-_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=/resumable/)[\w-]{32}(?![^/?#\s])")
+_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+|(?<=/resumable/)(?!signed/)[^\s?#]+")
 _MAX_ENCODINGS = 3
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "request_id"}
 _JSON = json.JSONEncoder(default=str)

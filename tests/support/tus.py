@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urljoin, urlsplit
 
+import httpx
+
 from tests.support.service import bearer
 
 VERSION = {"Tus-Resumable": "1.0.0"}
@@ -40,8 +42,18 @@ class Response(Protocol):
     def text(self) -> str: ...
 
 
+@dataclass
+class OverHttp:
+    """Sends requests to the service at `url`."""
+
+    url: str
+
+    def open(self, path: str, *, method: str, headers: Mapping[str, str], data: bytes) -> httpx.Response:
+        return httpx.request(method, self.url + path, headers=headers, content=data, timeout=60)
+
+
 class Http(Protocol):
-    """What sends a request: Flask's test client, or `HttpxClient`."""
+    """What sends a request: Flask's test client, or `OverHttp`."""
 
     def open(self, path: str, *, method: str, headers: Mapping[str, str], data: bytes) -> Any: ...
 
@@ -67,9 +79,11 @@ class Tus:
         given |= PIECE if data else {}
         return self.ask("POST", to, _with(given, headers), data)
 
-    def created(self, length: int | None = None, data: bytes = EMPTY, **headers: str | None) -> str:
+    def created(
+        self, length: int | None = None, data: bytes = EMPTY, *, to: str = ENDPOINT, **headers: str | None
+    ) -> str:
         """Create an upload, and return its path."""
-        response = self.create(length, data, **headers)
+        response = self.create(length, data, to=to, **headers)
         assert response.status_code == 201, response.text
         return urlsplit(urljoin(f"http://host{ENDPOINT}", response.headers["Location"])).path
 
