@@ -139,14 +139,15 @@ class ResumableStore:
 
     def remove(self, upload_id: str) -> None:
         """Remove the directory of an upload. Only who holds it calls this. Raises `Unavailable`."""
-        away = self._staging / f"removed-{upload_id}"
+        path, away = self.directory / upload_id, self._staging / f"removed-{upload_id}"
         try:
-            with suppress(FileNotFoundError):
-                os.rename(self.directory / upload_id, away)
-                self._undiscarded.add(away)
-                self._sync_directory()
+            os.rename(path, away)
+            self._undiscarded.add(away)
+            self._sync_directory()
         except OSError as error:
-            raise translated(error) from error
+            if isinstance(error, FileNotFoundError) and not path.exists():
+                return
+            raise translated(error) from error  # also if staging is missing, because this process was fenced
         self._discard(away)
 
     def tidy(self) -> None:
