@@ -182,7 +182,8 @@ class Core:
             transaction.clear()
             transaction.complete()
         trash = self.layout.system / "trash"
-        for path in [*self.staged(), *trash.iterdir(), *self.root.iterdir()]:
+        uploads = self.layout.resumable.iterdir()
+        for path in [*self.staged(), *trash.iterdir(), *uploads, *self.root.iterdir()]:
             if path.is_file():
                 path.unlink()
             elif path != self.layout.system:

@@ -78,10 +78,11 @@ class Creations:
         Raises as `create` does, and `InvalidRequest` for a part that is none, or is not complete.
         """
         bucket_uid = self._uploads.authorize(who, creation.request).bucket.uid
-        length = sum(self._length(part_id, bucket_uid) for part_id in part_ids)
+        parts = [self._part(part_id, bucket_uid) for part_id in part_ids]
+        length = sum(part.length or 0 for part in parts)
         upload, bucket = self._new(who, replace(creation, length=length))
-        self._reservations.reserve(upload, bucket, but_of=tuple(part_ids))
-        with self._slots.hold(), self._abandoned_on_failure(upload):
+        self._reservations.reserve(upload, bucket, in_place_of=parts)
+        with self._renewed_on_failure(parts), self._slots.hold(), self._abandoned_on_failure(upload):
             self._store.create(replace(upload, synced=length), self._joined(part_ids, length))
             with self._access.held(upload.id) as held:
                 state = self._appending.finished_if_complete(held)
@@ -122,14 +123,24 @@ class Creations:
             self._access.abandon(upload.id)
             raise
 
-    def _length(self, part_id: str, bucket_uid: str) -> int:
-        """Return the length of a complete part for this bucket. Raises `InvalidRequest`, and as `Access.held` does."""
+    @contextmanager
+    def _renewed_on_failure(self, parts: Sequence[Resumable]) -> Iterator[None]:
+        """Reserve for `parts` again what they had reserved if the body of `with` fails, because they stay then."""
+        try:
+            yield
+        except BaseException:
+            for part in parts:
+                self._reservations.renew(part, received=part.length or 0)
+            raise
+
+    def _part(self, part_id: str, bucket_uid: str) -> Resumable:
+        """Return a complete part of a file in this bucket. Raises `InvalidRequest`, and as `Access.held` does."""
         with self._access.held(part_id) as held:
             if not held.upload.is_part or held.upload.bucket_uid != bucket_uid:
                 raise InvalidRequest("Upload-Concat names an upload that is no partial upload to this bucket.")
             if held.offset != held.upload.length:
                 raise InvalidRequest("Upload-Concat names a partial upload that is not complete; send its rest first.")
-            return held.offset
+            return held.upload
 
     def _joined(self, part_ids: Sequence[str], length: int) -> Fill:
         def fill(target: int) -> int:

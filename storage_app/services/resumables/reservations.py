@@ -1,6 +1,6 @@
 """What resumable uploads reserve: bytes of the disk and of quotas, and a place among all that are open."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...domain.buckets import Bucket
 from ...domain.resumables import Resumable, ResumableReservation
@@ -29,17 +29,20 @@ class ResumableReservations:
         self._limits = limits
         self._free_bytes = free_bytes
 
-    def reserve(self, upload: Resumable, bucket: Bucket, *, received: int = 0, but_of: tuple[str, ...] = ()) -> None:
+    def reserve(
+        self, upload: Resumable, bucket: Bucket, *, received: int = 0, in_place_of: Sequence[Resumable] = ()
+    ) -> None:
         """Reserve for `upload`, of which `received` bytes are here, or change what it has reserved.
 
         Raises `QuotaExceeded`, `InsufficientStorage`, and `TooManyUploads` if an uploader would have more open uploads
-        than are left to others: it reserves by its word alone. `but_of` are uploads that it consists of.
+        than are left to others: it reserves by its word alone. What those in `in_place_of` have reserved ends.
         """
 
         def work(transaction: Transaction) -> None:
-            new = self._in(transaction, upload, bucket, received, (upload.id, *but_of))
+            ended = [upload.id, *(each.id for each in in_place_of)]
+            new = self._in(transaction, upload, bucket, received, ended)
             transaction.lock_reservations()
-            transaction.end_resumables([upload.id])
+            transaction.end_resumables(ended)
             self._check_left(transaction, new)
             transaction.put_resumable(new)
 
@@ -71,7 +74,7 @@ class ResumableReservations:
         self._index.write_grouped(lambda transaction: transaction.end_resumables(ids))
 
     def _in(
-        self, transaction: Transaction, upload: Resumable, bucket: Bucket, received: int, but_of: tuple[str, ...]
+        self, transaction: Transaction, upload: Resumable, bucket: Bucket, received: int, but_of: Sequence[str]
     ) -> ResumableReservation:
         """Return what `upload` reserves. Raises `QuotaExceeded`."""
         if bucket.quota is not None:

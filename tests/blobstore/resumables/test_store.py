@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ from storage_app.blobstore.resumables.store import ResumableStore
 from storage_app.errors import DamagedFile, InsufficientStorage, Unavailable, UploadLocked
 from storage_app.host.boot import boot_id
 from tests.blobstore.resumables.conftest import ID
+from tests.support.disruptions import wait_until
 from tests.support.resumables import HELLO, a_resumable
 
 OTHER = "B" * 32
@@ -49,9 +49,8 @@ def test_fenced_process_makes_no_upload(store: ResumableStore) -> None:
     shutil.rmtree(store.directory.parent / "staging" / "process")
     with pytest.raises(Unavailable):
         store.create(a_resumable(OTHER))
-    with store.held(ID) as held, pytest.raises(Unavailable):
-        assert held is not None
-        held.remove()
+    with pytest.raises(Unavailable):
+        store.remove(ID)
     assert list(store.ids()) == [ID]
 
 
@@ -86,10 +85,10 @@ def test_who_waits_asks_and_gets_it_next(store: ResumableStore, make_store: Call
             assert held is not None
             held.give_way(60)  # nobody asks
             asked = waiting.submit(wait_for_it)
+            wait_until((store.directory / ID / "wanted").exists)
+            held.give_way(1.9)
             with pytest.raises(UploadLocked):
-                for _ in iter(lambda: threading.Event().wait(0.01), True):  # until the other has asked
-                    held.give_way(1.9)
-                    held.give_way(2)
+                held.give_way(2)
         assert asked.result(timeout=30)
     assert not (store.directory / ID / "wanted").exists()
 
@@ -106,8 +105,7 @@ def test_upload_that_vanishes_while_somebody_waits_is_none(
     with ThreadPoolExecutor(1) as waiting, store.held(ID) as held:
         assert held is not None
         asked = waiting.submit(wait_for_it)
-        for _ in iter(lambda: (store.directory / ID / "wanted").exists(), True):
-            threading.Event().wait(0.01)
+        wait_until((store.directory / ID / "wanted").exists)
         held.remove()
     assert asked.result()
 
