@@ -3,11 +3,8 @@
 One linter runs by default, and two in CI.
 """
 
-import fcntl
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +13,8 @@ import httpx
 import pytest
 
 from tests.support.checkout import ROOT
+from tests.support.npm import CLIENTS, TOOLS, installed, run
 from tests.support.service import RunningService, bearer, token
-
-CLIENTS = ROOT / "tests" / "clients"
-# Outside of the tests' tree, which other tests walk while npm changes its folder.
-TOOLS = Path(sys.prefix) / "npm"
-PACKAGE = ("package.json", "package-lock.json")
-QUIET = {"REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
 
 
 @pytest.fixture(scope="module")
@@ -42,38 +34,7 @@ def document(service: RunningService) -> Path:
 
 @pytest.fixture(scope="session")
 def tools() -> Path:
-    """Return where npm's programs are, installed once for each state of package-lock.json."""
-    if shutil.which("npm") is None:
-        pytest.skip("needs npm: apt-get install nodejs npm")
-    TOOLS.mkdir(exist_ok=True)
-    with (TOOLS / "lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)  # of several processes that test, one installs
-        if not is_installed():
-            for name in PACKAGE:
-                shutil.copyfile(CLIENTS / name, TOOLS / name)
-            run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], TOOLS)
-    return TOOLS / "node_modules" / ".bin"
-
-
-def is_installed() -> bool:
-    names = [name for name in PACKAGE if (TOOLS / name).exists()]
-    same = all((TOOLS / name).read_bytes() == (CLIENTS / name).read_bytes() for name in names)
-    return same and (TOOLS / "node_modules" / ".package-lock.json").exists()
-
-
-def run(command: list[str | Path], directory: Path, **environment: str) -> str:
-    """Run to the end; a failure shows what the command printed."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # openapi-python-client calls ruff
-    done = subprocess.run(
-        command,
-        cwd=directory,
-        env={**os.environ, "PATH": path, **QUIET, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return installed()
 
 
 def test_python_client_is_generated_without_a_warning_and_works(

@@ -51,15 +51,21 @@ def total(request: pytest.FixtureRequest) -> Iterator[Report]:
 
 # What is tried on a server, too: the others differ from these by what the store does alone.
 ON_A_SERVER = ("delete many", "edit, reported")
+# The other form of these is tried always.
+IN_CI_ALONE = ("resumable of parts",)
 ON_A_SERVER_IN_CI = ("create by form", "overwrite", "delete", *ON_A_SERVER, "move across, reported", "delete bucket")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each proof an operation, and the database that the index lies in."""
     if "name" in metafunc.fixturenames:
-        cases = [("sqlite", name) for name in OPERATIONS]
+        cases = [("sqlite", name) for name in OPERATIONS if name not in IN_CI_ALONE or _is_ci(metafunc.config)]
         cases += [("postgresql", name) for name in _on_a_server(metafunc.config)]
         metafunc.parametrize(("url", "name"), cases, indirect=["url"], scope="session")
+
+
+def _is_ci(config: pytest.Config) -> bool:
+    return bool(config.getoption("--ci") or config.getoption("--long"))
 
 
 def _on_a_server(config: pytest.Config) -> Iterable[str]:
