@@ -52,7 +52,7 @@ class Access(Enum):
     PUBLIC = "public"  # credentials are ignored
     ANYONE = "anyone"  # a credential is optional, but must be valid if sent
     CREDENTIAL = "credential"  # a credential is required
-    SIGNED = "signed"  # the token in the path is the credential
+    SIGNED = "signed"  # the token or the id in the path is the credential
     METRICS = "metrics"  # METRICS_TOKEN, if it is set
 
 

@@ -16,7 +16,6 @@ from ..errors import (
     ChecksumMismatch,
     InvalidRequest,
     InvalidSignedUrl,
-    MethodNotAllowed,
     OffsetConflict,
     StorageError,
     UnsupportedTusVersion,
@@ -43,7 +42,8 @@ blueprint = Blueprint(
     "Resumable uploads",
     __name__,
     url_prefix=_PATH,
-    description="Uploads that survive a lost connection, by [tus 1.0.0](https://tus.io/protocols/resumable-upload).",
+    description="Uploads that survive a lost connection, by [tus 1.0.0](https://tus.io/protocols/resumable-upload). "
+    f"Bodies are `{tus.CONTENT_TYPE}`. OPTIONS tells the extensions and, if there is a limit, the largest size.",
 )
 
 _HELD: tuple[type[StorageError], ...] = (UnsupportedTusVersion, UploadNotFound, UploadGone, UploadLocked)
@@ -51,7 +51,7 @@ _CREATION: tuple[type[StorageError], ...] = (UnsupportedTusVersion, ChecksumMism
 
 
 def init_app(app: Flask) -> None:
-    """Have every answer below the routes of tus say its version, refusals too, and stay out of caches."""
+    """Have every answer of these routes tell its version, refusals too, and OPTIONS what this service can."""
     app.after_request(_complete)
 
 
@@ -59,6 +59,8 @@ def _complete(response: Response) -> Response:
     if request.path.startswith(_PATH):
         response.headers["Tus-Resumable"] = tus.VERSION
         response.headers["Cache-Control"] = "no-store"
+        if request.method == "OPTIONS":
+            response.headers.update(tus.capabilities(g.storage.settings.max_file_size))
     return response
 
 
@@ -72,10 +74,6 @@ class _Piece(RequestBody):
             self.length = 0
 
 
-def _options() -> Response:
-    return _empty(204, tus.capabilities(g.storage.settings.max_file_size))
-
-
 def _empty(status: int, headers: Mapping[str, str]) -> Response:
     length = {} if status == 204 else {"Content-Length": "0"}
     return ReadyResponse(status=status, headers={**headers, **length})
@@ -83,17 +81,8 @@ def _empty(status: int, headers: Mapping[str, str]) -> Response:
 
 @blueprint.route("")
 class NewResumable(MethodView):
-    @blueprint.access(Access.PUBLIC)
-    @blueprint.doc(operationId="describeTus")
-    @blueprint.response(204, headers=parts.capabilities())
-    def options(self) -> Response:
-        """Tell the version and the extensions of tus. This also answers a browser's preflight request."""
-        return _options()
-
     @blueprint.access(Access.CREDENTIAL, BucketNotFound, *_CREATION, UploadNotFound, UploadGone, UploadLocked)
-    @blueprint.doc(
-        operationId="createResumable", requestBody=parts.FIRST_BYTES, parameters=[*parts.CREATION, *WRITE_CONDITIONS]
-    )
+    @blueprint.doc(operationId="createResumable", parameters=[*parts.CREATION, *WRITE_CONDITIONS])
     @blueprint.response(201, headers=parts.created())
     def post(self) -> Response:
         """Create a resumable upload, with its first bytes or without, or one that is made of partial ones.
@@ -113,17 +102,9 @@ class NewResumable(MethodView):
 
 @blueprint.route("/signed/<token>/<bucket_id>/<key:file_id>")
 class NewSignedResumable(MethodView):
-    @blueprint.access(Access.PUBLIC)
-    @blueprint.doc(operationId="describeSignedTus")
-    @blueprint.response(204, headers=parts.capabilities())
-    def options(self, token: str, bucket_id: str, file_id: str) -> Response:
-        """Tell the version and the extensions of tus. This also answers a browser's preflight request."""
-        return _options()
-
     @blueprint.access(Access.SIGNED, InvalidSignedUrl, *_CREATION, UploadNotFound, UploadGone, UploadLocked)
     @blueprint.doc(
         operationId="createSignedResumable",
-        requestBody=parts.FIRST_BYTES,
         parameters=[*parts.CREATION, *WRITE_CONDITIONS],
     )
     @blueprint.response(201, headers=parts.created())
@@ -144,13 +125,6 @@ class NewSignedResumable(MethodView):
 
 @blueprint.route("/<upload_id>")
 class ResumableUpload(MethodView):
-    @blueprint.access(Access.PUBLIC)
-    @blueprint.doc(operationId="describeTusOfUpload")
-    @blueprint.response(204, headers=parts.capabilities())
-    def options(self, upload_id: str) -> Response:
-        """Tell the version and the extensions of tus. This also answers a browser's preflight request."""
-        return _options()
-
     @blueprint.access(Access.SIGNED, *_HELD, *uploads.REFUSALS)
     @blueprint.doc(operationId="headResumable", parameters=[parts.VERSION])
     @blueprint.response(200, headers=parts.described())
@@ -161,7 +135,7 @@ class ResumableUpload(MethodView):
         return _empty(200, tus.described(state.upload, state.offset))
 
     @blueprint.access(Access.SIGNED, *_HELD, OffsetConflict, ChecksumMismatch, *uploads.REFUSALS)
-    @blueprint.doc(operationId="appendToResumable", requestBody=parts.NEXT_BYTES, parameters=parts.APPEND)
+    @blueprint.doc(operationId="appendToResumable", parameters=parts.APPEND)
     @blueprint.response(204, headers=parts.about())
     def patch(self, upload_id: str) -> Response:
         """Send the next bytes of an upload. With the last ones, it becomes a file."""
@@ -184,18 +158,15 @@ class ResumableUpload(MethodView):
         g.services.appending.terminate(upload_id)
         return _empty(204, {})
 
-    @blueprint.access(Access.SIGNED, *_HELD, MethodNotAllowed, OffsetConflict, ChecksumMismatch, *uploads.REFUSALS)
-    @blueprint.doc(operationId="overrideResumable", requestBody=parts.NEXT_BYTES, parameters=parts.OVERRIDE)
+    @blueprint.access(Access.SIGNED, *_HELD, OffsetConflict, ChecksumMismatch, *uploads.REFUSALS)
+    @blueprint.doc(operationId="overrideResumable", parameters=parts.OVERRIDE)
     @blueprint.response(204, headers=parts.about())
     def post(self, upload_id: str) -> Response:
         """Do what PATCH or DELETE would, for clients that can send neither, as `X-HTTP-Method-Override` says."""
         methods: dict[str, Callable[[str], Response]] = {"PATCH": self.patch, "DELETE": self.delete}
         method = methods.get(request.headers.get("X-HTTP-Method-Override", "").strip().upper())
         if method is None:
-            allowed = "DELETE, HEAD, OPTIONS, PATCH"
-            raise MethodNotAllowed(
-                "A POST here needs 'X-HTTP-Method-Override: PATCH' or DELETE.", headers={"Allow": allowed}
-            )
+            raise InvalidRequest("A POST to an upload needs 'X-HTTP-Method-Override: PATCH' or DELETE.")
         return method(upload_id)
 
 

@@ -1,6 +1,7 @@
-"""The headers and bodies of tus 1.0.0 in the OpenAPI document."""
+"""The headers of tus 1.0.0 in the OpenAPI document.
 
-from typing import Any
+Bodies are left out, because generators of clients do not know their type.
+"""
 
 from .http import tus
 from .openapi_parts import Document, header, sent
@@ -23,16 +24,14 @@ APPEND = [
     header("Upload-Length", "The length of the whole upload, once, if it was deferred."),
     _CHECKSUM,
 ]
-OVERRIDE = [*APPEND, header("X-HTTP-Method-Override", "`PATCH` or `DELETE`.")]
-
-
-def _body(description: str) -> Document:
-    content: dict[str, Any] = {tus.CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}
-    return {"description": description, "content": content}
-
-
-FIRST_BYTES = _body("The first bytes of the upload, if any.")
-NEXT_BYTES = _body("The next bytes of the upload.")
+OVERRIDE = [
+    *APPEND,
+    {
+        **header("X-HTTP-Method-Override", "The method that is meant."),
+        "required": True,
+        "schema": {"type": "string", "enum": ["PATCH", "DELETE"]},
+    },
+]
 
 
 def about() -> Document:
@@ -57,14 +56,4 @@ def described() -> Document:
         "Upload-Defer-Length": sent("`1`, as long as the length is not known."),
         "Upload-Metadata": sent("As at the creation."),
         "Upload-Concat": sent("As at the creation."),
-    }
-
-
-def capabilities() -> Document:
-    """Describe the headers of the answer to OPTIONS."""
-    return {
-        "Tus-Version": sent("The versions of tus that this service speaks."),
-        "Tus-Extension": sent("The extensions of tus that this service has."),
-        "Tus-Max-Size": sent("The largest upload in bytes, if there is a limit (MAX_FILE_SIZE)."),
-        "Tus-Checksum-Algorithm": sent("The algorithms of Upload-Checksum."),
     }

@@ -16,12 +16,23 @@ from storage_app.api.http.problems import MEDIA_TYPE
 # The document does not describe itself, nor the page that shows it.
 UNDESCRIBED = {"openapi", "swagger_ui.show"}
 
+# Whoever has its id may do this with an upload.
+OF_UPLOAD = {f"{method} /files/resumable/{{upload_id}}" for method in ("HEAD", "PATCH", "POST", "DELETE")}
+# Their bodies are of a type that generators of clients do not know, and are left out of the document.
+TAKES_PIECES = {
+    "POST /files/resumable",
+    "POST /files/resumable/signed/{token}/{bucket_id}/{file_id}",
+    *OF_UPLOAD - {"DELETE /files/resumable/{upload_id}"},
+}
+
 # Every route that anyone can call, by method and path. What is not here needs a credential to be called at all.
 OPEN = {
     Access.PUBLIC: {"GET /", "GET /health", "GET /health/ready", "GET /openapi.json"},
     Access.SIGNED: {
         "GET /files/signed/{token}/{bucket_id}/{file_id}",
         "PUT /files/signed/{token}/{bucket_id}/{file_id}",
+        "POST /files/resumable/signed/{token}/{bucket_id}/{file_id}",
+        *OF_UPLOAD,
     },
     Access.METRICS: {"GET /metrics"},
     Access.ANYONE: {
@@ -53,14 +64,20 @@ def path(rule: Rule) -> str:
     return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
 
 
+def own_methods(app: Flask, rule: Rule) -> set[str]:
+    """Return the methods that have a function of their own. HEAD seldom has one beside that of GET."""
+    view_class = getattr(app.view_functions[rule.endpoint], "view_class", None)
+    return (rule.methods or set()) - {"OPTIONS", *(() if hasattr(view_class, "head") else ("HEAD",))}
+
+
 def views(app: Flask) -> Iterator[tuple[str, Any]]:
     """Yield `METHOD /path` and the function that answers it, for every rule but the files of Swagger UI."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint == "swagger_ui.show":
             continue
         view = app.view_functions[rule.endpoint]
-        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}:
-            view_class = getattr(view, "view_class", None)
+        view_class = getattr(view, "view_class", None)
+        for method in own_methods(app, rule):
             yield f"{method} {path(rule)}", view if view_class is None else getattr(view_class, method.lower())
 
 
@@ -80,7 +97,7 @@ def test_every_route_is_described_and_every_description_is_a_route(app: Flask, d
         f"{method} {path(rule)}"
         for rule in app.url_map.iter_rules()
         if rule.endpoint not in UNDESCRIBED
-        for method in (rule.methods or set()) - {"OPTIONS", "HEAD"}
+        for method in own_methods(app, rule)
     }
     assert {name for name, _ in operations(document)} == routes
 
@@ -112,7 +129,8 @@ def test_security_is_what_each_view_asks_for(app: Flask, document: dict[str, Any
 def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
     described = {tag["name"] for tag in document["tags"] if tag["description"].endswith(".")}
     # PATCH is another name of PUT.
-    summaries = [operation["summary"] for name, operation in operations(document) if not name.startswith("PATCH ")]
+    others = [operation for name, operation in operations(document) if not re.match("PATCH /(?!files/res)", name)]
+    summaries = [operation["summary"] for operation in others]
     assert all(summary.endswith(".") for summary in summaries)
     assert len(set(summaries)) == len(summaries)
     for name, operation in operations(document):
@@ -229,13 +247,16 @@ def test_every_refusal_is_a_problem_with_its_codes(document: dict[str, Any]) -> 
             assert re.fullmatch(r"Code `\w+`(, `\w+`)*(: the URL .*)?", answer["description"])
 
 
+FORBIDDEN_TO_NOBODY = ("GET /buckets", "DELETE /files/resumable/{upload_id}")
+
+
 def test_refusals_follow_from_what_an_operation_takes(app: Flask, document: dict[str, Any]) -> None:
     accesses = {name: view.access for name, view in views(app)}
     for name, operation in operations(document):
-        has_body = "requestBody" in operation
+        has_body = "requestBody" in operation or name in TAKES_PIECES
         expected = {
             "401": accesses[name] in (Access.CREDENTIAL, Access.ANYONE, Access.METRICS),
-            "403": accesses[name] not in (Access.PUBLIC, Access.METRICS) and name != "GET /buckets",
+            "403": accesses[name] not in (Access.PUBLIC, Access.METRICS) and name not in FORBIDDEN_TO_NOBODY,
             "408": has_body,
             "413": has_body,
             "415": has_body,

@@ -113,7 +113,7 @@ BYTES = ("/files/download/", "/files/view/", "/storage/", "/files/signed/")
 
 def lines(app: Flask) -> list[str]:
     """Every method of every route, with a path that exists."""
-    names = {"bucket_id": "photos", "file_id": "there.txt", "token": "x", "path": "swagger-ui.css"}
+    names = {"bucket_id": "photos", "file_id": "there.txt", "token": "x", "upload_id": "x", "path": "swagger-ui.css"}
     return [
         f"{method} {re.sub(r'<(?:[a-z]+:)?([a-z_]+)>', lambda found: names[found[1]], rule.rule)}"
         for rule in app.url_map.iter_rules()

@@ -10,7 +10,9 @@ OTHER = "https://elsewhere.example"
 
 EXPOSED = {
     "Location", "ETag", "Link", "Content-Range", "Accept-Ranges", "Content-Disposition", "Repr-Digest", "X-Request-ID",
-    "X-Total-Count", "Retry-After",
+    "X-Total-Count", "Retry-After", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Expires",
+    "Upload-Concat", "Upload-Metadata", "Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size",
+    "Tus-Checksum-Algorithm",
 }  # fmt: skip
 
 ROUTES = [

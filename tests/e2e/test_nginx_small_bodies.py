@@ -175,7 +175,7 @@ NO_UPLOADS = [
     "POST /files/initiate-upload",
     "POST /files/upload-direct/photos/a.jpg",
     "PUT /storage/files/upload-direct/photos/a.jpg",
-    "PATCH /files/resumable/one",
+    "DELETE /files/resumable/one",
     "DELETE /files/photos/a.jpg",
     "GET /files/list/photos",
 ]
