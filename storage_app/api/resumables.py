@@ -29,12 +29,14 @@ from . import uploads
 from .blueprint import Access, Blueprint
 from .context import g
 from .http import tus
-from .http.bodies import RequestBody, refuse_encoded
+from .http.bodies import RequestBody, Write, refuse_encoded
 from .http.conditions import write_conditions
 from .http.responses import ReadyResponse, relative
 from .openapi_parts import WRITE_CONDITIONS
 
 _PATH = "/files/resumable"
+# Less than for other uploads, so that many large pieces at once take little memory.
+_STEP_BYTES = 256 * 1024
 # The keys of Upload-Metadata that mean something here. A client may send others, and gets all of them back.
 _BUCKET, _KEY = "bucket_id", "file_id"
 
@@ -72,6 +74,10 @@ class _Piece(RequestBody):
         refuse_encoded(request)
         if self.length is None and "HTTP_TRANSFER_ENCODING" not in request.environ:
             self.length = 0
+
+    def copy_to(self, write: Write) -> None:
+        while data := self.read(_STEP_BYTES):
+            write(data)
 
 
 def _empty(status: int, headers: Mapping[str, str]) -> Response:

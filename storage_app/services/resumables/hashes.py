@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from ...host.hashing import Sha256
 
 _MOST = 256
-_PIECE_BYTES = 1024 * 1024
+_PIECE_BYTES = 256 * 1024
 
 # Yields the bytes from an offset on, in pieces of up to so many bytes.
 Pieces = Callable[[int, int], Iterator[bytes]]
