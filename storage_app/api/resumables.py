@@ -103,6 +103,7 @@ class NewResumable(MethodView):
             raise InvalidRequest("Upload-Metadata names no bucket; name it as bucket_id, for partial uploads too.")
         if key is None and not tus.is_partial(request.headers):
             raise InvalidRequest("Upload-Metadata names no file; name it as file_id, or as filename.")
+        g.body = {_BUCKET: bucket_name, _KEY: key}  # for the logs
         return _created(g.principal, _request(bucket_name, key, given, overwrite=_overwrite(given)))
 
 

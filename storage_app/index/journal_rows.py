@@ -76,7 +76,7 @@ class JournalRows:
         return (
             self._sum(intents, "size", bucket_uid, intents.c.id != ("" if but is None else but.id))
             + self._sum(reservations, "growth", bucket_uid, sa.and_(spooled, reservations.c.id.not_in(but_of)))
-            + self._sum(resumables, "growth", bucket_uid, resumables.c.id.not_in(but_of))
+            + self._sum(resumables, "growth", bucket_uid, sa.and_(resumables.c.is_open, resumables.c.id.not_in(but_of)))
         )
 
     # Reservations for bodies that nginx spools

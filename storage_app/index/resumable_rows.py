@@ -32,13 +32,13 @@ class ResumableRows:
         """Delete the rows of these uploads, as far as they are there."""
         self._connection.execute(sa.delete(resumables).where(resumables.c.id.in_(ids)))
 
-    def open_resumables(self, *, uploader: str | None = None) -> tuple[int, int]:
+    def open_resumables(self, *, uploader: str | None = None, but: Collection[str] = ()) -> tuple[int, int]:
         """Return the number of uploads that are not finished, and how many bytes they may still send.
 
-        With `uploader`, only those of this one count.
+        With `uploader`, only those of this one count. Those with the ids in `but` do not.
         """
         unsent = sa.func.coalesce(sa.func.sum(resumables.c.size - resumables.c.received), 0)
-        query = sa.select(sa.func.count(), unsent).where(resumables.c.is_open)
+        query = sa.select(sa.func.count(), unsent).where(resumables.c.is_open, resumables.c.id.not_in(but))
         if uploader is not None:
             query = query.where(resumables.c.uploader == uploader)
         count, size = self._connection.execute(query).one()

@@ -123,7 +123,9 @@ resumables = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     sa.Index("resumables_by_expiry", "expires_at"),
-    sa.Index("resumables_by_bucket", "bucket_uid"),
+    # Finished ones stay until they expire, and may be many.
+    sa.Index("open_resumables", "is_open", "uploader", "size", "received"),
+    sa.Index("open_resumables_by_bucket", "bucket_uid", "is_open", "growth"),
 )
 
 # A blob of `key` that was replaced or deleted at `since`, or, without a key, what is left of a bucket.

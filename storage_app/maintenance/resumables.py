@@ -32,12 +32,15 @@ class ResumableUpkeep:
 
         An upload that receives bytes stays until that ends. Whatever fails is tried again the next time.
         """
-        expired = self._index.expired_resumables(until, limit=_BATCH)
-        removed = [upload_id for upload_id in expired if self._is_removed(upload_id)]
-        if removed:
+        count = 0
+        while expired := self._index.expired_resumables(until, limit=_BATCH):
+            removed = [upload_id for upload_id in expired if self._is_removed(upload_id)]
             with self._index.write() as transaction:
                 transaction.end_resumables(removed)
-        return len(removed)
+            count += len(removed)
+            if len(removed) < _BATCH:
+                break
+        return count
 
     def reconcile(self) -> None:
         """Make the rows agree with the uploads on the disk.

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 from storage_app.api.audit import link_id
 from tests.cli.test_reports import run
 from tests.support.service import ANON_KEY, bearer
+from tests.support.tus import Tus
 
 Line = dict[str, Any]
 
@@ -216,3 +217,16 @@ def test_without_the_setting_there_is_no_log(app: Flask, client: FlaskClient, tm
     client.post("/buckets", json={"name": "photos"}, headers=bearer())
     assert app.extensions["storage"].audit_log is None
     assert sorted(each.name for each in tmp_path.iterdir()) == ["store"]
+
+
+def test_lines_of_a_resumable_upload_lead_to_its_creation(audited: Audited) -> None:
+    tus = Tus(audited.client)
+    upload = tus.created(11, b"hello")
+    created = audited.line()
+    assert (created["sub"], created["bucket_id"], created["file_id"]) == ("alice", "photos", "new.txt")
+    tus.patch(upload, 5, b" wor")
+    tus.patch(upload, 9, b"ld")
+    piece, last = audited.new_lines()
+    assert ({created["link"], piece["link"], last["link"]}, last["change"]) == ({created["link"]}, "file.created")
+    assert (piece["outcome"], piece["bytes_in"], last["file_id"]) == ("done", 4, "new.txt")
+    assert upload.rpartition("/")[2] not in str([created, piece, last])

@@ -76,9 +76,14 @@ class Appending:
                 raise Forbidden("This upload was made of parts, and takes no bytes; create another.")
             if offset != held.offset:
                 raise OffsetConflict(f"The upload has {held.offset} bytes; send what follows them.")
+            before = held.upload.length
             if length is not None:
                 self._set_length(held, length)
-            self.receive(held, piece, checksum)
+            try:
+                self.receive(held, piece, checksum)
+            except ChecksumMismatch:  # which updates nothing of the upload
+                self._defer_again(held, before)
+                raise
             return self.finished_if_complete(held)
 
     def terminate(self, upload_id: str) -> None:
@@ -135,6 +140,11 @@ class Appending:
         self._finisher.check_size(upload, length, is_whole=True)
         self._reserve(held, replace(upload, length=length))
         held.record(length=length)
+
+    def _defer_again(self, held: HeldResumable, before: int | None) -> None:
+        if held.upload.length != before:
+            held.record(length=before)
+            self._reservations.renew(held.upload, received=held.offset)
 
     def _reserve(self, held: HeldResumable, upload: Resumable, *, ahead: int = 0) -> None:
         """Reserve for `upload` as it is to be, or with `ahead` more bytes while its length is deferred."""

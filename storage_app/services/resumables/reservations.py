@@ -42,8 +42,8 @@ class ResumableReservations:
             ended = [upload.id, *(each.id for each in in_place_of)]
             new = self._in(transaction, upload, bucket, received, ended)
             transaction.lock_reservations()
+            self._check_left(transaction, new, ended)  # before the first change, because the transaction is shared
             transaction.end_resumables(ended)
-            self._check_left(transaction, new)
             transaction.put_resumable(new)
 
         self._index.write_grouped(work)
@@ -85,13 +85,13 @@ class ResumableReservations:
             rules.check_quota(*found, transaction.reserved(bucket.uid, but_of=but_of) + new.growth)
         return new
 
-    def _check_left(self, transaction: Transaction, new: ResumableReservation) -> None:
+    def _check_left(self, transaction: Transaction, new: ResumableReservation, ended: Sequence[str]) -> None:
         """Refuse what would leave less than MIN_FREE_BYTES free once all have sent their bytes, or too few places.
 
         Anonymous uploaders together leave as many bytes to others as they would have.
         """
-        count, unsent = transaction.open_resumables()
-        own_count, own_unsent = transaction.open_resumables(uploader=new.uploader)
+        count, unsent = transaction.open_resumables(but=ended)
+        own_count, own_unsent = transaction.open_resumables(uploader=new.uploader, but=ended)
         if own_count + 1 > _MOST_OPEN - (count + 1):
             raise TooManyUploads(
                 "Too many resumable uploads are open; end some of yours, or wait until some expire.",

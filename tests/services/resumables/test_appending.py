@@ -8,6 +8,7 @@ import pytest
 from storage_app.domain.resumables import Checksum
 from storage_app.domain.uploads import UploadRequest
 from storage_app.errors import (
+    ChecksumMismatch,
     Conflict,
     FileTooLarge,
     Forbidden,
@@ -102,6 +103,15 @@ def test_length_does_not_change(core: Core) -> None:
     with pytest.raises(InvalidRequest):
         append(core, upload, 0, length=12)
     assert append(core, upload, 0, HELLO, length=11).file is not None
+
+
+def test_length_that_comes_with_a_wrong_checksum_is_not_set(core: Core) -> None:
+    upload = create(core, None, b"hello").upload.id
+    with pytest.raises(ChecksumMismatch):
+        append(core, upload, 5, b" world", length=11, checksum=Checksum("sha1", b""))
+    state = core.services.appending.state(upload)
+    assert (state.upload.length, state.offset, reserved(core)) == (None, 5, (1, 0))
+    assert append(core, upload, 5, b" world!", length=12).file is not None
 
 
 def test_made_of_parts_takes_no_bytes(core: Core) -> None:

@@ -95,6 +95,14 @@ def test_nobody_takes_the_last_places(
     assert reserved(core)[0] == 7
 
 
+def test_refused_change_keeps_what_was_reserved(core: Core, of_disk: Callable[[int | None], Reserve]) -> None:
+    reserve = of_disk(150)
+    reserve(0, 10)
+    with pytest.raises(InsufficientStorage):
+        reserve(0, 51)
+    assert reserved(core) == (1, 10)
+
+
 def test_reservation_of_a_replaced_one_is_changed(core: Core, of_disk: Callable[[int | None], Reserve]) -> None:
     reserve = of_disk(None)
     reserve(0, None, received=3)
