@@ -3,14 +3,13 @@
 import hashlib
 import http.client
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.memory import resident_bytes
+from tests.support.memory import Watch
 from tests.support.service import RunningService, bearer, wait_briefly
 from tests.support.strace import traced
 
@@ -31,35 +30,6 @@ def large_file(tmp_path_factory: pytest.TempPathFactory, long: bool) -> Path:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-class Watch:
-    """Watches the peak of a service's memory while the body of the context runs."""
-
-    def __init__(self, service: RunningService) -> None:
-        assert service.process is not None
-        self._pids = [service.process.pid, *service.worker_pids()]
-        self._before = resident_bytes(self._pids)
-        self._peak = self._before
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    @property
-    def growth(self) -> int:
-        return self._peak - self._before
-
-    def _run(self) -> None:
-        while not self._done.wait(0.05):
-            self._peak = max(self._peak, resident_bytes(self._pids))
-
-    def __enter__(self) -> "Watch":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-        self._peak = max(self._peak, resident_bytes(self._pids))
 
 
 def form_pieces(path: Path, boundary: str) -> Iterator[bytes]:
