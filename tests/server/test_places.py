@@ -184,3 +184,70 @@ def test_who_takes_a_place_is_told_once(requests: Requests) -> None:
     requests.begin(lambda _: requests.places.hold())
     requests.begin()
     assert len(set(told)) == len(told) == 2
+
+
+class Impatience(Exception):
+    """What a watch raises that ends the wait."""
+
+
+def test_silence_is_told_while_a_client_sends_nothing(requests: Requests) -> None:
+    told: list[float] = []
+
+    def watch(silence: float) -> None:
+        told.append(silence)
+        if len(told) == 1:
+            requests.clock.seconds += 2
+            return
+        raise Impatience
+
+    _, silent = requests.begin(lambda place: place.wait_to_receive(SOON, watch))
+    with pytest.raises(Impatience):
+        silent.result(SOON)
+    assert told == [0, 2]
+
+
+def test_silence_of_a_client_that_sends_is_not_told(requests: Requests) -> None:
+    told: list[float] = []
+    client, sender = requests.begin(lambda place: place.wait_to_receive(SOON, told.append))
+    client.sendall(b"x")
+    requests._over.set()
+    assert sender.result(SOON) is True
+    assert told == []
+
+
+def test_watched_wait_ends_in_its_time(requests: Requests) -> None:
+    def watch(_: float) -> None:
+        requests.clock.seconds += SOON
+
+    _, silent = requests.begin(lambda place: place.wait_to_receive(SOON, watch))
+    requests._over.set()
+    assert silent.result(SOON) is False
+
+
+def test_watched_client_can_lose_its_place(requests: Requests) -> None:
+    _, longest = requests.begin(lambda place: place.wait_to_receive(SOON, lambda _: None))
+    for _ in range(COUNT - 1):
+        requests.begin()
+    wait_until(lambda: is_waiting(requests, 1))
+    requests.clock.seconds += 2 * PATIENCE_SECONDS
+    requests.begin()
+    with pytest.raises(Unavailable, match="stopped coming"):
+        longest.result(SOON)
+
+
+def test_silence_is_watched_for_one_request_alone() -> None:
+    places = Places(Clock())
+
+    def give_up(_: float) -> None:
+        raise Impatience
+
+    client, server = socket.socketpair()
+    with client, server:
+        places.begin(server)
+        places.watch_silence(give_up)
+        with pytest.raises(Impatience):
+            places.wait_for_body(SOON)
+        places.end()
+        places.begin(server)
+        assert places.wait_for_body(0.01) is False
+        places.end()
