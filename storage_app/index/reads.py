@@ -83,12 +83,12 @@ class Reads:
         found = self._row(statements.RESERVATIONS, at=rows.to_microseconds(now()))
         return 0 if found is None else int(found[1])
 
-    def unsent_bytes(self) -> int:
-        """Return how many bytes resumable uploads may still send."""
+    def open_resumables(self) -> tuple[int, int]:
+        """Return the number of resumable uploads that are not finished, and how many bytes they may still send."""
         columns = schema.resumables.c
         unsent = sa.func.coalesce(sa.func.sum(columns.size - columns.received), 0)
-        found = self._one(sa.select(unsent).where(columns.is_open))
-        return 0 if found is None else int(found[0])
+        ((count, size),) = self._all(sa.select(sa.func.count(), unsent).where(columns.is_open))
+        return int(count), int(size)
 
     def expired_resumables(self, until: datetime, *, limit: int) -> list[str]:
         """Return the ids of up to `limit` resumable uploads that expired at `until` or before, the oldest first."""

@@ -37,6 +37,9 @@ def _of_store(services: Services) -> Iterator[Metric]:
         "pending_deletions", "Blobs that were replaced or deleted, and are to be removed.", index.count_deletions()
     )
     yield _gauge("spool_reserved_bytes", "Bytes that are reserved for bodies on their way in.", index.reserved_bytes())
+    count, unsent = index.open_resumables()
+    yield _gauge("resumable_uploads_open", "Resumable uploads that are no file yet.", count)
+    yield _gauge("resumable_unsent_bytes", "Bytes that resumable uploads may still send.", unsent)
     if (free := services.store.free_bytes()) is not None:
         yield _gauge("free_bytes", "Free bytes of the disk.", free)
     yield from _totals(services)

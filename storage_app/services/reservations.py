@@ -98,7 +98,7 @@ class Reservations:
         """Return how many bytes that others have reserved have not arrived yet, for an upload of `beside` bytes."""
         awaited, at = self._awaited
         if beside >= _SMALL_BYTES or self._clock() - at >= _REMEMBERED_SECONDS:
-            awaited = self._missing(self._index.reserved_bytes()) + self._index.unsent_bytes()
+            awaited = self._missing(self._index.reserved_bytes()) + self._index.open_resumables()[1]
             self._awaited = (awaited, self._clock())
         return awaited
 

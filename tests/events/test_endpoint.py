@@ -83,6 +83,25 @@ def test_receiver_that_hangs_is_a_failure_after_a_while(
         assert endpoint.send(A_CHANGE) == Answer("it did not answer within 0.3 seconds")
 
 
+@pytest.mark.parametrize(
+    ("head", "answer"),
+    [
+        (b"", Answer("it did not answer within 0.5 seconds")),
+        (b"HTTP/1.1 200 OK\r\nX: ", Answer("it did not answer within 0.5 seconds")),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", Answer(None)),
+        (b"HTTP/1.1 500 No\r\nContent-Length: 1000\r\n\r\n", Answer("it answered 500")),
+    ],
+)
+def test_answer_that_comes_byte_by_byte_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, head: bytes, answer: Answer
+) -> None:
+    monkeypatch.setattr(module, "SECONDS", 0.5)
+    began = time.monotonic()
+    with answering(head, *[b"x"] * 1000, every=0.1) as url, closing(Endpoint(url, SECRET, described)) as endpoint:
+        assert endpoint.send(A_CHANGE) == answer
+        assert time.monotonic() - began < 5
+
+
 def test_endless_answer_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS", 5)
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n"

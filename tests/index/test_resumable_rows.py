@@ -39,14 +39,14 @@ def test_rows_are_put_changed_and_ended(index: Index) -> None:
 
 
 def test_open_uploads_count_with_what_they_may_send(index: Index) -> None:
-    assert index.unsent_bytes() == 0
+    assert index.open_resumables() == (0, 0)
     with index.write() as transaction:
         for row in (ONE, TWO, DONE):
             transaction.put_resumable(row)
         assert transaction.open_resumables() == (2, 106)
         assert transaction.open_resumables(uploader="alice") == (1, 6)
         assert transaction.open_resumables(uploader="carol") == (0, 0)
-    assert index.unsent_bytes() == 106
+    assert index.open_resumables() == (2, 106)
 
 
 def test_growth_counts_against_the_quota(index: Index) -> None:

@@ -15,6 +15,7 @@ from storage_app.settings import Settings
 from tests.support.metrics import Samples, parse
 from tests.support.receiver import SECRET
 from tests.support.service import bearer
+from tests.support.tus import Tus
 
 
 class _Of:
@@ -61,6 +62,15 @@ def test_empty_store_has_no_buckets_and_no_work(app: Flask) -> None:
     assert [found[name] for name in ("up", "buckets", "intents_open", "pending_deletions")] == [1, 0, 0, 0]
     assert found['bucket_files{bucket="_others"}'] == 0
     assert found["free_bytes"] > 0
+
+
+def test_open_resumable_uploads_are_counted(app: Flask, client: FlaskClient) -> None:
+    fill(client, "photos")
+    tus = Tus(client)
+    tus.created(11, b"hello")
+    tus.created(11, b"hello world")
+    found = asked(app.extensions["storage"])
+    assert (found["resumable_uploads_open"], found["resumable_unsent_bytes"]) == (1, 6)
 
 
 def test_open_intents_of_both_logs_and_pending_deletions_are_counted(
