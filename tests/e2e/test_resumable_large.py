@@ -98,5 +98,5 @@ def test_large_upload_in_pieces_on_alternating_workers(
     if long:
         with capsys.disabled():
             sys.stdout.write(f"\nthe last piece took {seconds:.2f} s; memory grew by {watch.growth / MIB:.0f} MiB\n")
-    assert seconds < LAST_SECONDS
+    assert not long or seconds < LAST_SECONDS
     assert watch.growth < MAX_GROWTH, f"memory grew by {watch.growth / MIB:.0f} MiB"
