@@ -1,10 +1,12 @@
 """Resumable uploads over HTTP: tus 1.0.0."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from flask import Flask, Response, request
 from flask.views import MethodView
+from werkzeug.http import http_date
 
 from ..auth.signed_urls import SignedUpload
 from ..domain.files import check_cache_control, check_filename
@@ -63,7 +65,17 @@ def _complete(response: Response) -> Response:
         response.headers["Cache-Control"] = "no-store"
         if request.method == "OPTIONS":
             response.headers.update(tus.capabilities(g.storage.settings.max_file_size))
+        elif response.status_code >= 400:
+            _tell_end(response)
     return response
+
+
+def _tell_end(response: Response) -> None:
+    """Have a refusal tell when its upload ends, if that is still open ("Expiration": "every PATCH response")."""
+    upload_id = (request.view_args or {}).get("upload_id")
+    if upload_id is not None and response.status_code not in (404, 410):
+        with suppress(StorageError):
+            response.headers["Upload-Expires"] = http_date(g.services.appending.expires_at(upload_id))
 
 
 class _Piece(RequestBody):

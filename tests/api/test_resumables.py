@@ -180,6 +180,17 @@ def test_length_comes_once(tus: Tus) -> None:
     assert content(tus) == "hello world"
 
 
+def test_deferred_length_is_limited_too(tus: Tus, make_app: object) -> None:
+    # "If the length of the upload exceeds the maximum, [...] the Server MUST respond with the 413 status."
+    assert callable(make_app)
+    limited = Tus(make_app(MAX_FILE_SIZE="10").test_client())
+    upload = limited.created(Upload_Defer_Length="1")
+    assert limited.patch(upload, 0, Upload_Length="11").status_code == 413
+    assert limited.patch(upload, 0, HELLO).status_code == 413
+    head = limited.head(upload)
+    assert (head.headers["Upload-Offset"], head.headers["Upload-Defer-Length"]) == ("0", "1")
+
+
 def test_metadata_comes_back_as_it_was_sent(tus: Tus) -> None:
     # "responses to HEAD requests MUST include the Upload-Metadata header and its value as specified by the Client
     # during the creation." "The value MAY be empty. In these cases, the space [...] MAY be left out."
@@ -408,6 +419,33 @@ def test_every_answer_about_an_upload_tells_when_it_ends(tus: Tus) -> None:
     assert parsedate_to_datetime(ends[0]).year > 2000
 
 
+@pytest.mark.parametrize(
+    ("offset", "data", "headers", "status"),
+    [
+        (0, HELLO, {"Upload_Offset": None}, 400),
+        (5, b"late", {}, 409),
+        (0, b"hello world!", {}, 413),
+        (0, HELLO, {"Content_Type": "text/plain"}, 415),
+        (0, HELLO, {"Upload_Checksum": checksum(b"other")}, 460),
+    ],
+)
+def test_refused_patch_tells_when_the_upload_ends(
+    tus: Tus, offset: int, data: bytes, headers: dict[str, Any], status: int
+) -> None:
+    # "This header MUST be included in every PATCH response if the upload is going to expire."
+    created = tus.create(11)
+    upload = f"{ENDPOINT}/{created.headers['Location'].rpartition('/')[2]}"
+    answer = tus.patch(upload, offset, data, **headers)
+    assert (answer.status_code, answer.headers.get("Upload-Expires")) == (status, created.headers["Upload-Expires"])
+
+
+def test_upload_that_is_gone_or_unknown_does_not_end(tus: Tus) -> None:
+    ended = tus.created(11)
+    answers = [tus.delete(ended), tus.patch(ended, 0, HELLO), tus.head(ended), tus.patch(UNKNOWN, 0, HELLO)]
+    assert [answer.status_code for answer in answers] == [204, 410, 410, 404]
+    assert not any("Upload-Expires" in answer.headers for answer in answers)
+
+
 # Termination: "MUST respond with the 204 No Content status [...] For all future requests to this URL, the Server SHOULD
 # respond with the 404 Not Found or 410 Gone status."
 
@@ -442,6 +480,17 @@ def test_final_upload_has_the_bytes_of_its_parts_in_order(tus: Tus) -> None:
     assert head.headers["Upload-Concat"] == concat
     assert content(tus) == "hello world"
     assert [tus.head(part).status_code for part in (one, two)] == [410, 410]
+
+
+def test_metadata_of_parts_is_not_that_of_the_whole(tus: Tus) -> None:
+    # "When creating a new final upload the partial uploads' metadata SHALL NOT be transferred to the new final upload."
+    described = metadata(bucket_id="photos", filename="part.txt", filetype="text/css")["Upload-Metadata"]
+    part = tus.created(5, b"hello", Upload_Concat="partial", Upload_Metadata=described)
+    final = tus.created(Upload_Concat=f"final;{part}")
+    assert tus.head(final).headers["Upload-Metadata"] == new_txt()["Upload-Metadata"]
+    record = tus.ask("GET", "/files/info/photos/new.txt", bearer()).text
+    assert '"filename":"new.txt"' in record
+    assert "text/css" not in record
 
 
 def test_part_tells_that_it_is_one_and_becomes_no_file(tus: Tus) -> None:

@@ -1,6 +1,7 @@
 """Resumable uploads that go on: their state, the next piece, and their end."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ...blobstore.resumables.held import HeldResumable
 from ...domain.files import File
@@ -55,6 +56,10 @@ class Appending:
                 return self.finished_if_complete(held)
         except UploadLocked:  # its bytes come just now
             return State(*self._access.seen(upload_id))
+
+    def expires_at(self, upload_id: str) -> datetime:
+        """Return when an upload ends, whoever holds it. Raises `UploadNotFound` and `UploadGone`."""
+        return self._access.seen(upload_id)[0].expires_at
 
     def append(
         self,
