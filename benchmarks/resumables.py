@@ -39,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print a table. Exits with 1 when a bar is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.resumables", description=__doc__.partition("\n")[0])
     parser.add_argument("--slow", type=int, default=64, help="uploads at 256 KiB a second (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=6, help="of each of these (default: %(default)s)")
     parser.add_argument("--mib", type=int, default=1024, help="of each of four large ones (default: %(default)s)")
     parser.add_argument("--folder", type=Path, help="an existing one, on the disk to measure (default: TMPDIR or /tmp)")
     options = parser.parse_args(arguments)
@@ -48,7 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with server:
                 server.start()
                 Raw("the service", server.port, (server,), bucket=BUCKET).prepare()
-                slow, large = measure_slow(server, options.slow), measure_large(server, options.mib * MIB)
+                slow, large = (
+                    measure_slow(server, options.slow, options.seconds),
+                    measure_large(server, options.mib * MIB),
+                )
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(str(error))
     p99 = 1000 * percentile(slow.health, 0.99)
@@ -113,7 +117,7 @@ class Upload:
         return answer.status
 
 
-def measure_slow(server: Server, count: int, seconds: float = 6) -> Slow:
+def measure_slow(server: Server, count: int, seconds: float) -> Slow:
     """Send that many uploads at once, each for so many seconds, from a process of their own, and ask for /health."""
     result = Slow()
     with multiprocessing.get_context("spawn").Pool(1) as sender:

@@ -11,7 +11,7 @@ def test_slow_and_large_uploads_are_measured(capsys, monkeypatch, tmp_path) -> N
     for bar in ("P99_MS", "LAST_SECONDS", "GROWTH_MIB"):
         monkeypatch.setattr(resumables, bar, 10_000)
     with pytest.raises(SystemExit) as end:
-        resumables.main(["--slow", "50", "--mib", "20", "--folder", str(tmp_path)])
+        resumables.main(["--slow", "60", "--seconds", "1", "--mib", "20", "--folder", str(tmp_path)])
     printed = capsys.readouterr().out
     assert end.value.code == 0, printed
     # MAX_UPLOADS is 48, and each upload arrives all the same.
