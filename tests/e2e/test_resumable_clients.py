@@ -45,9 +45,19 @@ def film(tmp_path: Path, long: bool) -> Path:
     return path
 
 
-def first(way: str, other: str) -> pytest.MarkDecorator:
+def first(way: str, other: str, *, fixture: str = "line") -> pytest.MarkDecorator:
     """Go both ways, `other` in CI only."""
-    return pytest.mark.parametrize("line", [way, pytest.param(other, marks=pytest.mark.ci)], indirect=True)
+    return pytest.mark.parametrize(fixture, [way, pytest.param(other, marks=pytest.mark.ci)], indirect=True)
+
+
+@pytest.fixture
+def front(request: pytest.FixtureRequest, service: RunningService, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of the service, or of nginx in front of it."""
+    if request.param == "straight":
+        yield service.url
+        return
+    with NginxGateway(service, tmp_path / "nginx") as gateway:
+        yield gateway.url
 
 
 @pytest.fixture
@@ -103,9 +113,10 @@ def test_tus_js_client_uploads_over_a_bad_line(
     assert_arrived(service, film)
 
 
-def test_tus_js_client_uploads_in_parts(service: RunningService, film: Path, tmp_path: Path) -> None:
+@first("nginx", "straight", fixture="front")
+def test_tus_js_client_uploads_in_parts(service: RunningService, front: str, film: Path, tmp_path: Path) -> None:
     upload_by_node(
-        f"{service.url}/files/resumable",
+        f"{front}/files/resumable",
         film,
         tmp_path,
         headers=bearer(),
@@ -116,10 +127,12 @@ def test_tus_js_client_uploads_in_parts(service: RunningService, film: Path, tmp
     assert_arrived(service, film)
 
 
-def test_tus_js_client_uploads_by_a_signed_url(service: RunningService, film: Path, tmp_path: Path) -> None:
+@first("straight", "nginx", fixture="front")
+def test_tus_js_client_uploads_by_a_signed_url(service: RunningService, front: str, film: Path, tmp_path: Path) -> None:
     signed = {"bucket_id": "photos", "filename": "film.bin", "size": film.stat().st_size}
     link = httpx.post(f"{service.url}/files/initiate-upload", json=signed, headers=bearer()).json()
-    upload_by_node(link["resumable_url"], film, tmp_path, metadata={"filetype": "video/mp4"}, chunkSize=MIB)
+    url = front + service.path_of(link["resumable_url"])
+    upload_by_node(url, film, tmp_path, metadata={"filetype": "video/mp4"}, chunkSize=MIB)
     assert_arrived(service, film)
 
 
