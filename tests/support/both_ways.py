@@ -19,6 +19,7 @@ _MOMENT = re.compile(
     r"20\d\d-\d\d-\d\dT[\d:.]+Z"
     r"|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} [\d:]{8} GMT"
     r"|eyJ[\w-]+\.[\w-]+\.[\w-]+"
+    r"|(?<=files/resumable/)[\w-]{32}"
 )
 _BOUNDARY = re.compile(r"multipart/byteranges; boundary=(\w+)")
 
