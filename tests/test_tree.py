@@ -19,6 +19,7 @@ EXCEPTIONS = {
     "storage_app/domain/pages.py": "It is data without a rule; tests/services/test_listing.py sees it made.",
     "storage_app/domain/reservations.py": "It is data without a rule, which services/reservations.py makes.",
     "storage_app/domain/uploads.py": "It is data without a rule, which services/upload_rules.py judges.",
+    "storage_app/services/upload_bodies.py": "It is a protocol, which tests/api/http/test_bodies.py fulfils.",
     "tests/blobstore/test_memory_store.py": "The store in memory is a part of the tests, and must fulfil the port.",
     "tests/services/test_services_on_memory.py": "All services are told together, over another store.",
     "tests/services/test_services_on_postgres.py": "All services are told together, over another index.",

@@ -33,7 +33,7 @@ from ..errors import (
     TruncatedBody,
     UnsupportedMediaType,
 )
-from ..services.uploads import Body
+from ..services.upload_bodies import Body
 from . import nginx
 from .blueprint import Access, Blueprint
 from .context import g

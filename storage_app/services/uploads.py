@@ -1,9 +1,8 @@
 """Uploads, from the first check of the headers to the committed file."""
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 from ..auth.permissions import Action, Policy, upload_right
 from ..auth.signed_urls import SignedUpload
@@ -23,36 +22,12 @@ from ..media_types.sniffing import HEAD_BYTES
 from . import upload_rules as rules
 from .lookups import Lookups, refusal
 from .reservations import Reservations, quota_check
+from .upload_bodies import Body, KnownBody
 from .upload_rules import Received, UploadLimits
 from .upload_targets import Target
 
 # Free space is checked again after this many bytes, because other uploads use it up too.
 _FREE_SPACE_CHECK_BYTES = 64 * 1024 * 1024
-
-Write = Callable[[bytes], int]
-
-
-class Body(Protocol):
-    """The body of an upload: a stream, a form, or a file that nginx has spooled."""
-
-    def declare(self) -> DeclaredBody:
-        """Return what is known before the first byte. Raises if no such body can be taken, whoever sends it."""
-
-    def opened(self) -> AbstractContextManager[BinaryIO | None]:
-        """Open the file that holds the whole body, which the store may move away, or None if there is no such file."""
-
-    def send_to(self, write: Write) -> None:
-        """Pass the bytes of the uploaded file to `write`, in pieces."""
-
-    def complete(self, request: UploadRequest) -> UploadRequest:
-        """Return `request` with the fields that came in the body besides the file. Call it after `send_to`."""
-
-
-class KnownBody(Body, Protocol):
-    """A body whose bytes were looked at when they came, so that they need not be read again."""
-
-    def received(self) -> Received:
-        """Return what is known of the bytes."""
 
 
 class Uploads:

@@ -15,7 +15,7 @@ from storage_app.errors import TooManyUploads, Unavailable
 from storage_app.host.layout import Layout
 from storage_app.journal.liveness import FileLocks, Processes, ProcessLock
 from storage_app.maintenance.recover import recover
-from storage_app.services.uploads import Write
+from storage_app.services.upload_bodies import Write
 from tests.support.core import ALICE, Core, open_core, open_storage, shown
 
 SPAWN = multiprocessing.get_context("spawn")

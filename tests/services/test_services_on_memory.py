@@ -11,7 +11,7 @@ from storage_app.domain.files import UNCONDITIONAL, File
 from storage_app.domain.uploads import FileAttributes
 from storage_app.errors import BucketNotEmpty, BucketNotFound, FileNotFound, Unavailable
 from storage_app.maintenance.rebuild import Rebuilding
-from storage_app.services.uploads import Write
+from storage_app.services.upload_bodies import Write
 from tests.blobstore.memory_store import MemoryStore
 from tests.support.core import ALICE, BOB, Core, on_disk, open_core, shown
 

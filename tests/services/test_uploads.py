@@ -23,7 +23,7 @@ from storage_app.errors import (
     TooManyUploads,
     Unavailable,
 )
-from storage_app.services.uploads import Write
+from storage_app.services.upload_bodies import Write
 from tests.support.core import ALICE, BOB, SERVICE, Core, Pieces, open_core
 from tests.support.disk import files_end_at
 

@@ -7,7 +7,7 @@ import pytest
 from storage_app.domain.buckets import Totals
 from storage_app.domain.files import UNCONDITIONAL
 from storage_app.errors import QuotaExceeded
-from storage_app.services.uploads import Write
+from storage_app.services.upload_bodies import Write
 from tests.support.core import ALICE, Core
 
 QUOTA = 100

@@ -19,8 +19,8 @@ from storage_app.errors import (
     StorageError,
     Unauthenticated,
 )
+from storage_app.services.upload_bodies import Write
 from storage_app.services.upload_targets import Target
-from storage_app.services.uploads import Write
 from tests.support.core import ALICE, BOB, Core, open_core
 
 OTHER = frozenset(['"other"'])

@@ -24,7 +24,8 @@ from storage_app.journal.file_log import FileLogs
 from storage_app.maintenance import collect
 from storage_app.maintenance import recover as maintenance
 from storage_app.node import Services, Storage
-from storage_app.services.uploads import Uploads, Write
+from storage_app.services.upload_bodies import Write
+from storage_app.services.uploads import Uploads
 from storage_app.settings import load_settings
 
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"

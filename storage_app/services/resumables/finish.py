@@ -16,9 +16,10 @@ from ...host.blocking import detach
 from ...index import Index
 from ...media_types.sniffing import HEAD_BYTES
 from .. import upload_rules as rules
+from ..upload_bodies import Write
 from ..upload_rules import Received, UploadLimits
 from ..upload_targets import Target
-from ..uploads import Uploads, Write
+from ..uploads import Uploads
 from .hashes import RunningHash
 from .reservations import ResumableReservations
 
