@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import Page
 
 from tests.support.browser import chromium
 from tests.support.cutting import CuttingProxy
@@ -145,27 +146,36 @@ def page_of_another_origin(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_uppy_uploads_from_another_origin(service: RunningService, tmp_path: Path, long: bool) -> None:
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    """A page of another origin than the service's, with Uppy, in Chromium."""
+    folder = tmp_path_factory.mktemp("uppy")
     esbuild = installed() / "esbuild"
-    folder = tmp_path / "page"
-    folder.mkdir()
     (folder / "node_modules").symlink_to(TOOLS / "node_modules")
     (folder / "uppy.js").write_text((CLIENTS / "tus" / "uppy.js").read_text())
     run([esbuild, "uppy.js", "--bundle", "--outfile=bundle.js"], folder)
     (folder / "index.html").write_text("<!doctype html><title>Upload</title><script src=bundle.js></script>")
-    size = (200 if long else 11) * MIB
-    with (
-        cut_and_killed(service, service, size) as line,
-        page_of_another_origin(folder) as url,
-        chromium() as browser,
-    ):
+    with page_of_another_origin(folder) as url, chromium() as browser:
         page = browser.new_page()
         page.goto(url)
-        failed = page.evaluate(
-            "async ([endpoint, token, size]) => await window.uploaded(endpoint, token, size)",
-            [f"{line.url}/files/resumable", token(), size],
-        )
-    assert failed == []
+        yield page
+
+
+def upload_in_page(page: Page, service: RunningService, endpoint: str, headers: dict[str, str], size: int) -> None:
+    uploaded = "async ([endpoint, headers, size]) => await window.uploaded(endpoint, headers, size)"
+    assert page.evaluate(uploaded, [endpoint, headers, size]) == []
     record = httpx.get(f"{service.url}/files/info/photos/of-uppy.bin", headers=bearer()).json()
     whole, rest = divmod(size, 251)
     assert record["sha256"] == hashlib.sha256(bytes(range(251)) * whole + bytes(range(rest))).hexdigest()
+
+
+def test_uppy_uploads_from_another_origin(service: RunningService, page: Page, long: bool) -> None:
+    size = (200 if long else 11) * MIB
+    with cut_and_killed(service, service, size) as line:
+        upload_in_page(page, service, f"{line.url}/files/resumable", bearer(), size)
+
+
+def test_uppy_uploads_by_a_signed_url(service: RunningService, page: Page) -> None:
+    signed = {"bucket_id": "photos", "filename": "of-uppy.bin", "size": 3 * MIB}
+    link = httpx.post(f"{service.url}/files/initiate-upload", json=signed, headers=bearer()).json()
+    upload_in_page(page, service, link["resumable_url"], {}, 3 * MIB)

@@ -2,11 +2,11 @@
 import Uppy from "@uppy/core";
 import Tus from "@uppy/tus";
 
-window.uploaded = async (endpoint, token, size) => {
+window.uploaded = async (endpoint, headers, size) => {
   const data = new Uint8Array(size).map((_, place) => place % 251);
   const uppy = new Uppy().use(Tus, {
     endpoint,
-    headers: { Authorization: `Bearer ${token}` },
+    headers,
     chunkSize: 1024 * 1024,
     retryDelays: Array(60).fill(250),
   });
