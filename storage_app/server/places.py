@@ -44,7 +44,7 @@ class Place:
         while watch is not None and not came and self._clock() - began < seconds:
             self.check()
             watch(self._clock() - began)
-            came = self._wait(select.POLLIN, step, began)
+            came = self._wait(select.POLLIN, min(step, max(0, began + seconds - self._clock())), began)
         self.check()
         return came
 

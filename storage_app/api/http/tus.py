@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Mapping
 
@@ -112,7 +113,10 @@ def checksum(headers: Headers) -> Checksum | None:
     algorithm, _, encoded = value.strip().partition(" ")
     if algorithm not in CHECKSUMS:
         raise InvalidRequest(f"Upload-Checksum must be by one of {', '.join(CHECKSUMS)}.")
-    return Checksum(algorithm, _decoded(encoded, "Upload-Checksum"))
+    digest = _decoded(encoded, "Upload-Checksum")
+    if len(digest) != hashlib.new(algorithm, usedforsecurity=False).digest_size:
+        raise InvalidRequest(f"Upload-Checksum is no digest of {algorithm}.")
+    return Checksum(algorithm, digest)
 
 
 def about(upload: Resumable, offset: int) -> dict[str, str]:
