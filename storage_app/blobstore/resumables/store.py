@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ...domain.resumables import Resumable
-from ...errors import DamagedFile, UploadLocked
+from ...errors import DamagedFile, Unavailable, UploadLocked
 from ...host.blocking import blocking
 from ...host.boot import boot_id
 from ...host.clients import expect_long_work
@@ -183,7 +183,10 @@ class ResumableStore:
             return True
         if patience == 0:
             return False
-        expect_long_work()
+        try:
+            expect_long_work()
+        except Unavailable:  # too many requests wait already
+            return False
         deadline = time.monotonic() + patience
         with blocking():
             while time.monotonic() < deadline:

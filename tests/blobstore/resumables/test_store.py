@@ -10,6 +10,7 @@ import pytest
 
 from storage_app.blobstore.resumables.store import ResumableStore
 from storage_app.errors import DamagedFile, InsufficientStorage, Unavailable, UploadLocked
+from storage_app.host import clients
 from storage_app.host.boot import boot_id
 from tests.blobstore.resumables.conftest import ID
 from tests.support.disruptions import wait_until
@@ -150,3 +151,25 @@ def test_what_could_not_be_removed_is_tried_again(store: ResumableStore, monkeyp
     assert (list(store.ids()), staged(store)) == ([], [f"removed-{ID}"])
     store.tidy()
     assert staged(store) == []
+
+
+class Crowded:
+    """A process that waits for as many clients as it may."""
+
+    def hold(self) -> None:
+        raise Unavailable("No place is left.")
+
+    def limit_body(self, seconds: float) -> None:
+        raise AssertionError
+
+    def watch_silence(self, watch: object) -> None:
+        raise AssertionError
+
+
+def test_without_a_place_to_wait_in_the_upload_is_locked(store: ResumableStore) -> None:
+    clients.install(Crowded())
+    try:
+        with store.held(ID), pytest.raises(UploadLocked), store.held(ID, patience=30):
+            pass
+    finally:
+        clients.install(None)
