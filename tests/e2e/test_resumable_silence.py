@@ -65,7 +65,7 @@ class Uploader:
         wait_until(lambda: (upload / "data").stat().st_size >= start + least)
 
     def go_on(self) -> tuple[int, float]:
-        """Send the rest, as a client that tries again after 503. Returns its offset, and how many seconds it took."""
+        """Send the rest, again after 423 and 503. Returns its offset, and how many seconds it took."""
         began = time.monotonic()
         while True:
             offset = self.offset()
@@ -82,9 +82,9 @@ class Uploader:
 
     def _unless_busy(self, line: str, headers: Headers, body: bytes = b"") -> Answer | None:
         answer = send(self._listener, line, headers, body)
-        if answer.status != 503:
+        if answer.status not in (423, 503):
             return answer
-        assert "Retry-After" in answer.headers
+        assert answer.status == 423 or "Retry-After" in answer.headers
         threading.Event().wait(0.25)  # most clients of tus know no Retry-After
         return None
 
