@@ -36,6 +36,7 @@ class Deliverer:
         self._index = index
         self._outbox = outbox
         self._endpoint = endpoint
+        self._pruned_at = self._forwarded_at = float("-inf")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
@@ -64,28 +65,38 @@ class Deliverer:
                 log.exception("the delivery of webhooks failed")
 
     def _deliver(self) -> None:
-        """Deliver what is due, until the thread is stopped or the receiver wants no more."""
+        """Deliver what is due, until the thread is stopped. Looks after the outbox even if the receiver wants no more."""
         under_way: dict[Future[Answer], Event] = {}
-        pruned_at = forwarded_at = float("-inf")
+        self._pruned_at = float("-inf")
+        is_wanted = True
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook") as pool:
             while not self._stopped.is_set():
-                if time.monotonic() - pruned_at > _PRUNE_SECONDS:
-                    self._outbox.prune(now() - KEPT)
-                    pruned_at = time.monotonic()
-                if time.monotonic() - forwarded_at > _LOOK_SECONDS:
-                    self._index.forward(self._outbox)
-                    forwarded_at = time.monotonic()
-                busy = {(event.change.bucket.uid, event.change.key) for event in under_way.values()}
-                for event in self._outbox.due(settled=SETTLED, limit=2 * AT_ONCE):
-                    if len(under_way) < AT_ONCE and (event.change.bucket.uid, event.change.key) not in busy:
-                        under_way[pool.submit(self._endpoint.send, event.change)] = event
+                self._look_after()
+                if is_wanted:
+                    self._send(pool, under_way)
                 if not under_way:
                     self._stopped.wait(_LOOK_SECONDS)
-                elif self._settle(under_way):
+                elif self._settle(under_way) and is_wanted:
                     log.error("the receiver of webhooks answered 410, so nothing is sent until the next start")
-                    self._stopped.wait()
+                    is_wanted = False
             wait(under_way)
             self._settle(under_way)
+
+    def _look_after(self) -> None:
+        """Forward what was announced, a few times a second, and prune now and then."""
+        if time.monotonic() - self._pruned_at > _PRUNE_SECONDS:
+            self._outbox.prune(now() - KEPT)
+            self._pruned_at = time.monotonic()
+        if time.monotonic() - self._forwarded_at > _LOOK_SECONDS:
+            self._index.forward(self._outbox)
+            self._forwarded_at = time.monotonic()
+
+    def _send(self, pool: ThreadPoolExecutor, under_way: dict[Future[Answer], Event]) -> None:
+        """Send what is due, one event of a key at a time."""
+        busy = {(event.change.bucket.uid, event.change.key) for event in under_way.values()}
+        for event in self._outbox.due(settled=SETTLED, limit=2 * AT_ONCE):
+            if len(under_way) < AT_ONCE and (event.change.bucket.uid, event.change.key) not in busy:
+                under_way[pool.submit(self._endpoint.send, event.change)] = event
 
     def _settle(self, under_way: dict[Future[Answer], Event]) -> bool:
         """Note what came of the events that were answered. Return whether the receiver wants no more."""
