@@ -156,7 +156,7 @@ class Outbox:
     def delivered(self, events: Collection[Event]) -> None:
         """Note that the events were received."""
         if events:
-            self._change([event.id for event in events], state=State.DELIVERED, failure=None)
+            self._change(self._are(events), state=State.DELIVERED, failure=None)
         for event in events:
             if event.attempts:
                 self._put_off_others(event, now())
@@ -167,9 +167,9 @@ class Outbox:
         if event.first_tried_at is None:
             values["first_tried_at"] = rows.to_microseconds(now())
         if again_at is None:
-            self._change([event.id], state=State.DEAD, **values)
+            self._change(self._are([event]), state=State.DEAD, **values)
         else:
-            self._change([event.id], state=State.DUE, due_at=rows.to_microseconds(again_at), **values)
+            self._change(self._are([event]), state=State.DUE, due_at=rows.to_microseconds(again_at), **values)
         self._put_off_others(event, again_at or now())
 
     def _put_off_others(self, event: Event, until: datetime) -> None:
@@ -183,7 +183,12 @@ class Outbox:
     def replay(self, ids: Collection[str]) -> int:
         """Have the events delivered again, with the same ids. Return how many there are."""
         anew = {"due_at": rows.to_microseconds(now()), "attempts": 0, "first_tried_at": None, "failure": None}
-        return self._change(ids, state=State.DUE, **anew)
+        return self._change(self._table.c.id.in_(ids), state=State.DUE, **anew)
+
+    def _are(self, events: Collection[Event]) -> sa.ColumnElement[bool]:
+        table = self._table.c
+        keys = [(event.change.bucket.uid, event.change.key or "", event.change.sequence, event.id) for event in events]
+        return sa.tuple_(table.bucket_uid, table.key, table.sequence, table.id).in_(keys)
 
     # What is here
 
@@ -231,11 +236,11 @@ class Outbox:
 
     # The database
 
-    def _change(self, ids: Collection[str], **values: Any) -> int:
+    def _change(self, which: sa.ColumnElement[bool], **values: Any) -> int:
         values = {name: value.value if isinstance(value, State) else value for name, value in values.items()}
         values["since"] = rows.to_microseconds(now())
         with self._begun() as connection:
-            changed = sa.update(self._table).where(self._table.c.id.in_(ids)).values(**values)
+            changed = sa.update(self._table).where(which).values(**values)
             return connection.execute(changed).rowcount
 
     @contextmanager

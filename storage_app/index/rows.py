@@ -161,12 +161,30 @@ def bucket_and_file_from(row: Sequence[Any]) -> tuple[Bucket, Totals, File | Non
     return *bucket_from(row), file
 
 
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class _BucketTexts:
+    """The last bucket as JSON, because most changes follow others in their bucket. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Bucket, str] | None = None
+
+    def of(self, bucket: Bucket) -> str:
+        last = self._last
+        if last is None or last[0] is not bucket:
+            last = self._last = (bucket, _COMPACT.encode(BUCKETS.to_row(bucket)))
+        return last[1]
+
+
+_bucket_texts = _BucketTexts()
+
+
 def change_to_row(change: Change) -> dict[str, Any]:
     """Return the values of a row of `announced`, but for its number."""
     body = {
         "kind": change.kind,
         "at": to_microseconds(change.at),
-        "bucket": BUCKETS.to_row(change.bucket),
         "file": None if change.file is None else FILES.to_row(change.file),
         "source": change.source,
         "notify": change.notify,
@@ -177,7 +195,7 @@ def change_to_row(change: Change) -> dict[str, Any]:
         "bucket_uid": change.bucket.uid,
         "key": change.key or "",
         "sequence": change.sequence,
-        "body": json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        "body": f'{{"bucket":{_bucket_texts.of(change.bucket)},{_COMPACT.encode(body)[1:]}',
     }
 
 

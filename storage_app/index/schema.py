@@ -158,10 +158,11 @@ def _outbox(metadata: sa.MetaData) -> sa.Table:
     return sa.Table(
         "outbox",
         metadata,
+        # In the order in which they are looked for: an upload takes less time for one tree than for several.
+        sa.Column("bucket_uid", _TEXT, primary_key=True),
+        sa.Column("key", _TEXT, primary_key=True),
+        sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
         sa.Column("id", _TEXT, primary_key=True),
-        sa.Column("bucket_uid", _TEXT, nullable=False),
-        sa.Column("key", _TEXT, nullable=False),
-        sa.Column("sequence", sa.BigInteger, nullable=False),
         sa.Column("body", _TEXT, nullable=False),  # JSON
         sa.Column("state", _TEXT, nullable=False),
         sa.Column("since", sa.BigInteger, nullable=False),  # in this state
@@ -169,8 +170,8 @@ def _outbox(metadata: sa.MetaData) -> sa.Table:
         sa.Column("due_at", sa.BigInteger, nullable=False),
         sa.Column("attempts", sa.BigInteger, nullable=False),
         sa.Column("failure", _TEXT),
-        sa.Index("outbox_by_key", "bucket_uid", "key", "sequence"),
         sa.Index("outbox_by_state", "state", "due_at"),
+        sqlite_with_rowid=False,
     )
 
 
