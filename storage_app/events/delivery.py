@@ -65,7 +65,7 @@ class Deliverer:
                 log.exception("the delivery of webhooks failed")
 
     def _deliver(self) -> None:
-        """Deliver what is due, until the thread is stopped. Looks after the outbox even if the receiver wants no more."""
+        """Deliver what is due, and look after the outbox, until the thread is stopped."""
         under_way: dict[Future[Answer], Event] = {}
         self._pruned_at = float("-inf")
         is_wanted = True
