@@ -83,11 +83,12 @@ class Deliverer:
             self._settle(under_way)
 
     def _look_after(self) -> None:
-        """Forward what was announced, a few times a second, and prune now and then."""
+        """Forward what was announced, and prune now and then. Raises `Unavailable` if another may deliver too."""
         if time.monotonic() - self._pruned_at > _PRUNE_SECONDS:
             self._outbox.prune(now() - KEPT)
             self._pruned_at = time.monotonic()
         if time.monotonic() - self._forwarded_at > _LOOK_SECONDS:
+            self._outbox.check_delivering()
             self._index.forward(self._outbox)
             self._forwarded_at = time.monotonic()
 

@@ -74,6 +74,7 @@ class Outbox:
         self._errors = (exc.DBAPIError, self._engine.dialect.loaded_dbapi.Error, exc.TimeoutError)
         self._announcing = statements.ANNOUNCE_ON_SERVER if self._own is None else statements.ANNOUNCE
         self._grouped: GroupCommit[sa.Connection] = GroupCommit(self._begun)
+        self._holds_lock: sa.Connection | None = None  # on a server
         self.is_damaged = False
 
     @property
@@ -151,7 +152,20 @@ class Outbox:
         with self._translating(), self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")  # an open transaction would keep old rows
             connection.detach()  # so that it is closed in the end, which frees the lock
-            yield bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(_DELIVERY))).scalar())
+            self._holds_lock = connection
+            try:
+                yield bool(connection.execute(sa.select(sa.func.pg_try_advisory_lock(_DELIVERY))).scalar())
+            finally:
+                self._holds_lock = None
+
+    def check_delivering(self) -> None:
+        """Raise `Unavailable` if this process has lost what makes it the only one that delivers.
+
+        A server frees the lock with the connection, and another process delivers then.
+        """
+        if self._holds_lock is not None:
+            with self._translating():
+                self._holds_lock.execute(sa.select(sa.literal(1)))
 
     def delivered(self, events: Collection[Event]) -> None:
         """Note that the events were received."""

@@ -1,12 +1,13 @@
 """The outbox on each database: what is due, in which order, and what becomes of it."""
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from storage_app.domain.changes import Change, ChangeKind
 from storage_app.domain.times import now
@@ -193,6 +194,21 @@ def test_only_one_process_delivers(make_outbox: Callable[[], tuple[Index, Outbox
     with one.delivering() as first, other.delivering() as second:
         assert (first, second) == (True, False)
     wait_until(lambda: delivers(other))  # a server frees the lock when it learns that the connection was closed
+
+
+def test_lost_lock_is_noticed(make_outbox: Callable[[], tuple[Index, Outbox]], index: Index) -> None:
+    (_, one), (_, other) = make_outbox(), make_outbox()
+    with suppress(Unavailable), one.delivering() as is_first:
+        assert is_first
+        one.check_delivering()
+        if one.path is not None:
+            return  # the lock is a file's, and no connection's
+        ended = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = 6168539"
+        with index._engine.connect() as connection:
+            connection.execute(sa.text(ended))
+        wait_until(lambda: delivers(other))
+        with pytest.raises(Unavailable):
+            one.check_delivering()
 
 
 def test_outbox_that_cannot_be_used_is_one_sentence(outbox: Outbox, add: Callable[..., list[str]]) -> None:
