@@ -48,7 +48,7 @@ class HeldResumable:
             return self.upload.length or 0
         return self._size or 0
 
-    def settle(self, boot: str) -> None:
+    def recover(self, boot: str) -> None:
         """Cut off the bytes that the machine may have lost since, or whose checksum was never compared.
 
         Without DURABILITY, another boot may have lost any of them: then the upload is lost, and removed.

@@ -175,7 +175,7 @@ class ResumableStore:
         if upload is None:
             return None
         held = HeldResumable(path, upload, durable=self._durable, remove=self.remove)
-        held.settle(boot_id())
+        held.recover(boot_id())
         return None if held.is_lost else held
 
     def _lock(self, directory: int, path: Path, patience: float) -> bool:

@@ -45,7 +45,7 @@ class Access:
             if held is None:
                 raise UploadGone
             self._check_alive(held)
-            self._finisher.settle(held)
+            self._finisher.recover(held)
             yield held
 
     def seen(self, upload_id: str) -> tuple[Resumable, int]:

@@ -50,7 +50,7 @@ class Finisher:
         """Return the change of the record that seals the bytes under a new name, if the upload is due, or none."""
         return {"blob": new_blob_name(held.upload.request.key or "")} if self.is_due(held) else {}
 
-    def settle(self, held: HeldResumable) -> None:
+    def recover(self, held: HeldResumable) -> None:
         """Find out whether an earlier finish, whose process was killed, has made the file.
 
         Raises `UploadGone` without the bytes, and what the store raises.
