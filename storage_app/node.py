@@ -236,12 +236,8 @@ class Storage:
         slots = UploadSlots(layout.slots, settings.max_uploads)
         reservations = Reservations(index, spool, limits, max_uploads=settings.max_uploads)
         uploads = Uploads(index, store, commits, lookups, slots, reservations, limits)
-        lifetime = timedelta(seconds=settings.resumable_expiry)
         resumables = ResumableStore(layout.resumable, layout.staging / process, durable=settings.durability == "fsync")
-        reserved = ResumableReservations(index, reservations, limits, store.free_bytes)
-        finisher = Finisher(index, store, uploads, reserved, limits)
-        access = Access(index, resumables, reserved, finisher, self._resumable_ids)
-        appending = Appending(index, access, slots, reserved, finisher)
+        creations, appending = self._resumables(resumables, index, store, uploads, slots, reservations, limits)
         archives = Archives(index, store, lookups, layout.slots)
         copies, bulk = Copies(store, commits, lookups, uploads, limits), Bulk(layout.slots)
         return Services(
@@ -260,7 +256,7 @@ class Storage:
             folders=Folders(index, lookups, copies, bulk),
             reservations=reservations,
             resumables=resumables,
-            creations=Creations(resumables, uploads, slots, reserved, access, appending, self._resumable_ids, lifetime),
+            creations=creations,
             appending=appending,
             signing=Signing(lookups, uploads, archives, self.signed_urls),
             spool=spool,
@@ -276,3 +272,21 @@ class Storage:
             outbox=outbox,
             deliverer=None if outbox is None else self._deliverer(index, outbox),
         )
+
+    def _resumables(
+        self,
+        resumables: ResumableStore,
+        index: Index,
+        store: Inventory,
+        uploads: Uploads,
+        slots: UploadSlots,
+        spooled: Reservations,
+        limits: UploadLimits,
+    ) -> tuple[Creations, Appending]:
+        """Return what creates resumable uploads, and what goes on with them."""
+        ids, lifetime = self._resumable_ids, timedelta(seconds=self.settings.resumable_expiry)
+        reservations = ResumableReservations(index, spooled, limits, store.free_bytes)
+        finisher = Finisher(index, store, uploads, reservations, limits)
+        access = Access(index, resumables, reservations, finisher, ids)
+        appending = Appending(index, access, slots, reservations, finisher)
+        return Creations(resumables, uploads, slots, reservations, access, appending, ids, lifetime), appending
