@@ -63,6 +63,22 @@ def test_piece_that_is_too_long_is_refused_before_it_comes(core: Core) -> None:
     assert core.services.appending.state(upload).offset == 0
 
 
+def test_length_of_a_piece_is_judged_before_its_first_byte(core: Core) -> None:
+    unread = Piece(b"", TruncatedBody("Its bytes were asked for."), longer_by=12)
+    with pytest.raises(FileTooLarge):
+        append(core, create(core).upload.id, 0, piece=unread)
+
+
+def test_piece_of_a_deferred_upload_needs_room_beside_others(core: Core) -> None:
+    core.buckets.change(ALICE, "photos", {"quota": 20})
+    upload = create(core, None, b"hello").upload.id
+    create(core, 12, key="other.txt")
+    unread = Piece(b"", TruncatedBody("Its bytes were asked for."), longer_by=4)
+    with pytest.raises(QuotaExceeded):
+        append(core, upload, 5, piece=unread)
+    assert append(core, upload, 5, b"abc").offset == 8
+
+
 def test_complete_upload_takes_no_more(core: Core) -> None:
     upload = create(core, data=HELLO).upload.id
     assert append(core, upload, 11).offset == 11
