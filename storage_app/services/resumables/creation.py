@@ -82,7 +82,7 @@ class Creations:
         length = sum(part.length or 0 for part in parts)
         upload, bucket = self._new(who, replace(creation, length=length))
         self._reservations.reserve(upload, bucket, in_place_of=parts)
-        with self._renewed_on_failure(parts), self._slots.hold(), self._abandoned_on_failure(upload):
+        with self._renewed_on_failure(parts), self._abandoned_on_failure(upload), self._slots.hold():
             self._store.create(replace(upload, synced=length), self._joined(part_ids, length))
             with self._access.held(upload.id) as held:
                 state = self._appending.finished_if_complete(held)

@@ -1,6 +1,7 @@
 """The creation of resumable uploads: what it refuses, and that a refusal leaves nothing."""
 
 import hashlib
+from contextlib import ExitStack
 
 import pytest
 
@@ -18,6 +19,7 @@ from storage_app.errors import (
     PreconditionFailed,
     QuotaExceeded,
     StorageError,
+    TooManyUploads,
     UploadGone,
 )
 from storage_app.services.resumables.creation import Creation
@@ -117,6 +119,17 @@ def test_parts_of_a_full_bucket_count_once(core: Core) -> None:
     parts = [part(core, b"hello "), part(core, b"world")]
     with pytest.raises(QuotaExceeded):
         part(core, b"x")
+    concatenate(core, *parts)
+
+
+def test_parts_reserve_again_what_a_final_upload_that_failed_had_taken_over(core: Core) -> None:
+    parts = [part(core, b"hello "), part(core, b"world")]
+    with ExitStack() as slots:
+        for _ in range(16):
+            slots.enter_context(core.services.slots.hold())
+        with pytest.raises(TooManyUploads):
+            concatenate(core, *parts)
+    assert (sorted(core.resumables.ids()), reserved(core)) == (sorted(parts), (2, 0))
     concatenate(core, *parts)
 
 
