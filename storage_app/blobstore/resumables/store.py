@@ -89,7 +89,7 @@ class ResumableStore:
         try:
             if not self._lock(directory, path, patience):
                 raise UploadLocked("Another request sends bytes of this upload; go on when it has ended.")
-            held = self._opened(upload_id, directory)
+            held = self._opened(upload_id)
             try:
                 yield held
             finally:
@@ -163,18 +163,15 @@ class ResumableStore:
         else:
             self._undiscarded.discard(path)
 
-    def _opened(self, upload_id: str, directory: int) -> HeldResumable | None:
-        """Return an upload whose lock was taken. Bytes that may not be there any more are cut off."""
-        path = self.directory / upload_id
-        try:
-            if not os.path.samestat(os.fstat(directory), os.stat(path)):
-                return None  # removed and, by no means of ours, made again
-        except FileNotFoundError:
-            return None
+    def _opened(self, upload_id: str) -> HeldResumable | None:
+        """Return an upload whose lock was taken, unless it was removed during the wait.
+
+        Bytes that may not be there any more are cut off.
+        """
         upload = self.read(upload_id)
         if upload is None:
             return None
-        held = HeldResumable(path, upload, durable=self._durable, remove=self.remove)
+        held = HeldResumable(self.directory / upload_id, upload, durable=self._durable, remove=self.remove)
         held.recover(boot_id())
         return None if held.is_lost else held
 
