@@ -15,7 +15,7 @@ from tests.support.service import ANON_KEY, SECRET_KEY, token
 
 OTHER_KEY = "another-secret-key-of-at-least-32-bytes"
 NOW = int(time.time())
-ALICE = {"sub": "alice", "exp": NOW + 3600}
+ALICE = {"sub": "alice", "exp": NOW + 24 * 3600}
 
 
 def signed(claims: dict[str, Any], *, key: str = SECRET_KEY, algorithm: str = "HS256") -> str:
@@ -24,7 +24,7 @@ def signed(claims: dict[str, Any], *, key: str = SECRET_KEY, algorithm: str = "H
 
 LOGINS = {
     "expired": signed(ALICE | {"exp": NOW - 60}),
-    "not yet good": signed(ALICE | {"nbf": NOW + 3600}),
+    "not yet good": signed(ALICE | {"nbf": NOW + 24 * 3600}),
     "unsigned": signed(ALICE, algorithm="none"),
     "unsigned, in capitals": signed(ALICE, algorithm="NONE"),
     "unsigned, with another's signature": signed(ALICE, algorithm="none") + token().rsplit(".", maxsplit=1)[-1],
@@ -32,7 +32,7 @@ LOGINS = {
     "another algorithm": signed(ALICE, algorithm="HS512"),
     "a public key algorithm": signed(ALICE, algorithm="RS256") + "AAAA",
     "another key": signed(ALICE, key=OTHER_KEY),
-    "nobody's": signed({"exp": NOW + 3600}),
+    "nobody's": signed({"exp": NOW + 24 * 3600}),
     "for ever": signed({"sub": "alice"}),
     "number for a name": signed(ALICE | {"sub": 1}),
     "empty name": signed(ALICE | {"sub": ""}),

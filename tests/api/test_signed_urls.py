@@ -39,14 +39,14 @@ def signed_path(client: FlaskClient, **wanted: Any) -> str:
 
 
 def upload_token(
-    bucket_uid: str, key: str = "new.txt", *, secret: str = SECRET_KEY, expires_at: int = NOW + 3600
+    bucket_uid: str, key: str = "new.txt", *, secret: str = SECRET_KEY, expires_at: int = NOW + 24 * 3600
 ) -> str:
     right = UploadRight("alice", create=True, replace=Replace.ANY)
     return SignedUrls(secret).sign(SignedUpload(bucket_uid, key, expires_at, right))
 
 
 def download_token(bucket_uid: str, key: str = "there.txt") -> str:
-    return SignedUrls(SECRET_KEY).sign(SignedDownload(bucket_uid, key, NOW + 3600))
+    return SignedUrls(SECRET_KEY).sign(SignedDownload(bucket_uid, key, NOW + 24 * 3600))
 
 
 def use(client: FlaskClient, method: str, token_in_path: str, target: str, body: bytes = b"") -> Answer:
@@ -59,7 +59,7 @@ def test_what_these_tests_sign_is_what_the_service_signs(unchanged: FlaskClient)
 
 def wrong_links(bucket_uid: str) -> dict[str, tuple[str, str]]:
     good = upload_token(bucket_uid)
-    claims = jwt.decode(good, options={"verify_signature": False}) | {"exp": NOW + 3600}
+    claims = jwt.decode(good, options={"verify_signature": False}) | {"exp": NOW + 24 * 3600}
     return {
         "a login": (token(), "photos/new.txt"),
         "a login of the service": (token("backend", service=True), "photos/new.txt"),

@@ -18,8 +18,10 @@ from storage_app.errors import InvalidCredential, InvalidSignedUrl
 from tests.support.jwts import KEY, OTHER_KEY, claims, encoded, made
 
 URLS = SignedUrls(KEY)
-UPLOAD = SignedUpload("uid", "a/猫.txt", int(time.time()) + 600, UploadRight("alice", True, Replace.OWN))
-DOWNLOAD = SignedDownload("uid", "a/猫.txt", int(time.time()) + 600)
+# Later than any run of the tests ends.
+TOMORROW = int(time.time()) + 24 * 3600
+UPLOAD = SignedUpload("uid", "a/猫.txt", TOMORROW, UploadRight("alice", True, Replace.OWN))
+DOWNLOAD = SignedDownload("uid", "a/猫.txt", TOMORROW)
 
 
 @pytest.mark.parametrize(
