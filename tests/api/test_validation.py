@@ -52,7 +52,7 @@ def test_wrong_body_costs_little_and_is_answered_briefly(unchanged: FlaskClient,
     problem = assert_problem(answer, 422, "validation_failed")
     assert len(answer.body) < 8000
     assert len(messages(problem["errors"])) <= MAX_ERRORS
-    assert took < 0.5  # it took seconds
+    assert took < 2  # of the processor, which coverage and other load slow down; it took 2.8
 
 
 def messages(errors: Any) -> list[str]:
